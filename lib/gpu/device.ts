@@ -1,0 +1,207 @@
+/** The device: buffers, pipelines and errors. Only this folder calls WebGPU. */
+import { GpuError, KernelError } from "../errors.ts";
+import { describeAdapter, requestAdapter } from "./adapter.ts";
+
+/** Software adapters and GPUs want different kernels. */
+export type AdapterKind = "cpu" | "gpu";
+
+export interface Limits {
+  /** Largest range of a buffer that one kernel can bind. */
+  readonly bindingBytes: number;
+  readonly bufferBytes: number;
+  /** Storage buffers that one kernel can bind. */
+  readonly storageBuffers: number;
+}
+
+/** A range of device memory. */
+export interface BufferRange {
+  readonly buffer: GPUBuffer;
+  readonly offset: number;
+  readonly bytes: number;
+}
+
+/** What a pipeline needs: its text and the kind of each binding, by group. */
+export interface PipelineKey {
+  readonly label: string;
+  readonly source: string;
+  readonly layout: readonly (readonly { binding: number; type: GPUBufferBindingType }[])[];
+}
+
+/** More bindings than any launch has use for; adapters that offer fewer get less fusion. */
+const WANTED_STORAGE_BUFFERS = 16;
+
+export class Gpu {
+  /** What the device holds now. */
+  readonly allocated = { bytes: 0, buffers: 0 };
+  readonly #pipelines = new Map<string, Promise<GPUComputePipeline>>();
+  readonly #live = new Map<GPUBuffer, number>();
+  #lost: string | null = null;
+
+  private constructor(
+    readonly device: GPUDevice,
+    readonly adapterName: string,
+    readonly kind: AdapterKind,
+    readonly limits: Limits,
+    /** Whether kernels can be timed on the device itself. */
+    readonly hasTimestamps: boolean,
+  ) {
+    // The promise settles once, also when the device is destroyed on purpose.
+    device.lost.then((info) => this.#lost = info.message || info.reason);
+  }
+
+  /** Opens the best adapter; throws a GpuError with the way out when there is none. */
+  static async open(): Promise<Gpu> {
+    const adapter = await requestAdapter();
+    const about = describeAdapter(adapter);
+    const { limits } = adapter;
+    const storageBuffers = Math.min(limits.maxStorageBuffersPerShaderStage, WANTED_STORAGE_BUFFERS);
+    const hasTimestamps = adapter.features.has("timestamp-query");
+    const device = await adapter.requestDevice({
+      requiredFeatures: hasTimestamps ? ["timestamp-query"] : [],
+      requiredLimits: {
+        maxBufferSize: limits.maxBufferSize,
+        maxStorageBufferBindingSize: limits.maxStorageBufferBindingSize,
+        maxStorageBuffersPerShaderStage: storageBuffers,
+        maxComputeWorkgroupStorageSize: limits.maxComputeWorkgroupStorageSize,
+        maxComputeInvocationsPerWorkgroup: limits.maxComputeInvocationsPerWorkgroup,
+        maxComputeWorkgroupSizeX: limits.maxComputeWorkgroupSizeX,
+      },
+    });
+    return new Gpu(device, about.name, about.isCpu ? "cpu" : "gpu", {
+      bindingBytes: limits.maxStorageBufferBindingSize,
+      bufferBytes: limits.maxBufferSize,
+      storageBuffers,
+    }, hasTimestamps);
+  }
+
+  /** Allocates a buffer; `label` names it in errors. Await `check` to learn of a failure. */
+  allocate(bytes: number, usage: GPUBufferUsageFlags, label: string): GPUBuffer {
+    this.assertAlive();
+    if (bytes > this.limits.bufferBytes) {
+      throw new GpuError(
+        `Cannot allocate ${bytes} bytes for "${label}": the adapter allows ` +
+          `${this.limits.bufferBytes} per buffer; use a smaller batch or generator`,
+      );
+    }
+    const buffer = this.device.createBuffer({ size: Math.max(bytes, 16), usage, label });
+    this.#live.set(buffer, buffer.size);
+    this.allocated.bytes += buffer.size;
+    this.allocated.buffers++;
+    return buffer;
+  }
+
+  free(buffer: GPUBuffer): void {
+    const bytes = this.#live.get(buffer);
+    if (bytes === undefined) return;
+    this.#live.delete(buffer);
+    this.allocated.bytes -= bytes;
+    this.allocated.buffers--;
+    buffer.destroy();
+  }
+
+  /** Compiles a pipeline, once for each distinct text. */
+  pipeline(key: PipelineKey): Promise<GPUComputePipeline> {
+    const known = this.#pipelines.get(key.source);
+    if (known) return known;
+    const pipeline = this.#compile(key);
+    this.#pipelines.set(key.source, pipeline);
+    return pipeline;
+  }
+
+  #compile({ label, source, layout }: PipelineKey): Promise<GPUComputePipeline> {
+    // Tensors share buffers, and WebGPU forbids one buffer as `read` and as `read_write` in the
+    // same launch; ranges that do not overlap may all be `read_write`.
+    const code = source.replaceAll(/var<storage,\s*read>/g, "var<storage, read_write>");
+    const bindGroupLayouts = layout.map((entries) =>
+      this.device.createBindGroupLayout({
+        entries: entries.map(({ binding, type }) => ({
+          binding,
+          visibility: GPUShaderStage.COMPUTE,
+          buffer: { type },
+        })),
+      })
+    );
+    return this.scoped(() =>
+      Promise.resolve(this.device.createComputePipeline({
+        label,
+        layout: this.device.createPipelineLayout({ bindGroupLayouts }),
+        compute: { module: this.device.createShaderModule({ label, code }), entryPoint: "main" },
+      })), (message) => new KernelError(`Cannot compile kernel "${label}": ${message}\n${code}`));
+  }
+
+  /** Runs `action` and turns a validation or memory error of the device into a typed one. */
+  async scoped<T>(
+    action: () => Promise<T>,
+    invalid: (message: string) => Error = (message) => new KernelError(message),
+  ): Promise<T> {
+    this.assertAlive();
+    this.device.pushErrorScope("out-of-memory");
+    this.device.pushErrorScope("validation");
+    let pending: Promise<T>;
+    let scopes: Promise<[GPUError | null, GPUError | null]>;
+    try {
+      pending = action();
+      pending.catch(() => {}); // reported below, unless the device has a better reason
+    } finally {
+      // Closed before anything is awaited: scopes form a stack that other calls use too.
+      scopes = Promise.all([this.device.popErrorScope(), this.device.popErrorScope()]);
+      scopes.catch(() => {});
+    }
+    const [validation, memory] = await scopes.catch(() => [null, null]);
+    this.assertAlive();
+    if (memory) {
+      throw new GpuError(`Cannot allocate device memory: ${memory.message}; use a smaller batch`);
+    }
+    if (validation) throw invalid(validation.message);
+    return await pending;
+  }
+
+  /** Throws a GpuError if the device has been lost. */
+  assertAlive(): void {
+    if (this.#lost !== null) {
+      throw new GpuError(`Cannot use the GPU: the device was lost (${this.#lost}); start again`);
+    }
+  }
+
+  write(range: BufferRange, data: Exclude<BufferSource, ArrayBuffer>): void {
+    if (data.byteLength === 0) return; // Deno panics on an empty write
+    this.device.queue.writeBuffer(range.buffer, range.offset, data);
+  }
+
+  /** Reads ranges back; waits until all work submitted before is done. */
+  async read(ranges: readonly BufferRange[]): Promise<ArrayBuffer[]> {
+    if (ranges.length === 0) return [];
+    const total = ranges.reduce((sum, range) => sum + range.bytes, 0);
+    const usage = GPUBufferUsage.COPY_DST | GPUBufferUsage.MAP_READ;
+    const staging = this.allocate(total, usage, "read back");
+    try {
+      await this.scoped(async () => {
+        const encoder = this.device.createCommandEncoder();
+        let at = 0;
+        for (const { buffer, offset, bytes } of ranges) {
+          encoder.copyBufferToBuffer(buffer, offset, staging, at, bytes);
+          at += bytes;
+        }
+        this.device.queue.submit([encoder.finish()]);
+        await staging.mapAsync(GPUMapMode.READ);
+      });
+      let at = 0;
+      const mapped = staging.getMappedRange();
+      return ranges.map(({ bytes }) => mapped.slice(at, at += bytes));
+    } finally {
+      this.free(staging);
+    }
+  }
+
+  /** Waits until all submitted work is done. */
+  async idle(): Promise<void> {
+    await this.device.queue.onSubmittedWorkDone();
+    this.assertAlive();
+  }
+
+  /** Gives the device back; everything allocated on it is gone. */
+  close(): void {
+    for (const buffer of [...this.#live.keys()]) this.free(buffer);
+    this.device.destroy();
+  }
+}

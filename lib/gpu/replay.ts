@@ -1,0 +1,154 @@
+/** A fixed list of dispatches that can be submitted again and again. */
+import { KernelError } from "../errors.ts";
+import type { BufferRange, Gpu } from "./device.ts";
+
+/** One dispatch: a kernel text, its parameters and what it binds. */
+export interface Dispatch {
+  /** Kernel and shapes, for errors and profiles. */
+  readonly label: string;
+  readonly source: string;
+  readonly params: ArrayBuffer;
+  readonly grid: readonly [number, number, number];
+  /** A null range stands for the parameters. */
+  readonly bindings: readonly { group: number; binding: number; range: BufferRange | null }[];
+}
+
+/** Device time of one dispatch. */
+export interface DispatchTime {
+  readonly label: string;
+  readonly startUs: number;
+  readonly durationUs: number;
+}
+
+interface Prepared {
+  readonly pipeline: GPUComputePipeline;
+  readonly groups: readonly GPUBindGroup[];
+  readonly grid: readonly [number, number, number];
+}
+
+/** Uniform bindings must begin at multiples of this. */
+const PARAMS_STRIDE = 256;
+
+export class Replay {
+  private constructor(
+    private readonly gpu: Gpu,
+    private readonly params: GPUBuffer,
+    private readonly dispatches: readonly Dispatch[],
+    private readonly prepared: readonly Prepared[],
+  ) {}
+
+  /** Compiles the pipelines and binds everything; errors name the dispatch. */
+  static async create(gpu: Gpu, dispatches: readonly Dispatch[]): Promise<Replay> {
+    const usage = GPUBufferUsage.UNIFORM | GPUBufferUsage.COPY_DST;
+    const params = gpu.allocate(dispatches.length * PARAMS_STRIDE, usage, "parameters");
+    try {
+      const image = new Uint8Array(dispatches.length * PARAMS_STRIDE);
+      dispatches.forEach((d, i) => image.set(new Uint8Array(d.params), i * PARAMS_STRIDE));
+      gpu.write({ buffer: params, offset: 0, bytes: image.length }, image);
+      const prepared = await Promise.all(dispatches.map((dispatch, i) => {
+        const bytes = dispatch.params.byteLength;
+        return prepare(gpu, dispatch, { buffer: params, offset: i * PARAMS_STRIDE, bytes });
+      }));
+      return new Replay(gpu, params, dispatches, prepared);
+    } catch (error) {
+      gpu.free(params);
+      throw error;
+    }
+  }
+
+  /** Submits the dispatches that `enabled` agrees to. */
+  submit(enabled: (index: number) => boolean): Promise<void> {
+    return this.gpu.scoped(() => {
+      const encoder = this.gpu.device.createCommandEncoder();
+      const pass = encoder.beginComputePass();
+      this.prepared.forEach((dispatch, i) => {
+        if (enabled(i)) encode(pass, dispatch);
+      });
+      pass.end();
+      this.gpu.device.queue.submit([encoder.finish()]);
+      return Promise.resolve();
+    });
+  }
+
+  /** Submits the same dispatches, each in a pass of its own with timestamps around it. */
+  async profile(enabled: (index: number) => boolean): Promise<DispatchTime[]> {
+    const { device } = this.gpu;
+    const chosen = this.prepared.keys().filter(enabled).toArray();
+    const querySet = device.createQuerySet({ type: "timestamp", count: 2 * chosen.length });
+    const bytes = 16 * chosen.length;
+    const usage = GPUBufferUsage.QUERY_RESOLVE | GPUBufferUsage.COPY_SRC;
+    const resolved = this.gpu.allocate(bytes, usage, "timestamps");
+    try {
+      await this.gpu.scoped(() => {
+        const encoder = device.createCommandEncoder();
+        chosen.forEach((index, k) => {
+          const pass = encoder.beginComputePass({
+            timestampWrites: {
+              querySet,
+              beginningOfPassWriteIndex: 2 * k,
+              endOfPassWriteIndex: 2 * k + 1,
+            },
+          });
+          encode(pass, this.prepared[index]!);
+          pass.end();
+        });
+        encoder.resolveQuerySet(querySet, 0, 2 * chosen.length, resolved, 0);
+        device.queue.submit([encoder.finish()]);
+        return Promise.resolve();
+      });
+      const [data] = await this.gpu.read([{ buffer: resolved, offset: 0, bytes }]);
+      const times = new BigUint64Array(data!);
+      const origin = times[0]!;
+      const us = (time: bigint) => Number(time - origin) / 1000;
+      return chosen.map((index, k) => ({
+        label: this.dispatches[index]!.label,
+        startUs: us(times[2 * k]!),
+        durationUs: us(times[2 * k + 1]!) - us(times[2 * k]!),
+      }));
+    } finally {
+      this.gpu.free(resolved);
+      querySet.destroy();
+    }
+  }
+
+  dispose(): void {
+    this.gpu.free(this.params);
+  }
+}
+
+async function prepare(gpu: Gpu, dispatch: Dispatch, params: BufferRange): Promise<Prepared> {
+  const { label, source, bindings } = dispatch;
+  const groupCount = Math.max(...bindings.map((b) => b.group)) + 1;
+  const byGroup = Array.from(
+    { length: groupCount },
+    (_, group) => bindings.filter((b) => b.group === group),
+  );
+  const pipeline = await gpu.pipeline({
+    label,
+    source,
+    layout: byGroup.map((group) =>
+      group.map(({ binding, range }) => ({ binding, type: range ? "storage" : "uniform" }))
+    ),
+  });
+  const groups = await gpu.scoped(
+    () =>
+      Promise.resolve(byGroup.map((group, index) =>
+        gpu.device.createBindGroup({
+          label,
+          layout: pipeline.getBindGroupLayout(index),
+          entries: group.map(({ binding, range }) => {
+            const { buffer, offset, bytes } = range ?? params;
+            return { binding, resource: { buffer, offset, size: bytes } };
+          }),
+        })
+      )),
+    (message) => new KernelError(`Cannot bind "${label}": ${message}`),
+  );
+  return { pipeline, groups, grid: dispatch.grid };
+}
+
+function encode(pass: GPUComputePassEncoder, { pipeline, groups, grid }: Prepared): void {
+  pass.setPipeline(pipeline);
+  groups.forEach((group, index) => pass.setBindGroup(index, group));
+  pass.dispatchWorkgroups(...grid);
+}

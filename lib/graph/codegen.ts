@@ -1,0 +1,208 @@
+/** WGSL for one launch: the kernel's text with its loaders, its epilogue and what they compute. */
+import mapWgsl from "../../kernels/map.wgsl" with { type: "text" };
+import { KernelError } from "../errors.ts";
+import type { AdapterKind } from "../gpu/device.ts";
+import { application, type FusedGraph, type Launch } from "./fuse.ts";
+import type { Kernel } from "./op.ts";
+import { PER_ELEMENT, perElement } from "./ops/launch.ts";
+import { broadcastStrides, indexExpression } from "./ops/shape.ts";
+import { numel, sameShape, type Shape, type Tensor } from "./tensor.ts";
+import type { Update } from "./update.ts";
+import { packParams, parseKernel } from "./wgsl.ts";
+
+/** A launch ready for the device, but for where its tensors lie. */
+export interface GeneratedLaunch {
+  /** Kernel and what was fused into it, `matmul_cpu[affine,lrelu]`: in errors and profiles. */
+  readonly label: string;
+  readonly source: string;
+  readonly params: ArrayBuffer;
+  readonly grid: readonly [number, number, number];
+  readonly bindings: readonly {
+    readonly group: number;
+    readonly binding: number;
+    /** The tensor bound there, or null for the parameters. */
+    readonly tensor: Tensor | null;
+  }[];
+}
+
+const MAP_TEXT = parseKernel("map", mapWgsl);
+
+// deno-lint-ignore no-explicit-any
+type AnyKernel = Kernel<any, any>;
+
+/** Generates the text of a launch for an adapter of the given kind. */
+export function generate(launch: Launch, graph: FusedGraph, adapter: AdapterKind): GeneratedLaunch {
+  const { text, kernel, params } = chooseKernel(launch, adapter);
+  const writer = new Writer(launch, graph);
+  const bindings: GeneratedLaunch["bindings"][number][] = [];
+  let source = text.source;
+
+  if (launch.kernel) {
+    const { inputs } = application(launch.kernel);
+    for (const { name, binding, element, writable, declaration } of text.bindings) {
+      if (element === null) bindings.push({ group: 0, binding, tensor: null });
+      else if (writable) bindings.push({ group: 0, binding, tensor: launch.root });
+      else if (text.loaders.has(name)) {
+        // Loaded values come from wherever the expression in front reads them.
+        writer.define(`load_${name}`, `return ${writer.at(inputs[name]!, "i")};`);
+        source = source.replace(declaration, "");
+      } else bindings.push({ group: 0, binding, tensor: graph.storage(inputs[name]!) });
+    }
+    if (text.hasEpilogue) writer.epilogue();
+  } else {
+    for (const { binding, element } of text.bindings) {
+      bindings.push({ group: 0, binding, tensor: element === null ? null : launch.root });
+    }
+    writer.define("value", `return ${writer.call(launch.root)}(i);`);
+  }
+
+  const grid = kernel.grid(params);
+  if (grid.some((groups) => groups > 65535)) {
+    throw new KernelError(`Cannot launch "${text.name}" with a grid of [${grid}] workgroups`);
+  }
+  return {
+    label: label(text.name, launch),
+    source: [...constLines(kernel), source, ...writer.lines].join("\n"),
+    params: packParams(text, params),
+    grid,
+    bindings: [...bindings, ...writer.bindings],
+  };
+}
+
+/** Generates the launch of an update: its kernel binds the states and reads stored inputs. */
+export function generateUpdate(update: Update, graph: FusedGraph): GeneratedLaunch {
+  const { spec, values, attrs } = update;
+  const { text, kernel } = spec;
+  const params = kernel.params(values, attrs, values[spec.states[0]]!);
+  return {
+    label: text.name,
+    source: [...constLines(kernel), text.source].join("\n"),
+    params: packParams(text, params),
+    grid: kernel.grid(params),
+    bindings: text.bindings.map(({ name, binding, element }) => ({
+      group: 0,
+      binding,
+      tensor: element === null ? null : graph.storage(values[name]!),
+    })),
+  };
+}
+
+function constLines(kernel: Pick<AnyKernel, "consts">): string[] {
+  return Object.entries(kernel.consts ?? {}).map(([name, value]) => `const ${name} = ${value}u;`);
+}
+
+function chooseKernel(launch: Launch, adapter: AdapterKind) {
+  if (!launch.kernel) {
+    const params = { count: numel(launch.root.shape) };
+    const kernel = { consts: PER_ELEMENT, grid: perElement };
+    return { text: MAP_TEXT, kernel: kernel as Pick<AnyKernel, "consts" | "grid">, params };
+  }
+  const { op, inputs, attrs } = application(launch.kernel);
+  if (op.kind !== "kernel") throw new KernelError(`Cannot launch ${op.name}: it has no kernel`);
+  for (const [i, kernel] of op.kernels.entries()) {
+    const params = kernel.params(inputs, attrs, launch.kernel);
+    if (!kernel.when || kernel.when(adapter, params)) {
+      return { text: op.texts[i]!, kernel: kernel as Pick<AnyKernel, "consts" | "grid">, params };
+    }
+  }
+  throw new KernelError(`Cannot launch ${op.name}: no kernel takes these shapes`);
+}
+
+function label(name: string, launch: Launch): string {
+  const fused = [...launch.inlined].sort((a, b) => a.id - b.id).map((n) => application(n).op.name);
+  return fused.length === 0 ? name : `${name}[${fused.join(",")}]`;
+}
+
+/** Writes fused nodes as functions of the flat index, binding what they read in group 1. */
+class Writer {
+  readonly lines: string[] = [];
+  readonly bindings: { group: number; binding: number; tensor: Tensor }[] = [];
+  readonly #functions = new Map<Tensor, string>();
+  readonly #buffers = new Map<Tensor, string>();
+
+  constructor(private readonly launch: Launch, private readonly graph: FusedGraph) {}
+
+  define(name: string, body: string): void {
+    this.lines.push(`fn ${name}(i: u32) -> f32 { ${body} }`);
+  }
+
+  /** Expression for the element of `tensor` at a flat index. */
+  at(tensor: Tensor, index: string): string {
+    const source = this.graph.storage(tensor);
+    return this.launch.inlined.has(source)
+      ? `${this.call(source)}(${index})`
+      : `${this.#buffer(source)}[${index}]`;
+  }
+
+  /** Name of the function that computes an inlined node, written on first use. */
+  call(node: Tensor): string {
+    const known = this.#functions.get(node);
+    if (known) return known;
+    const { op, inputs, attrs } = application(node);
+    let body: string;
+    if (op.kind === "elementwise") {
+      const { lets, value } = this.#elementwise(
+        node,
+        (input) => this.#broadcast(input, node.shape),
+      );
+      body = `${lets}return ${value};`;
+    } else if (op.kind === "gather") {
+      body = op.body(
+        (name: string, index: string) => this.at(inputs[name]!, index),
+        inputs,
+        attrs,
+        node,
+      );
+    } else throw new KernelError(`Cannot inline ${op.name}: it has a kernel of its own`);
+    // Functions are numbered in order of writing, so equal launches have equal texts.
+    const name = `v${this.#functions.size}`;
+    this.#functions.set(node, name);
+    this.define(name, body);
+    return name;
+  }
+
+  /** `epilogue(v, i)`: what happens to a result of the kernel at flat index `i` before it is stored. */
+  epilogue(): void {
+    const names = new Map<Tensor, string>([[this.launch.kernel!, "v"]]);
+    const lines: string[] = [];
+    for (const node of this.launch.epilogue) {
+      const name = `n${names.size}`;
+      const { lets, value } = this.#elementwise(node, (input) => {
+        return names.get(this.graph.storage(input)) ?? this.#broadcast(input, node.shape);
+      }, name);
+      lines.push(`${lets}let ${name} = ${value};`);
+      names.set(node, name);
+    }
+    const result = names.get(this.launch.root) ?? "v";
+    this.lines.push(
+      `fn epilogue(v: f32, i: u32) -> f32 { ${lines.join(" ")} return ${result}; }`,
+    );
+  }
+
+  /** The node's expression, with a `let` before it for each input, as it may use one twice. */
+  #elementwise(node: Tensor, value: (input: Tensor) => string, prefix = "") {
+    const { op, inputs, attrs } = application(node);
+    if (op.kind !== "elementwise") throw new KernelError(`Cannot write ${op.name} as expression`);
+    const names = Object.keys(inputs).map((name) => [name, `${prefix}${name}_`]);
+    const lets = names.map(([name, local]) => `let ${local} = ${value(inputs[name!]!)}; `).join("");
+    return { lets, value: op.expression(Object.fromEntries(names), attrs) as string };
+  }
+
+  #broadcast(input: Tensor, shape: Shape): string {
+    if (sameShape(input.shape, shape)) return this.at(input, "i");
+    return this.at(input, indexExpression("i", shape, broadcastStrides(input.shape, shape)));
+  }
+
+  #buffer(tensor: Tensor): string {
+    const known = this.#buffers.get(tensor);
+    if (known) return known;
+    const binding = this.#buffers.size;
+    const name = `e${binding}`;
+    this.#buffers.set(tensor, name);
+    this.bindings.push({ group: 1, binding, tensor });
+    this.lines.push(
+      `@group(1) @binding(${binding}) var<storage, read> ${name}: array<${tensor.dtype}>;`,
+    );
+    return name;
+  }
+}

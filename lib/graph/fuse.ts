@@ -1,0 +1,254 @@
+/**
+ * Decides which nodes share a kernel launch.
+ *
+ * - A reshape is no node at all: its reader reads the reshaped tensor by the same flat index.
+ * - Equal calls are one node.
+ * - An elementwise or gather node whose readers all run in one launch is computed there, each time
+ *   it is read, instead of being stored.
+ * - A launch of elementwise nodes that starts from one kernel's result, at the same index, becomes
+ *   that kernel's epilogue.
+ */
+import { KernelError } from "../errors.ts";
+import type { AnyOp } from "./op.ts";
+import { type Attrs, numel, sameShape, type Tensor } from "./tensor.ts";
+
+/** One kernel launch: `root` is stored, everything in `inlined` is computed on the way. */
+export interface Launch {
+  readonly root: Tensor;
+  /** The node whose kernel runs, or null where only elementwise and gather nodes do. */
+  readonly kernel: Tensor | null;
+  /** Nodes from the kernel's result to the root, in order: the epilogue. */
+  readonly epilogue: readonly Tensor[];
+  /** Nodes computed inside this launch, the epilogue among them. */
+  readonly inlined: ReadonlySet<Tensor>;
+  /** Stored tensors and leaves that the launch reads. */
+  readonly reads: ReadonlySet<Tensor>;
+}
+
+export interface FusedGraph {
+  /** In an order in which every launch follows those it reads from. */
+  readonly launches: readonly Launch[];
+  /** The node that holds a tensor's values: behind reshapes, the first of equal calls. */
+  storage(tensor: Tensor): Tensor;
+}
+
+/** Op, inputs and attributes of a node that is not a leaf. */
+export function application(
+  node: Tensor,
+): { op: AnyOp; inputs: Readonly<Record<string, Tensor>>; attrs: Attrs } {
+  if (node.source.kind !== "op") throw new KernelError(`Cannot launch a ${node.source.kind} leaf`);
+  return node.source;
+}
+
+/**
+ * Fuses what `roots` depend on; all else is dropped. The roots themselves are always stored.
+ * No launch reads and writes more than `maxBuffers` buffers.
+ */
+export function fuse(roots: readonly Tensor[], maxBuffers: number): FusedGraph {
+  const { nodes, storage } = liveNodes(roots);
+  const stored = new Set(roots.map(storage));
+  for (;;) {
+    const launches = group(nodes, storage, stored);
+    const crowded = launches.find((launch) => launch.reads.size + 1 > maxBuffers);
+    if (!crowded) return { launches, storage };
+    // Storing the widest inlined part cuts the launch in two; again until each piece fits.
+    const widest = [...crowded.inlined].filter((node) => !crowded.epilogue.includes(node))
+      .concat(crowded.epilogue.slice(0, -1))
+      .sort((a, b) => inputCount(b) - inputCount(a) || a.id - b.id)[0];
+    if (!widest) {
+      throw new KernelError(
+        `Cannot launch ${application(crowded.root).op.name}: it reads ${crowded.reads.size} ` +
+          `buffers, the adapter allows ${maxBuffers} in all`,
+      );
+    }
+    stored.add(widest);
+  }
+}
+
+const inputCount = (node: Tensor) => Object.keys(application(node).inputs).length;
+
+/** Collects the nodes behind `roots` in topological order, with reshapes and repeats resolved. */
+function liveNodes(roots: readonly Tensor[]) {
+  const resolved = new Map<Tensor, Tensor>();
+  const byCall = new Map<string, Tensor>();
+  const nodes: Tensor[] = [];
+
+  const resolve = (node: Tensor): Tensor => {
+    const { source } = node;
+    if (source.kind === "op" && source.op.name === "reshape") {
+      return resolved.get(source.inputs.x!)!;
+    }
+    const key = callKey(node, (input) => resolved.get(input)!);
+    const known = byCall.get(key);
+    if (known) return known;
+    byCall.set(key, node);
+    nodes.push(node);
+    return node;
+  };
+
+  for (const node of reachable(roots)) resolved.set(node, resolve(node));
+  return { nodes, storage: (tensor: Tensor) => resolved.get(tensor)! };
+}
+
+/** All nodes behind `roots`, inputs before what is made from them. */
+function reachable(roots: readonly Tensor[]): Tensor[] {
+  const seen = new Set<Tensor>(roots);
+  for (const node of seen) {
+    if (node.source.kind === "op") {
+      for (const input of Object.values(node.source.inputs)) seen.add(input);
+    }
+  }
+  return [...seen].sort((a, b) => a.id - b.id);
+}
+
+/** Two nodes with the same key have the same values. */
+function callKey(node: Tensor, storage: (input: Tensor) => Tensor): string {
+  const { source } = node;
+  if (source.kind === "constant") {
+    // Comparing long constants would cost more than storing one twice.
+    return source.data.length > 16 ? `#${node.id}` : `${node.dtype}[${source.data}]`;
+  }
+  if (source.kind !== "op") return `${source.kind} ${source.name}`;
+  const inputs = Object.entries(source.inputs).map(([name, input]) =>
+    `${name}:${storage(input).id}[${input.shape}]`
+  );
+  return `${source.op.name}(${inputs}) ${JSON.stringify(source.attrs)}`;
+}
+
+function group(
+  nodes: readonly Tensor[],
+  storage: (tensor: Tensor) => Tensor,
+  stored: ReadonlySet<Tensor>,
+): Launch[] {
+  const readers = readersOf(nodes, storage);
+  /** The launch, named by its root, in which each node is computed. */
+  const launchOf = new Map<Tensor, Tensor>();
+  for (const node of nodes.toReversed()) {
+    if (node.source.kind !== "op") continue;
+    const launches = new Set(readers.get(node)?.map(({ reader }) => launchOf.get(reader)!));
+    const [launch] = launches;
+    const inline = launches.size === 1 && !stored.has(node) && node.source.op.kind !== "kernel" &&
+      readers.get(node)!.every(({ reader, name }) => mayInline(node, reader, name, launch!));
+    launchOf.set(node, inline ? launch! : node);
+  }
+
+  const members = Map.groupBy(nodes.filter((node) => launchOf.has(node)), (n) => launchOf.get(n)!);
+  const absorbed = new Set<Tensor>();
+  const launches: Launch[] = [];
+  for (const [root, inlined] of members) {
+    const inside = new Set(inlined);
+    const main = mainKernel(root, inside, readers, storage, stored);
+    if (main) {
+      absorbed.add(main.kernel);
+      // What was fused in front of the kernel is computed in its launch, wherever that ends.
+      for (const node of members.get(main.kernel)!) inside.add(node);
+    }
+    const kernel = main?.kernel ?? (application(root).op.kind === "kernel" ? root : null);
+    const epilogue = main?.epilogue ?? [];
+    if (kernel) inside.delete(kernel);
+    const reads = new Set<Tensor>();
+    for (const node of [...inside, ...(kernel ? [kernel] : [])]) {
+      for (const input of Object.values(application(node).inputs)) {
+        const source = storage(input);
+        if (!inside.has(source) && source !== kernel) reads.add(source);
+      }
+    }
+    launches.push({ root, kernel, epilogue, inlined: inside, reads });
+  }
+  return launches.filter(({ root }) => !absorbed.has(root)).sort((a, b) => a.root.id - b.root.id);
+}
+
+interface Reader {
+  readonly reader: Tensor;
+  readonly name: string;
+}
+
+function readersOf(
+  nodes: readonly Tensor[],
+  storage: (tensor: Tensor) => Tensor,
+): Map<Tensor, Reader[]> {
+  const readers = new Map<Tensor, Reader[]>();
+  for (const reader of nodes) {
+    if (reader.source.kind !== "op") continue;
+    for (const [name, input] of Object.entries(reader.source.inputs)) {
+      const source = storage(input);
+      const list = readers.get(source) ?? [];
+      list.push({ reader, name });
+      readers.set(source, list);
+    }
+  }
+  return readers;
+}
+
+/** Whether `node` may be recomputed in `launch` each time `reader` reads it as `name`. */
+function mayInline(node: Tensor, reader: Tensor, name: string, launch: Tensor): boolean {
+  const { op } = application(reader);
+  const own = application(node).op;
+  const cheap = own.kind === "elementwise" && own.cheap === true;
+  const target = application(launch).op;
+  if (reader !== launch && target.kind === "kernel" && target.kernels.some((k) => k.rereads)) {
+    return false; // one cheap step in front of a kernel that reads each element many times
+  }
+  if (op.kind === "kernel") {
+    // Which variant will run is not known yet, so all of them must load through `load_<name>`.
+    const loads = op.texts.every((text) => text.loaders.has(name));
+    return loads && (cheap || op.kernels.every((kernel) => !kernel.rereads));
+  }
+  // A small tensor stretched over a large one would be recomputed for every element.
+  return cheap || own.kind === "gather" || 8 * numel(node.shape) > numel(reader.shape);
+}
+
+/** The kernel whose epilogue the elementwise launch `root` can be, with the nodes from it on. */
+function mainKernel(
+  root: Tensor,
+  inside: ReadonlySet<Tensor>,
+  readers: ReadonlyMap<Tensor, Reader[]>,
+  storage: (tensor: Tensor) => Tensor,
+  stored: ReadonlySet<Tensor>,
+): { kernel: Tensor; epilogue: Tensor[] } | null {
+  if (application(root).op.kind !== "elementwise") return null;
+  const candidates = new Set<Tensor>();
+  for (const node of inside) {
+    for (const input of Object.values(application(node).inputs)) {
+      const source = storage(input);
+      if (source.source.kind === "op" && source.source.op.kind === "kernel") candidates.add(source);
+    }
+  }
+  // The latest kernel: then all else that the launch reads has been computed before it.
+  for (const kernel of [...candidates].sort((a, b) => b.id - a.id)) {
+    const { op } = application(kernel);
+    if (stored.has(kernel) || op.kind !== "kernel") continue;
+    if (!op.texts.every((text) => text.hasEpilogue)) continue;
+    if (!readers.get(kernel)!.every(({ reader }) => inside.has(reader))) continue;
+    const epilogue = pathFrom(kernel, root, inside, storage);
+    if (epilogue) return { kernel, epilogue };
+  }
+  return null;
+}
+
+/** Nodes from `kernel` to `root`, or null if one of them reads its input at another index. */
+function pathFrom(
+  kernel: Tensor,
+  root: Tensor,
+  inside: ReadonlySet<Tensor>,
+  storage: (tensor: Tensor) => Tensor,
+): Tensor[] | null {
+  const path = new Set<Tensor>([kernel]);
+  for (const node of [...inside].sort((a, b) => a.id - b.id)) {
+    const { op, inputs } = application(node);
+    const onPath = Object.values(inputs).filter((input) => path.has(storage(input)));
+    if (onPath.length === 0) continue;
+    const sameIndex = onPath.every((input) => numel(input.shape) === numel(root.shape)) &&
+      numel(node.shape) === numel(root.shape);
+    const aligned = onPath.every((input) => alignedShapes(input, node));
+    if (op.kind !== "elementwise" || !sameIndex || !aligned) return null;
+    path.add(node);
+  }
+  path.delete(kernel);
+  return path.has(root) ? [...path] : null;
+}
+
+/** Whether an elementwise node reads this input at its own flat index. */
+function alignedShapes(input: Tensor, node: Tensor): boolean {
+  return sameShape(input.shape.filter((n) => n !== 1), node.shape.filter((n) => n !== 1));
+}

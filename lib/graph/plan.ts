@@ -1,0 +1,154 @@
+/** Everything about a program that is known without a device: launches, their order, its memory. */
+import { GpuError } from "../errors.ts";
+import type { AdapterKind, Limits } from "../gpu/device.ts";
+import { generate, type GeneratedLaunch, generateUpdate } from "./codegen.ts";
+import { fuse } from "./fuse.ts";
+import { type Lifetime, mebibytes, type MemoryPlan, planMemory } from "./memory.ts";
+import { numel, type Tensor } from "./tensor.ts";
+import type { Update } from "./update.ts";
+
+export interface ProgramSpec {
+  readonly outputs?: Readonly<Record<string, Tensor>>;
+  readonly updates?: readonly Update[];
+}
+
+export interface PlannedLaunch extends GeneratedLaunch {
+  /** Update groups that need this launch; null if an output or a nameless update does. */
+  readonly groups: ReadonlySet<string> | null;
+}
+
+export interface ProgramPlan {
+  readonly launches: readonly PlannedLaunch[];
+  readonly memory: MemoryPlan<Tensor>;
+  readonly inputs: ReadonlyMap<string, Tensor>;
+  readonly states: ReadonlyMap<string, Tensor>;
+  readonly constants: readonly Tensor[];
+  /** The node that holds each output's values. */
+  readonly outputs: ReadonlyMap<string, Tensor>;
+  /** Bytes of scratch memory, inputs and outputs included; states and constants come on top. */
+  readonly scratchBytes: number;
+}
+
+interface Step {
+  readonly launch: GeneratedLaunch;
+  readonly reads: ReadonlySet<Tensor>;
+  /** The scratch tensor it makes, or null for an update. */
+  readonly makes: Tensor | null;
+  readonly update: Update | null;
+}
+
+/** Plans a program for an adapter; nothing is allocated. */
+export function planProgram(spec: ProgramSpec, adapter: AdapterKind, limits: Limits): ProgramPlan {
+  const outputs = Object.entries(spec.outputs ?? {});
+  const updates = spec.updates ?? [];
+  const roots = [
+    ...outputs.map(([, tensor]) => tensor),
+    ...updates.flatMap((update) => Object.values(update.values)),
+  ];
+  const graph = fuse(roots, limits.storageBuffers);
+  const steps: Step[] = graph.launches.map((launch) => ({
+    launch: generate(launch, graph, adapter),
+    reads: launch.reads,
+    makes: launch.root,
+    update: null,
+  }));
+  for (const update of updates) {
+    const reads = new Set(Object.values(update.values).map(graph.storage));
+    const launch = generateUpdate(update, graph);
+    insertUpdate(steps, { launch, reads, makes: null, update });
+  }
+
+  const outputNodes = new Map(outputs.map(([name, tensor]) => [name, graph.storage(tensor)]));
+  const leaves = new Set(steps.flatMap((step) => [...step.reads]));
+  for (const node of outputNodes.values()) leaves.add(node);
+  const ofKind = (kind: string) => [...leaves].filter((leaf) => leaf.source.kind === kind);
+  const named = (kind: "input" | "state") =>
+    new Map(ofKind(kind).map((leaf) => [(leaf.source as { name: string }).name, leaf]));
+  checkBindings(steps, limits);
+
+  const lives = lifetimes(steps, new Set(outputNodes.values()));
+  const memory = planMemory(lives, limits.bufferBytes);
+  const groups = neededBy(steps, new Set(outputNodes.values()));
+  return {
+    launches: steps.map(({ launch }, i) => ({ ...launch, groups: groups[i]! })),
+    memory,
+    inputs: named("input"),
+    states: named("state"),
+    constants: ofKind("constant"),
+    outputs: outputNodes,
+    scratchBytes: memory.arenas.reduce((sum, bytes) => sum + bytes, 0),
+  };
+}
+
+/** Puts an update as early as it may run, so that what it reads leaves memory soon. */
+function insertUpdate(steps: Step[], step: Step): void {
+  const values = Object.entries(step.update!.values);
+  const changed = new Set(
+    values.filter(([name]) => step.update!.spec.states.includes(name)).map(([, state]) => state),
+  );
+  const last = steps.findLastIndex((other) =>
+    (other.makes !== null && step.reads.has(other.makes)) ||
+    [...changed].some((state) => other.reads.has(state))
+  );
+  steps.splice(last + 1, 0, step);
+}
+
+function lifetimes(steps: readonly Step[], kept: ReadonlySet<Tensor>): Lifetime<Tensor>[] {
+  const spans = new Map<Tensor, { first: number; last: number }>();
+  steps.forEach(({ makes, reads }, i) => {
+    if (makes) spans.set(makes, { first: i, last: i });
+    for (const tensor of reads) {
+      // Inputs are written before the first launch.
+      if (tensor.source.kind === "input" && !spans.has(tensor)) {
+        spans.set(tensor, { first: 0, last: i });
+      }
+      const span = spans.get(tensor);
+      if (span) span.last = i;
+    }
+  });
+  for (const tensor of kept) {
+    if (tensor.source.kind === "input" && !spans.has(tensor)) {
+      spans.set(tensor, { first: 0, last: steps.length });
+    }
+    const span = spans.get(tensor);
+    if (span) span.last = steps.length;
+  }
+  return [...spans].map(([tensor, span]) => ({
+    tensor,
+    bytes: 4 * numel(tensor.shape),
+    ...span,
+  }));
+}
+
+/** For each step, the groups that need it: null where it must always run. */
+function neededBy(steps: readonly Step[], outputs: ReadonlySet<Tensor>): (Set<string> | null)[] {
+  const always = new Set<Tensor>(outputs);
+  const groups = new Map<Tensor, Set<string>>();
+  const result = new Array<Set<string> | null>(steps.length);
+  for (let i = steps.length - 1; i >= 0; i--) {
+    const { update, makes, reads } = steps[i]!;
+    const needed = update
+      ? (update.group === null ? null : new Set([update.group]))
+      : (always.has(makes!) ? null : groups.get(makes!) ?? new Set<string>());
+    result[i] = needed;
+    for (const tensor of reads) {
+      if (needed === null) always.add(tensor);
+      else groups.set(tensor, (groups.get(tensor) ?? new Set()).union(needed));
+    }
+  }
+  return result;
+}
+
+/** Refuses tensors that one binding cannot hold. */
+function checkBindings(steps: readonly Step[], limits: Limits): void {
+  for (const { launch } of steps) {
+    for (const { tensor } of launch.bindings) {
+      if (!tensor || 4 * numel(tensor.shape) <= limits.bindingBytes) continue;
+      throw new GpuError(
+        `Cannot run ${launch.label} on a tensor of shape [${tensor.shape}]: it takes ` +
+          `${mebibytes(4 * numel(tensor.shape))} and the adapter binds at most ` +
+          `${mebibytes(limits.bindingBytes)}; use a smaller batch or generator`,
+      );
+    }
+  }
+}

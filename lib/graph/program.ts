@@ -1,0 +1,132 @@
+/** Compiled programs: planned once, replayed many times without allocation or shape logic. */
+import { ShapeError } from "../errors.ts";
+import type { BufferRange, Gpu } from "../gpu/device.ts";
+import { Replay } from "../gpu/replay.ts";
+import type { DeviceTensor } from "./device_tensor.ts";
+import { planProgram, type ProgramPlan, type ProgramSpec } from "./plan.ts";
+import { type HostArray, numel, sameShape, type Tensor } from "./tensor.ts";
+
+const SCRATCH = GPUBufferUsage.STORAGE | GPUBufferUsage.COPY_DST | GPUBufferUsage.COPY_SRC;
+
+export interface CompileSpec extends ProgramSpec {
+  /** Where the values of each state leaf live, by its name. */
+  readonly state?: Readonly<Record<string, DeviceTensor>>;
+}
+
+export interface RunOptions {
+  /** Outputs to read back, by name; none when left out. */
+  readonly read?: readonly string[];
+  /** Update groups to leave out in this run, with all that only they need. */
+  readonly skip?: ReadonlySet<string>;
+}
+
+export class Program {
+  private constructor(
+    private readonly gpu: Gpu,
+    readonly plan: ProgramPlan,
+    private readonly replay: Replay,
+    private readonly scratch: readonly GPUBuffer[],
+    private readonly constants: readonly GPUBuffer[],
+    private readonly range: (tensor: Tensor) => BufferRange,
+  ) {}
+
+  /** Plans and compiles; afterwards nothing is left to do but to run. */
+  static async compile(gpu: Gpu, spec: CompileSpec): Promise<Program> {
+    const plan = planProgram(spec, gpu.kind, gpu.limits);
+    const states = new Map([...plan.states].map(([name, leaf]) => {
+      const value = spec.state?.[name];
+      if (!value || !sameShape(value.shape, leaf.shape)) {
+        const found = value ? `it has shape [${value.shape}]` : "it was not given";
+        throw new ShapeError(`Cannot bind state "${name}" of shape [${leaf.shape}]: ${found}`);
+      }
+      return [leaf, value.range];
+    }));
+    const allocated: GPUBuffer[] = [];
+    try {
+      const { scratch, constants } = await gpu.scoped(() => {
+        const allocate = (bytes: number, label: string) => {
+          const buffer = gpu.allocate(bytes, SCRATCH, label);
+          allocated.push(buffer);
+          return buffer;
+        };
+        return Promise.resolve({
+          scratch: plan.memory.arenas.map((bytes, i) => allocate(bytes, `scratch ${i}`)),
+          constants: plan.constants.map((leaf) => allocate(4 * numel(leaf.shape), "constant")),
+        });
+      });
+      const constantRange = new Map(plan.constants.map((leaf, i): [Tensor, BufferRange] => {
+        const range = { buffer: constants[i]!, offset: 0, bytes: 4 * numel(leaf.shape) };
+        if (leaf.source.kind === "constant") gpu.write(range, leaf.source.data);
+        return [leaf, range];
+      }));
+      const range = (tensor: Tensor): BufferRange => {
+        const fixed = states.get(tensor) ?? constantRange.get(tensor);
+        if (fixed) return fixed;
+        const { arena, offset } = plan.memory.places.get(tensor)!;
+        return { buffer: scratch[arena]!, offset, bytes: 4 * numel(tensor.shape) };
+      };
+      const replay = await Replay.create(
+        gpu,
+        plan.launches.map(({ label, source, params, grid, bindings }) => ({
+          label: `${label} ${describeShapes(bindings)}`,
+          source,
+          params,
+          grid,
+          bindings: bindings.map(({ group, binding, tensor }) => ({
+            group,
+            binding,
+            range: tensor && range(tensor),
+          })),
+        })),
+      );
+      return new Program(gpu, plan, replay, scratch, constants, range);
+    } catch (error) {
+      allocated.forEach((buffer) => gpu.free(buffer));
+      throw error;
+    }
+  }
+
+  /** Runs once. `inputs` gives every input by name; returns the outputs named in `read`. */
+  async run(
+    inputs: Readonly<Record<string, HostArray>> = {},
+    { read = [], skip = new Set() }: RunOptions = {},
+  ): Promise<Record<string, Float32Array>> {
+    for (const [name, leaf] of this.plan.inputs) {
+      const data = inputs[name];
+      if (data?.length !== numel(leaf.shape)) {
+        const found = data ? `${data.length} values` : "nothing";
+        throw new ShapeError(`Cannot run: input "${name}" of shape [${leaf.shape}] got ${found}`);
+      }
+      this.gpu.write(this.range(leaf), data);
+    }
+    const { launches } = this.plan;
+    await this.replay.submit((i) => launches[i]!.groups?.isSubsetOf(skip) !== true);
+    const results = await this.gpu.read(read.map((name) => this.range(this.#output(name))));
+    return Object.fromEntries(read.map((name, i) => [name, new Float32Array(results[i]!)]));
+  }
+
+  /** Fills scratch memory with NaN: what a run fails to write then shows in its results. */
+  poison(): void {
+    for (const buffer of this.scratch) {
+      const data = new Float32Array(buffer.size / 4).fill(NaN);
+      this.gpu.write({ buffer, offset: 0, bytes: buffer.size }, data);
+    }
+  }
+
+  /** Frees all that the program holds; states live on. */
+  dispose(): void {
+    this.replay.dispose();
+    for (const buffer of [...this.scratch, ...this.constants]) this.gpu.free(buffer);
+  }
+
+  #output(name: string): Tensor {
+    const node = this.plan.outputs.get(name);
+    if (!node) throw new ShapeError(`Cannot read "${name}": the program has no such output`);
+    return node;
+  }
+}
+
+/** Shapes of what a launch binds, for messages: "[2,3] [3] -> [2,3]" without repeating sizes. */
+function describeShapes(bindings: readonly { tensor: Tensor | null }[]): string {
+  return bindings.flatMap(({ tensor }) => tensor ? [`[${tensor.shape}]`] : []).join(" ");
+}

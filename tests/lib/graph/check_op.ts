@@ -1,0 +1,110 @@
+/** The generic test of an op: its kernels against its float64 meaning, its gradient by differences. */
+import assert from "node:assert/strict";
+import { fitCotangent } from "../../../lib/graph/ops/reduce.ts";
+import { broadcastStrides } from "../../../lib/graph/ops/shape.ts";
+import type { AnyOp, HostTensor, Sample } from "../../../lib/graph/op.ts";
+import {
+  type HostArray,
+  input,
+  numel,
+  type Shape,
+  stridesOf,
+  Tensor,
+} from "../../../lib/graph/tensor.ts";
+import { assertClose } from "../../assert.ts";
+import { evaluate, normals, seededRandom } from "../../gpu.ts";
+
+// 2^-23 rounding over sums of a few thousand terms of mixed sign, transcendental functions of a
+// few units in the last place.
+const TOLERANCE = 5e-6;
+
+type AnySample = Sample<string, object>;
+
+/** Registers the tests of one op: every sample, forward and gradient. */
+export function checkOp(op: AnyOp): void {
+  op.samples.forEach((sample: AnySample, i: number) => {
+    const shapes = Object.values(sample.inputs).map((shape) => `[${shape}]`).join(" ");
+    Deno.test(`${op.name}() equals its reference and its gradient the difference on ${shapes} #${i}`, () =>
+      checkSample(op, sample, 1 + i));
+  });
+}
+
+async function checkSample(op: AnyOp, sample: AnySample, seed: number): Promise<void> {
+  const random = seededRandom(seed);
+  const leaves: Record<string, Tensor> = {};
+  const host: Record<string, { shape: Shape; data: HostArray }> = {};
+  for (const [name, shape] of Object.entries(sample.inputs)) {
+    const dtype = op.dtypes?.[name] ?? "f32";
+    const fill = sample.fill?.[name];
+    const values = fill
+      ? Array.from({ length: numel(shape) }, (_, i) => fill(i, random))
+      : normals(numel(shape), random);
+    const data = dtype === "u32" ? Uint32Array.from(values) : Float32Array.from(values);
+    leaves[name] = input(name, shape, dtype);
+    host[name] = { shape, data };
+  }
+  const out = new Tensor(op.shape(leaves, sample.attrs), "f32", {
+    kind: "op",
+    op,
+    inputs: leaves,
+    attrs: sample.attrs,
+  });
+  const g = normals(numel(out.shape), random);
+  const gy = input("cotangent", out.shape);
+  const grads = op.vjp(gy, { ...leaves, out }, sample.attrs) as Record<string, Tensor | null>;
+  const outputs: Record<string, Tensor> = { out };
+  for (const [name, grad] of Object.entries(grads)) {
+    if (grad) outputs[`grad ${name}`] = fitCotangent(grad, leaves[name]!.shape);
+  }
+  const feeds = Object.fromEntries(Object.entries(host).map(([name, { data }]) => [name, data]));
+  const actual = await evaluate(outputs, { ...feeds, cotangent: g });
+  assertClose(actual.out!, reference(op, host, sample.attrs, out.shape), TOLERANCE, op.name);
+
+  for (const [name, grad] of Object.entries(grads)) {
+    if (!grad) continue;
+    const v = normals(numel(sample.inputs[name]!), random);
+    const step = 1e-4;
+    const along = (h: number) => {
+      const data = Float64Array.from(host[name]!.data, (x, i) => x + h * v[i]!);
+      const moved = { ...host, [name]: { shape: sample.inputs[name]!, data } };
+      return dot(g, reference(op, moved, sample.attrs, out.shape));
+    };
+    const numeric = (along(step) - along(-step)) / (2 * step);
+    const gx = actual[`grad ${name}`]!;
+    assert(gx.every(Number.isFinite), `gradient of ${op.name} for "${name}" is not finite`);
+    const error = Math.abs(dot(v, gx) - numeric);
+    const scale = Math.sqrt(dot(v, v) * dot(gx, gx));
+    assert(
+      error <= 5 * TOLERANCE * scale + 1e-6 * Math.abs(numeric),
+      `gradient of ${op.name} for "${name}": ${dot(v, gx)}, the difference quotient is ${numeric}`,
+    );
+  }
+}
+
+/** The op's meaning in float64; for elementwise ops the scalar function, broadcast. */
+function reference(
+  op: AnyOp,
+  host: Record<string, HostTensor>,
+  attrs: object,
+  shape: Shape,
+): ArrayLike<number> {
+  if (op.kind !== "elementwise") return op.reference(host, attrs);
+  const outStrides = stridesOf(shape);
+  return Float64Array.from({ length: numel(shape) }, (_, i) => {
+    const values = Object.entries(host).map(([name, { shape: from, data }]) => {
+      const strides = broadcastStrides(from, shape);
+      const at = shape.reduce(
+        (sum, size, axis) => sum + (Math.floor(i / outStrides[axis]!) % size) * strides[axis]!,
+        0,
+      );
+      return [name, data[at]!];
+    });
+    return op.scalar(Object.fromEntries(values), attrs);
+  });
+}
+
+function dot(a: ArrayLike<number>, b: ArrayLike<number>): number {
+  let sum = 0;
+  for (let i = 0; i < a.length; i++) sum += a[i]! * b[i]!;
+  return sum;
+}
