@@ -1,0 +1,42 @@
+import type { Command } from "commander";
+
+/**
+ * What a command's file exports. `commands/<name>.ts` is imported only when its command is called,
+ * so it may import what it likes without slowing the others down.
+ *
+ *     export function register(command: Command): void {
+ *       command.argument("<file>").option("-o, --out <path>", "…").action(inspect);
+ *     }
+ *
+ * - `command` already carries its name and summary; add arguments, options and one action.
+ * - The action checks what the user gave and throws a UserError for it (one line, exit code 2); it
+ *   may be async. An action that returns has succeeded; one that has reported trouble itself sets
+ *   `Deno.exitCode`. It never calls `Deno.exit`: what comes after it, main.ts does.
+ * - Results go to stdout, progress and warnings to stderr.
+ * - The option that says where to write is `-o, --out <path>`: `nada` grants writing there, and
+ *   below ./runs, and nowhere else.
+ */
+export interface CommandModule {
+  register(command: Command): void;
+}
+
+/** One line of `nada --help`, and where the rest is found when it is needed. */
+export interface CommandEntry {
+  name: string;
+  summary: string;
+  load(): Promise<CommandModule>;
+}
+
+/** Every command, in the order of the help text. */
+export const commands: CommandEntry[] = [
+  {
+    name: "doctor",
+    summary: "show what this machine offers and what is missing",
+    load: () => import("./doctor.ts"),
+  },
+  {
+    name: "serve",
+    summary: "answer HTTP requests on this machine",
+    load: () => import("./serve.ts"),
+  },
+];

@@ -1,0 +1,78 @@
+import { Command, CommanderError } from "commander";
+import { commands } from "./commands/mod.ts";
+import { UserError } from "./lib/errors.ts";
+import { VERSION } from "./lib/version.ts";
+
+/**
+ * Runs one command line and returns the exit code: 0, 2 where the command line or what it names is
+ * at fault, 1 for anything unexpected. A command may have set another in `Deno.exitCode`.
+ */
+export async function main(args: string[]): Promise<number> {
+  try {
+    await createProgram().parseAsync(args[0] === "help" ? [...args.slice(1), "--help"] : args, {
+      from: "user",
+    });
+    return Deno.exitCode;
+  } catch (error) {
+    return report(error);
+  }
+}
+
+function createProgram(): Command {
+  const program = new Command("nada")
+    .description("Adapts an image generator to a new domain, from two short texts.")
+    .version(VERSION, "-V, --version", "show the version")
+    .helpOption("-h, --help", "show this help")
+    .helpCommand(false)
+    .exitOverride()
+    .configureOutput({
+      writeOut: (text) => console.log(text.trimEnd()),
+      writeErr: (text) => console.error(text.trimEnd()),
+      // One line an error: commander puts its "(Did you mean …)" on a second.
+      outputError: (text, write) => write(text.trimEnd().replaceAll("\n", " ")),
+    })
+    .hook("preSubcommand", async (_, called) => {
+      const entry = commands.find(({ name }) => name === called.name());
+      (await entry?.load())?.register(called);
+    });
+  for (const { name, summary } of commands) program.command(name).description(summary);
+  return program;
+}
+
+/** Tells the user what went wrong, and gives the exit code. */
+function report(error: unknown): number {
+  // Commander has printed its message, or the help or version that was asked for.
+  if (error instanceof CommanderError) return error.exitCode === 0 ? 0 : 2;
+
+  const line = userLine(error);
+  if (line === undefined || Deno.env.get("DEBUG")) console.error(error);
+  else console.error(`error: ${line}`);
+  return line === undefined ? 1 : 2;
+}
+
+/** The message of an error the user can mend, undefined for any other. */
+function userLine(error: unknown): string | undefined {
+  if (error instanceof UserError) return error.message;
+  if (error instanceof Deno.errors.NotCapable) {
+    const [reason] = error.message.split(", run again"); // Requires write access to "/data/cat"
+    return `Cannot go on: ${reason}; start with ./nada and name the place to write with --out`;
+  }
+  return undefined;
+}
+
+/** For `deno serve main.ts`. */
+export default {
+  async fetch(request: Request): Promise<Response> {
+    const { createApp } = await import("./routes/app.ts");
+    app ??= createApp({ version: VERSION });
+    return app.fetch(request);
+  },
+};
+
+let app: { fetch(request: Request): Response | Promise<Response> } | undefined;
+
+// `deno serve main.ts` also runs this file as the main one, without arguments. Leaving at once, even
+// while a worker holds the GPU, keeps its driver's thread clean-up from racing with the exit.
+if (import.meta.main && (Deno.args.length > 0 || Deno.build.standalone)) {
+  Deno.exit(await main(Deno.args));
+}
