@@ -1,0 +1,38 @@
+import type { Dtype } from "./elements.ts";
+import type { Scalar } from "./flatten.ts";
+
+/** A tensor of a checkpoint; nothing but its description is in memory before `read()`. */
+export interface TensorEntry {
+  name: string;
+  /** The element type in the file. */
+  dtype: Dtype;
+  shape: number[];
+  /** Number of elements. */
+  count: number;
+  /** What the elements take in the file's type. */
+  sizeBytes: number;
+  /**
+   * All elements in row-major order, converted to float32. Throws a CheckpointError where the file
+   * has changed or its data is broken.
+   */
+  read(): Promise<Float32Array<ArrayBuffer>>;
+}
+
+/** What a reader finds in a file. */
+export interface Contents {
+  format: "safetensors" | "torch zip" | "torchscript";
+  /** By name; nested containers give names joined by ".", as in "g_ema.conv1.conv.weight". */
+  tensors: Map<string, TensorEntry>;
+  /** The text that safetensors files carry beside their tensors. */
+  metadata: Record<string, string>;
+  /** Values that are no tensors, by name, such as a step count or a training option. */
+  values: Map<string, Scalar>;
+}
+
+/** An open file of named tensors. */
+export interface Checkpoint extends Contents, Disposable {
+  file: string;
+  sizeBytes: number;
+  /** Ends reading: `read()` of any tensor fails from here on. */
+  close(): void;
+}

@@ -1,0 +1,71 @@
+import { writeAtomic } from "../files.ts";
+import { LENGTH_BYTES, METADATA } from "./safetensors.ts";
+
+export interface TensorData {
+  shape: readonly number[];
+  /** Row-major, as many elements as the shape has. */
+  data: Float32Array;
+}
+
+/**
+ * Writes float32 tensors under their names, and texts as metadata, replacing `path` at once or not
+ * at all. The same content gives the same bytes, in whichever order it comes: sorted by name. The
+ * elements are written from where they are, without a copy of the file in memory.
+ *
+ * Throws a RangeError where data and shape disagree or a name is taken twice, a UserError where the
+ * file system refuses.
+ */
+export async function writeSafetensors(
+  path: string,
+  tensors: Iterable<[name: string, tensor: TensorData]>,
+  metadata: Record<string, string> = {},
+): Promise<void> {
+  const sorted = [...tensors].sort(byKey);
+  const header = encodeHeader(sorted, metadata);
+  await writeAtomic(path, async (write) => {
+    const length = new DataView(new ArrayBuffer(LENGTH_BYTES));
+    length.setBigUint64(0, BigInt(header.length), true);
+    await write(new Uint8Array(length.buffer));
+    await write(header);
+    for (const [, { data }] of sorted) {
+      await write(new Uint8Array(data.buffer, data.byteOffset, data.byteLength));
+    }
+  });
+}
+
+function encodeHeader(
+  sorted: [string, TensorData][],
+  metadata: Record<string, string>,
+): Uint8Array {
+  const fields: string[] = [];
+  const texts = Object.entries(metadata).sort(byKey).map(([key, text]) => field(key, text));
+  if (texts.length > 0) fields.push(`"${METADATA}":{${texts.join(",")}}`);
+
+  let offset = 0;
+  sorted.forEach(([name, { shape, data }], i) => {
+    if (name === METADATA || name === sorted[i + 1]?.[0]) {
+      throw new RangeError(`Cannot write a tensor "${name}": the name is taken`);
+    }
+    if (shape.reduce((product, size) => product * size, 1) !== data.length) {
+      throw new RangeError(`Cannot write "${name}": ${data.length} elements for shape [${shape}]`);
+    }
+    const end = offset + data.byteLength;
+    fields.push(field(name, { dtype: "F32", shape, data_offsets: [offset, end] }));
+    offset = end;
+  });
+
+  const json = new TextEncoder().encode(`{${fields.join(",")}}`);
+  // Spaces fill up to a multiple of 8, so that readers may map the elements as they are.
+  const aligned = new Uint8Array(Math.ceil(json.length / 8) * 8).fill(0x20);
+  aligned.set(json);
+  return aligned;
+}
+
+/** Written out by hand since an object would bring keys such as "10" into another order. */
+function field(key: string, value: unknown): string {
+  return `${JSON.stringify(key)}:${JSON.stringify(value)}`;
+}
+
+function byKey([a]: [string, unknown], [b]: [string, unknown]): number {
+  return a < b ? -1 : a > b ? 1 : 0;
+}
