@@ -1,4 +1,10 @@
 /** Every op; importing this registers them all. */
 export * from "./elementwise.ts";
+export * from "./embedding.ts";
+export * from "./normalize.ts";
+export * from "./random.ts";
 export * from "./reduce.ts";
+export * from "./resample.ts";
 export * from "./shape.ts";
+export * from "./updates.ts";
+export * from "./upfirdn2d.ts";

@@ -2,17 +2,21 @@
 import assert from "node:assert/strict";
 import { fitCotangent } from "../../../lib/graph/ops/reduce.ts";
 import { broadcastStrides } from "../../../lib/graph/ops/shape.ts";
+import { DeviceTensor } from "../../../lib/graph/device_tensor.ts";
 import type { AnyOp, HostTensor, Sample } from "../../../lib/graph/op.ts";
+import { Program } from "../../../lib/graph/program.ts";
+import type { AnyUpdateSpec, Update } from "../../../lib/graph/update.ts";
 import {
   type HostArray,
   input,
   numel,
   type Shape,
+  state as stateLeaf,
   stridesOf,
   Tensor,
 } from "../../../lib/graph/tensor.ts";
 import { assertClose } from "../../assert.ts";
-import { evaluate, normals, seededRandom } from "../../gpu.ts";
+import { evaluate, normals, seededRandom, testGpu } from "../../gpu.ts";
 
 // 2^-23 rounding over sums of a few thousand terms of mixed sign, transcendental functions of a
 // few units in the last place.
@@ -107,4 +111,38 @@ function dot(a: ArrayLike<number>, b: ArrayLike<number>): number {
   let sum = 0;
   for (let i = 0; i < a.length; i++) sum += a[i]! * b[i]!;
   return sum;
+}
+
+/** Registers the tests of an update: the new states against their float64 meaning. */
+export function checkUpdate(spec: AnyUpdateSpec): void {
+  spec.samples.forEach((sample: AnySample, i: number) => {
+    Deno.test(`${spec.name}() leaves its states as its reference says #${i}`, async () => {
+      const gpu = await testGpu();
+      const random = seededRandom(1 + i);
+      const host: Record<string, HostTensor & { data: HostArray }> = {};
+      const values: Record<string, Tensor> = {};
+      const state: Record<string, DeviceTensor> = {};
+      for (const [name, shape] of Object.entries(sample.inputs)) {
+        const fill = sample.fill?.[name];
+        const data = fill
+          ? Float32Array.from({ length: numel(shape) }, (_, k) => fill(k, random))
+          : normals(numel(shape), random);
+        host[name] = { shape, data };
+        const isState = spec.states.includes(name);
+        values[name] = isState ? stateLeaf(name, shape) : input(name, shape);
+        if (isState) state[name] = new DeviceTensor(gpu, shape, name, data);
+      }
+      const update: Update = { spec, values, attrs: sample.attrs, group: null };
+      const program = await Program.compile(gpu, { updates: [update], state });
+      program.poison();
+      const feeds = Object.entries(host).map(([name, { data }]) => [name, data]);
+      await program.run(Object.fromEntries(feeds));
+      const expected = spec.reference(host, sample.attrs);
+      for (const [name, tensor] of Object.entries(state)) {
+        assertClose(await tensor.read(), expected[name]!, TOLERANCE, `${spec.name} ${name}`);
+        tensor.dispose();
+      }
+      program.dispose();
+    });
+  });
 }

@@ -1,0 +1,26 @@
+// One step of Adam (Kingma & Ba 2015) with beta1 = 0, the setting of StyleGAN2 and StyleGAN-NADA:
+//
+//   v = beta2 * v + (1 - beta2) * g^2
+//   w = w - lr * g / (sqrt(v / (1 - beta2^t)) + eps)
+//
+//   w, v, g  [count]
+//   hyper    [2]       lr and 1 / (1 - beta2^t), which change from step to step
+//
+// One thread per element. Without a first moment the plain gradient takes its place.
+
+struct Params { count: u32, beta2: f32, rest: f32, eps: f32 }   // rest = 1 - beta2, not rounded twice
+
+@group(0) @binding(0) var<storage, read_write> w: array<f32>;
+@group(0) @binding(1) var<storage, read_write> v: array<f32>;
+@group(0) @binding(2) var<storage, read>       g: array<f32>;
+@group(0) @binding(3) var<storage, read>       hyper: array<f32>;
+@group(0) @binding(4) var<uniform>             p: Params;
+
+@compute @workgroup_size(WG)
+fn main(@builtin(global_invocation_id) id: vec3<u32>) {
+  let i = id.y * ROW + id.x;
+  if (i >= p.count) { return; }
+  let moment = p.beta2 * v[i] + p.rest * g[i] * g[i];
+  v[i] = moment;
+  w[i] -= hyper[0] * g[i] / (sqrt(moment * hyper[1]) + p.eps);
+}

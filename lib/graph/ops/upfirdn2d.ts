@@ -1,0 +1,118 @@
+/** Upsampling, filtering and downsampling of images in one step. */
+import upfirdn2dWgsl from "../../../kernels/upfirdn2d.wgsl" with { type: "text" };
+import { ShapeError } from "../../errors.ts";
+import { defineOp, type Op } from "../op.ts";
+import { dims, numel, type Shape } from "../tensor.ts";
+import { PER_ELEMENT, perElement } from "./launch.ts";
+
+export interface UpfirdnAttrs {
+  readonly up: number;
+  readonly down: number;
+  /** Left, right, top, bottom, in samples after zero insertion; negative values crop. */
+  readonly pad: readonly [number, number, number, number];
+  /** Correlates with the filter as it is stored instead of flipping it. */
+  readonly correlate?: boolean;
+}
+
+function sizes(x: { shape: Shape }, f: { shape: Shape }, { up, down, pad }: UpfirdnAttrs) {
+  const { n, c, h, w } = dims(x, "n c h w");
+  const { kh, kw } = dims(f, "kh kw");
+  const [left, right, top, bottom] = pad;
+  const oh = Math.floor((h * up + top + bottom - kh) / down) + 1;
+  const ow = Math.floor((w * up + left + right - kw) / down) + 1;
+  if (oh < 1 || ow < 1) {
+    throw new ShapeError(
+      `Cannot filter [${x.shape}] with [${f.shape}] and pad [${pad}]: too small`,
+    );
+  }
+  return { n, c, h, w, kh, kw, oh, ow };
+}
+
+/**
+ * Inserts `up - 1` zeros after each sample of x `[n, c, h, w]`, pads, convolves with f `[kh, kw]`
+ * and keeps every `down`-th sample. No gradient flows to f.
+ */
+export const upfirdn2d: Op<"x" | "f", UpfirdnAttrs> = defineOp({
+  name: "upfirdn2d",
+  shape({ x, f }, attrs) {
+    const { n, c, oh, ow } = sizes(x, f, attrs);
+    return [n, c, oh, ow];
+  },
+  kernels: [{
+    name: "upfirdn2d",
+    source: upfirdn2dWgsl,
+    params({ x, f }, attrs, out) {
+      const { h, w, kh, kw, oh, ow } = sizes(x, f, attrs);
+      const { up, down, pad, correlate } = attrs;
+      return {
+        count: numel(out.shape),
+        h,
+        w,
+        oh,
+        ow,
+        kh,
+        kw,
+        up,
+        down,
+        left: pad[0],
+        top: pad[2],
+        correlate: correlate ? 1 : 0,
+      };
+    },
+    consts: PER_ELEMENT,
+    grid: perElement,
+  }],
+  reference({ x, f }, attrs) {
+    const { n, c, h, w, kh, kw, oh, ow } = sizes(x, f, attrs);
+    const { up, down, pad: [left, , top], correlate } = attrs;
+    const sample = (plane: number, y: number, xx: number) =>
+      y % up || xx % up || y < 0 || xx < 0 || y / up >= h || xx / up >= w
+        ? 0
+        : x.data[(plane * h + y / up) * w + xx / up]!;
+    const out: number[] = [];
+    for (let plane = 0; plane < n * c; plane++) {
+      for (let oy = 0; oy < oh; oy++) {
+        for (let ox = 0; ox < ow; ox++) {
+          let sum = 0;
+          for (let k = 0; k < kh * kw; k++) {
+            const [ky, kx] = [Math.floor(k / kw), k % kw];
+            const tap = f.data[correlate ? k : kh * kw - 1 - k]!;
+            sum += tap * sample(plane, oy * down + ky - top, ox * down + kx - left);
+          }
+          out.push(sum);
+        }
+      }
+    }
+    return out;
+  },
+  vjp(gy, { x, f, out }, { up, down, pad: [left, , top], correlate }) {
+    const { h, w } = dims(x, "n c h w");
+    const { oh, ow } = dims(out, "n c oh ow");
+    const { kh, kw } = dims(f, "kh kw");
+    // Every tap sends its output back along the way it came: up and down change places, the filter
+    // turns around, and the padding makes the sizes fit.
+    const before = (k: number, start: number) => k - 1 - start;
+    const after = (size: number, outSize: number, start: number) =>
+      size * up - outSize * down + start - up + 1;
+    const pad = [
+      before(kw, left),
+      after(w, ow, left),
+      before(kh, top),
+      after(h, oh, top),
+    ] as const;
+    return {
+      x: upfirdn2d({ x: gy, f }, { up: down, down: up, pad, correlate: !correlate }),
+      f: null,
+    };
+  },
+  samples: [
+    { inputs: { x: [2, 3, 5, 7], f: [4, 4] }, attrs: { up: 1, down: 1, pad: [1, 1, 1, 1] } },
+    { inputs: { x: [1, 2, 5, 3], f: [4, 4] }, attrs: { up: 2, down: 1, pad: [2, 1, 2, 1] } },
+    { inputs: { x: [3, 1, 9, 8], f: [3, 5] }, attrs: { up: 1, down: 2, pad: [2, 1, 0, 3] } },
+    { inputs: { x: [1, 1, 4, 6], f: [2, 3] }, attrs: { up: 3, down: 2, pad: [1, 2, -1, 1] } },
+    {
+      inputs: { x: [2, 1, 5, 4], f: [3, 3] },
+      attrs: { up: 1, down: 1, pad: [1, 1, 1, 1], correlate: true },
+    },
+  ],
+});
