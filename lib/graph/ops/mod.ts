@@ -8,3 +8,4 @@ export * from "./resample.ts";
 export * from "./shape.ts";
 export * from "./updates.ts";
 export * from "./upfirdn2d.ts";
+export * from "./modulated_lrelu.ts";
