@@ -1,0 +1,81 @@
+import assert from "node:assert/strict";
+import { openCheckpoint } from "../../../lib/checkpoint/mod.ts";
+import { temporaryFolder } from "../../temporary.ts";
+import { call, dict, pickle } from "./build_pickle.ts";
+import { buildTorch } from "./build_torch.ts";
+import { buildZip } from "./build_zip.ts";
+import { type Bytes, utf8 } from "./bytes.ts";
+import { assertRefused } from "./open_bytes.ts";
+
+const latin1 = (text: string): Bytes => Uint8Array.from(text, (c) => c.charCodeAt(0));
+
+const OTHER_FILES: [what: string, bytes: Uint8Array, reason: RegExp][] = [
+  ["an empty file", new Uint8Array(), /it is empty/],
+  ["one byte", utf8("P"), /it is plain text/],
+  [
+    "a PNG image",
+    latin1("\x89PNG\r\n\x1a\n"),
+    /a PNG image; nada reads safetensors files, PyTorch/,
+  ],
+  ["a JPEG image", latin1("\xff\xd8\xff\xe0"), /a JPEG image/],
+  [
+    "an HTML page",
+    utf8("\n<!DOCTYPE html><title>Quota exceeded</title>"),
+    /an HTML page: the down/,
+  ],
+  [
+    "a git-lfs pointer",
+    utf8("version https://git-lfs.github.com/spec/v1\noid sha256:1\n"),
+    /a git-lfs pointer: run `git lfs pull`/,
+  ],
+  [
+    "a PyTorch file of before 1.6",
+    latin1("\x80\x02\x8a\x0a\x6c\xfc\x9c\x46\xf9\x20\x6a\xa8\x50\x19.\x80\x02M\xe9\x03."),
+    /a PyTorch file of before 1\.6; nada reads/,
+  ],
+  ["a bare pickle", pickle(dict({ G: 1 })), /a bare Python pickle, as NVIDIA's/],
+  ["a NumPy array", latin1("\x93NUMPY\x01\x00"), /a NumPy array/],
+  ["a gzip archive", latin1("\x1f\x8b\x08"), /a gzip archive: unpack it first/],
+  ["a tar archive", latin1("name".padEnd(257, "\0") + "ustar\0"), /a tar archive/],
+  ["JSON", utf8('{"a": [1, 2, 3]}'), /JSON text/],
+  ["random bytes", Uint8Array.of(7, 200, 3, 4), /an unknown kind \(it begins with 07 c8 03 04\)/],
+  ["an empty zip archive", buildZip([]), /an empty zip archive/],
+  [
+    "a zip archive of documents",
+    buildZip([{ name: "word/document.xml", content: utf8("<x/>") }]),
+    /no NAME\/data\.pkl \(it begins with "word\/document\.xml"\)/,
+  ],
+  ["half a zip archive", buildTorch({ content: [] }).subarray(0, 90), /cut off: it has no end/],
+];
+for (const [what, bytes, reason] of OTHER_FILES) {
+  Deno.test(`openCheckpoint() says that ${what} is none, and what is`, async () => {
+    await assertRefused(bytes, reason);
+  });
+}
+
+Deno.test("openCheckpoint() says when there is no file, a folder, or no regular file", async () => {
+  using folder = temporaryFolder();
+  const none = folder.file("none.pt");
+  await assert.rejects(
+    openCheckpoint(none),
+    new RegExp(`^CheckpointError: Cannot read "${none}": there is no such file$`),
+  );
+  await assert.rejects(openCheckpoint(folder.path), /it is a folder; name a file in it/);
+  await assert.rejects(openCheckpoint("/dev/null"), /not a regular file|no such file/);
+});
+
+Deno.test("openCheckpoint() keeps control characters and floods out of its messages", async () => {
+  const name = `\x1b[2J${"x".repeat(400)}`;
+  await assertRefused(
+    buildTorch({ content: call(name, "f") }),
+    /^Cannot read ".*": it asks for "\ufffd\[2Jx{400}\.f"/,
+  );
+});
+
+Deno.test("close() may be called again at the end of a using block", async () => {
+  using folder = temporaryFolder();
+  await Deno.writeFile(folder.file("a"), buildTorch({ content: [] }));
+  using checkpoint = await openCheckpoint(folder.file("a"));
+  checkpoint.close();
+  assert.equal(checkpoint.tensors.size, 0);
+});
