@@ -1,6 +1,7 @@
 /** The device: buffers, pipelines and errors. Only this folder calls WebGPU. */
 import { GpuError, KernelError } from "../errors.ts";
 import { describeAdapter, requestAdapter } from "./adapter.ts";
+import type { Profiler } from "./profiler.ts";
 
 /** Software adapters and GPUs want different kernels. */
 export type AdapterKind = "cpu" | "gpu";
@@ -33,6 +34,8 @@ const WANTED_STORAGE_BUFFERS = 16;
 export class Gpu {
   /** What the device holds now. */
   readonly allocated = { bytes: 0, buffers: 0 };
+  /** When set, every submission is timed dispatch by dispatch, which is slower. */
+  profiler: Profiler | null = null;
   readonly #pipelines = new Map<string, Promise<GPUComputePipeline>>();
   readonly #live = new Map<GPUBuffer, number>();
   #lost: string | null = null;

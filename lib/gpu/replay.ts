@@ -1,6 +1,7 @@
 /** A fixed list of dispatches that can be submitted again and again. */
 import { KernelError } from "../errors.ts";
 import type { BufferRange, Gpu } from "./device.ts";
+import type { DispatchTime } from "./profiler.ts";
 
 /** One dispatch: a kernel text, its parameters and what it binds. */
 export interface Dispatch {
@@ -13,13 +14,6 @@ export interface Dispatch {
   readonly bindings: readonly { group: number; binding: number; range: BufferRange | null }[];
 }
 
-/** Device time of one dispatch. */
-export interface DispatchTime {
-  readonly label: string;
-  readonly startUs: number;
-  readonly durationUs: number;
-}
-
 interface Prepared {
   readonly pipeline: GPUComputePipeline;
   readonly groups: readonly GPUBindGroup[];
@@ -28,6 +22,9 @@ interface Prepared {
 
 /** Uniform bindings must begin at multiples of this. */
 const PARAMS_STRIDE = 256;
+
+/** WebGPU allows 4,096 queries in a set, two for each dispatch. */
+const DISPATCHES_PER_QUERY_SET = 2048;
 
 export class Replay {
   private constructor(
@@ -56,24 +53,39 @@ export class Replay {
     }
   }
 
-  /** Submits the dispatches that `enabled` agrees to. */
-  submit(enabled: (index: number) => boolean): Promise<void> {
+  /** Submits the dispatches that `enabled` agrees to; timed, if the device has a profiler. */
+  async submit(enabled: (index: number) => boolean): Promise<void> {
+    const chosen = this.prepared.keys().filter(enabled).toArray();
+    const { profiler } = this.gpu;
+    if (!profiler) return await this.#submitAll(chosen);
+    profiler.record(
+      this.gpu.hasTimestamps ? await this.#timestamped(chosen) : await this.#oneByOne(chosen),
+    );
+  }
+
+  #submitAll(chosen: readonly number[]): Promise<void> {
     return this.gpu.scoped(() => {
       const encoder = this.gpu.device.createCommandEncoder();
       const pass = encoder.beginComputePass();
-      this.prepared.forEach((dispatch, i) => {
-        if (enabled(i)) encode(pass, dispatch);
-      });
+      for (const index of chosen) encode(pass, this.prepared[index]!);
       pass.end();
       this.gpu.device.queue.submit([encoder.finish()]);
       return Promise.resolve();
     });
   }
 
-  /** Submits the same dispatches, each in a pass of its own with timestamps around it. */
-  async profile(enabled: (index: number) => boolean): Promise<DispatchTime[]> {
+  /** Each dispatch in a pass of its own with timestamps around it. */
+  async #timestamped(chosen: readonly number[]): Promise<DispatchTime[]> {
+    const times: DispatchTime[] = [];
+    for (let start = 0; start < chosen.length; start += DISPATCHES_PER_QUERY_SET) {
+      const part = chosen.slice(start, start + DISPATCHES_PER_QUERY_SET);
+      times.push(...await this.#timestampedPart(part));
+    }
+    return times;
+  }
+
+  async #timestampedPart(chosen: readonly number[]): Promise<DispatchTime[]> {
     const { device } = this.gpu;
-    const chosen = this.prepared.keys().filter(enabled).toArray();
     const querySet = device.createQuerySet({ type: "timestamp", count: 2 * chosen.length });
     const bytes = 16 * chosen.length;
     const usage = GPUBufferUsage.QUERY_RESOLVE | GPUBufferUsage.COPY_SRC;
@@ -97,18 +109,35 @@ export class Replay {
         return Promise.resolve();
       });
       const [data] = await this.gpu.read([{ buffer: resolved, offset: 0, bytes }]);
-      const times = new BigUint64Array(data!);
-      const origin = times[0]!;
-      const us = (time: bigint) => Number(time - origin) / 1000;
+      const stamps = new BigUint64Array(data!);
+      const us = (stamp: bigint) => Number(stamp - stamps[0]!) / 1000;
       return chosen.map((index, k) => ({
         label: this.dispatches[index]!.label,
-        startUs: us(times[2 * k]!),
-        durationUs: us(times[2 * k + 1]!) - us(times[2 * k]!),
+        startUs: us(stamps[2 * k]!),
+        durationUs: us(stamps[2 * k + 1]!) - us(stamps[2 * k]!),
       }));
     } finally {
       this.gpu.free(resolved);
       querySet.destroy();
     }
+  }
+
+  /** Without timestamps: each dispatch alone, timed by the host, its overhead included. */
+  async #oneByOne(chosen: readonly number[]): Promise<DispatchTime[]> {
+    await this.gpu.idle();
+    const origin = performance.now();
+    const times: DispatchTime[] = [];
+    for (const index of chosen) {
+      const start = performance.now();
+      await this.#submitAll([index]);
+      await this.gpu.idle();
+      times.push({
+        label: this.dispatches[index]!.label,
+        startUs: 1000 * (start - origin),
+        durationUs: 1000 * (performance.now() - start),
+      });
+    }
+    return times;
   }
 
   dispose(): void {
