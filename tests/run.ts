@@ -15,8 +15,14 @@ async function runTests(args: string[]): Promise<number> {
     );
     run = await denoTest(args);
   }
-  if (run.totals === undefined) console.error("\nCannot tell how the tests went: no report.");
-  else console.log(`\n${totalsLine(run.totals)}`);
+  if (run.totals === undefined) {
+    console.error("\nCannot tell how the tests went: their process ended without a report.");
+  } else {
+    if (run.verdict !== "passed" && run.totals.failed === 0) {
+      console.error("\nNo test failed, but the process of the tests did.");
+    }
+    console.log(`\n${totalsLine(run.totals)}`);
+  }
   return run.verdict === "passed" ? 0 : 1;
 }
 
