@@ -5,6 +5,11 @@ import type { RgbImage } from "./image.ts";
 /** A colour as in CSS: `#rrggbb`, or `#rrggbbaa` to let the ground through. */
 export type Color = `#${string}`;
 
+/** Colours of every sheet: its ground, type, and type of less weight. */
+export const GROUND: Color = "#fcfcfd";
+export const INK: Color = "#18181b";
+export const SOFT_INK: Color = "#63636e";
+
 export interface TextStyle {
   /** Height of the type in pixels. */
   size: number;
