@@ -31,8 +31,9 @@ Deno.test("main() prints the version of deno.json", async () => {
 Deno.test("main() lists every command without loading any", async () => {
   const loads = commands.map((entry) => entry.load);
   for (const entry of commands) entry.load = () => Promise.reject(new Error("loaded"));
-  const { result, out } = await captured(() => main(["--help"]));
-  commands.forEach((entry, i) => entry.load = loads[i]!);
+  const { result, out } = await captured(() => main(["--help"])).finally(() =>
+    commands.forEach((entry, i) => entry.load = loads[i]!)
+  );
   assert.equal(result, 0);
   for (const { name, summary } of commands) assert.match(out, new RegExp(`${name} +${summary}`));
 });
