@@ -7,9 +7,14 @@ import { PER_ELEMENT, perElement } from "./launch.ts";
 
 /**
  * Adam without first moment: `v = beta2 v + (1 - beta2) g²`, `w -= lr g / (sqrt(v / c) + eps)`.
- * `hyper` is `[lr, 1 / c]` with c = 1 - beta2^t at step t = 1, 2, …
+ * `hyper` is `[lr, 1 / c]` with c = 1 - beta2^t at step t = 1, 2, …; nothing changes unless
+ * `guard` `[1]` is finite.
  */
-export const adam = defineUpdate<"w" | "v", "g" | "hyper", { beta2: number; eps: number }>({
+export const adam = defineUpdate<
+  "w" | "v",
+  "g" | "hyper" | "guard",
+  { beta2: number; eps: number }
+>({
   name: "adam",
   states: ["w", "v"],
   kernel: {
@@ -19,7 +24,8 @@ export const adam = defineUpdate<"w" | "v", "g" | "hyper", { beta2: number; eps:
     consts: PER_ELEMENT,
     grid: perElement,
   },
-  reference({ w, v, g, hyper }, { beta2, eps }) {
+  reference({ w, v, g, hyper, guard }, { beta2, eps }) {
+    if (!Number.isFinite(guard.data[0])) return { w: Array.from(w.data), v: Array.from(v.data) };
     const moments = Array.from(v.data, (old, i) => beta2 * old + (1 - beta2) * g.data[i]! ** 2);
     const [lr, correction] = [hyper.data[0]!, hyper.data[1]!];
     const weights = Array.from(
@@ -28,11 +34,15 @@ export const adam = defineUpdate<"w" | "v", "g" | "hyper", { beta2: number; eps:
     );
     return { w: weights, v: moments };
   },
-  samples: [{
-    inputs: { w: [3, 5, 7], v: [3, 5, 7], g: [3, 5, 7], hyper: [2] },
+  samples: [1, NaN, Infinity].map((guard) => ({
+    inputs: { w: [3, 5, 7], v: [3, 5, 7], g: [3, 5, 7], hyper: [2], guard: [1] },
     attrs: { beta2: 0.992, eps: 1e-8 },
-    fill: { v: (_, random) => random(), hyper: (i) => [0.01, 1.5][i]! },
-  }],
+    fill: {
+      v: (_: number, random: () => number) => random(),
+      hyper: (i: number) => [0.01, 1.5][i]!,
+      guard: () => guard,
+    },
+  })),
 });
 
 /** `state = value`. */

@@ -199,7 +199,10 @@ Deno.test("Program leaves nothing allocated after dispose", async () => {
   const program = await Program.compile(gpu, {
     outputs: { loss },
     updates: [
-      adam({ w: weight, v: moment, g: g!, hyper: input("hyper", [2]) }, { beta2: 0.9, eps: 1e-8 }),
+      adam(
+        { w: weight, v: moment, g: g!, hyper: input("hyper", [2]), guard: reshape(loss, [1]) },
+        { beta2: 0.9, eps: 1e-8 },
+      ),
     ],
     state: { w, v },
   });
