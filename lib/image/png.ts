@@ -113,7 +113,13 @@ function readPixels([first, ...rest]: PngChunk[], header: Header): Uint8Array {
 function checkStream(chunks: PngChunk[], header: Header): void {
   const compressed = chunks.filter(({ type }) => type === "IDAT").map(({ data }) => data);
   const expected = streamBytes(header);
-  const found = inflateSync(concatBytes(compressed), { maxOutputLength: expected }).length;
+  let found: number;
+  try {
+    found = inflateSync(concatBytes(compressed), { maxOutputLength: expected }).length;
+  } catch (error) {
+    if (!(error instanceof RangeError)) throw error;
+    throw new Error("it holds more pixels than its header says");
+  }
   if (found < expected) throw new Error("its pixels end early");
 }
 

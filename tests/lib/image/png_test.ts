@@ -161,8 +161,8 @@ Deno.test("decodePng() names the size of an image that is too large, before deco
 
 Deno.test("decodePng() refuses pixels that inflate to more or less than the header says", () => {
   const png = encodePng(rgbImage(40, 40));
-  throws(() => decodePng(withSize(png, 41, 40), "a.png"), /"a\.png": the file is damaged/);
-  throws(() => decodePng(withSize(png, 1, 1), "a.png"), /"a\.png": the file is damaged/);
+  throws(() => decodePng(withSize(png, 41, 40), "a.png"), /"a\.png": .* \(its pixels end early\)/);
+  throws(() => decodePng(withSize(png, 1, 1), "a.png"), /"a\.png": .* more pixels than its header/);
 });
 
 Deno.test("decodePng() reads on where only a chunk it does not need is damaged", () => {
