@@ -1,0 +1,48 @@
+/** Losses on image features, as graphs (StyleGAN-NADA, Gal et al. 2022, section 4.1). */
+import {
+  add,
+  cosine,
+  div,
+  greaterEqual,
+  mean,
+  mul,
+  sqrt,
+  square,
+  sub,
+  sum,
+  unit,
+} from "../../lib/graph/ops/mod.ts";
+import { constant, type Tensor } from "../../lib/graph/tensor.ts";
+
+/**
+ * Below this, a difference of two unit vectors is float32 rounding: the images are equal, and the
+ * direction between them is not defined.
+ */
+const ROUNDING = 1e-5;
+
+/** What the undefined direction is divided by instead: the usual distance between two embeddings. */
+const USUAL_LENGTH = 0.1;
+
+/**
+ * The direction from the frozen to the adapted generator's images in CLIP's space: features
+ * `[n, d]`, of any length, to unit vectors `[n, d]`.
+ *
+ * Equal images have no direction. The reference then adds 1e-6 to one of them, which gives a unit
+ * vector of rounding noise; here the difference, which is almost 0, is divided by an ordinary
+ * length, so that the loss is 1 and its gradient is finite and points along the text direction.
+ */
+export function editDirection(frozen: Tensor, adapted: Tensor): Tensor {
+  const edit = sub(unit(adapted), unit(frozen));
+  const length2 = sum(square(edit), [1], true);
+  const differs = greaterEqual(length2, constant(ROUNDING ** 2));
+  const safe2 = add(mul(differs, length2), mul(sub(1, differs), USUAL_LENGTH ** 2));
+  return div(edit, sqrt(safe2));
+}
+
+/**
+ * The directional loss: `1 - cos(edit direction, text direction)`, mean over the batch (section
+ * 4.1, equation 1). Features `[n, d]`, text direction `[1, d]` → `[]`, from 0 to 2.
+ */
+export function directionalLoss(frozen: Tensor, adapted: Tensor, textDirection: Tensor): Tensor {
+  return mean(sub(1, cosine(editDirection(frozen, adapted), textDirection)));
+}
