@@ -1,0 +1,171 @@
+/** Checkpoints in rosinality's layout to the weights of a generator. */
+import type { TensorEntry } from "../../lib/checkpoint/mod.ts";
+import { CheckpointError } from "../../lib/errors.ts";
+import { sameShape, type Shape } from "../../lib/graph/tensor.ts";
+import {
+  type Architecture,
+  architecture,
+  kernelNames,
+  noiseShapes,
+  parameterShapes,
+  UPSAMPLING_KERNEL,
+} from "./architecture.ts";
+import { whyNotGenerator } from "./recognise.ts";
+
+/** Values on the host. */
+export interface HostTensor {
+  readonly shape: Shape;
+  readonly data: Float32Array<ArrayBuffer>;
+}
+
+export interface GeneratorWeights {
+  readonly architecture: Architecture;
+  /** Every parameter by its name in the layout, as in "convs.0.conv.weight". */
+  readonly parameters: ReadonlyMap<string, HostTensor>;
+  /** The fixed noise of each convolution, `[1, 1, r, r]` by its index; null if there is none. */
+  readonly noises: readonly HostTensor[] | null;
+  /** Mean of w, `[wSize]`; null if the checkpoint has none. */
+  readonly latentAvg: HostTensor | null;
+}
+
+/** The part of an open checkpoint that is read here. */
+export interface TensorSource {
+  readonly file: string;
+  readonly tensors: ReadonlyMap<string, Pick<TensorEntry, "shape" | "read">>;
+}
+
+/**
+ * Reads a StyleGAN2 generator, with tensor names as they are or after "g_ema.". Its dimensions come
+ * from the shapes of its tensors.
+ *
+ * Throws a CheckpointError when the file holds no such generator, when a tensor is missing, unknown
+ * or of the wrong shape, and when a value is NaN or infinite.
+ */
+export async function readGenerator(source: TensorSource): Promise<GeneratorWeights> {
+  const reader = new GeneratorReader(source);
+  const a = reader.architecture();
+  const needs = `a ${a.resolution}x${a.resolution} generator with ${
+    a.channels.join(", ")
+  } channels`;
+  const readAll = async (shapes: ReadonlyMap<string, Shape>) => {
+    const tensors = new Map<string, HostTensor>();
+    for (const [name, shape] of shapes) tensors.set(name, await reader.read(name, shape, needs));
+    return tensors;
+  };
+  const noises = noiseShapes(a);
+  const kernels = kernelNames(a).filter((name) => reader.has(name));
+  reader.refuseOthers([...parameterShapes(a).keys(), ...noises.keys(), ...kernels, MEAN], needs);
+  for (const name of kernels) {
+    const { data } = await reader.read(name, [4, 4], needs);
+    if (data.some((value, i) => Math.abs(value - UPSAMPLING_KERNEL[i]!) > 1e-6)) {
+      reader.refuse(
+        `"${
+          reader.fullName(name)
+        }" is not the filter [1, 3, 3, 1], the only one nada upsamples with`,
+      );
+    }
+  }
+  return {
+    architecture: a,
+    parameters: await readAll(parameterShapes(a)),
+    noises: noises.keys().some((name) => reader.has(name))
+      ? [...(await readAll(noises)).values()]
+      : null,
+    latentAvg: reader.has(MEAN) ? await reader.readMean(a, needs) : null,
+  };
+}
+
+/** What rosinality's training script and the converters put in front of the averaged generator. */
+const PREFIX = "g_ema.";
+/** The mean w, which stands beside "g_ema" and not in it. */
+const MEAN = "latent_avg";
+
+/** The generator's tensors by their names without prefix; what a training run adds is left out. */
+class GeneratorReader {
+  readonly #file: string;
+  readonly #prefix: string;
+  readonly #tensors: Map<string, Pick<TensorEntry, "shape" | "read">>;
+
+  constructor({ file, tensors }: TensorSource) {
+    this.#file = file;
+    this.#prefix = tensors.keys().some((name) => name.startsWith(PREFIX)) ? PREFIX : "";
+    this.#tensors = new Map(
+      tensors.entries().filter(([name]) => name === MEAN || name.startsWith(this.#prefix))
+        .map(([name, tensor]) => [name === MEAN ? name : name.slice(this.#prefix.length), tensor]),
+    );
+    if (!this.has("conv1.conv.weight") || !this.has("input.input")) {
+      this.refuse(whyNotGenerator([...tensors.keys()]));
+    }
+  }
+
+  refuse(reason: string): never {
+    throw new CheckpointError(`Cannot load a generator from "${this.#file}": ${reason}`);
+  }
+
+  has(name: string): boolean {
+    return this.#tensors.has(name);
+  }
+
+  /** The name as it stands in the file. */
+  fullName(name: string): string {
+    return name === MEAN ? name : `${this.#prefix}${name}`;
+  }
+
+  /** Takes one number from one shape each; every other shape has to agree with them later. */
+  architecture(): Architecture {
+    const count = (pattern: RegExp) =>
+      [...this.#tensors.keys()].filter((n) => pattern.test(n)).length;
+    const blocks = Math.ceil(count(/^convs\.\d+\.conv\.weight$/) / 2);
+    return architecture({
+      zSize: this.#size("style.1.weight", 2, 1),
+      wSize: this.#size("style.1.weight", 2, 0),
+      mappingDepth: count(/^style\.\d+\.weight$/),
+      channels: [
+        this.#size("input.input", 4, 1),
+        ...Array.from({ length: blocks }, (_, k) => this.#size(`convs.${2 * k}.conv.weight`, 5, 1)),
+      ],
+    });
+  }
+
+  #size(name: string, rank: number, axis: number): number {
+    const { shape } = this.#tensors.get(name) ?? this.refuse(`it lacks "${this.fullName(name)}"`);
+    if (shape.length === rank) return shape[axis]!;
+    this.refuse(`"${this.fullName(name)}" has shape [${shape}], ${rank} axes were expected`);
+  }
+
+  /** All values, checked. */
+  async read(name: string, wanted: Shape, needs: string): Promise<HostTensor> {
+    const full = this.fullName(name);
+    const tensor = this.#tensors.get(name) ??
+      this.refuse(`it lacks "${full}", of shape [${wanted}] in ${needs}`);
+    if (!sameShape(tensor.shape, wanted)) {
+      this.refuse(`"${full}" has shape [${tensor.shape}], ${needs} needs [${wanted}]`);
+    }
+    const data = await tensor.read();
+    const bad = data.findIndex((value) => !Number.isFinite(value));
+    if (bad >= 0) {
+      this.refuse(
+        `"${full}" holds ${data[bad]} at index ${bad}; the file is damaged or badly converted`,
+      );
+    }
+    return { shape: wanted, data };
+  }
+
+  /** The mean w; some converters write it as one row. */
+  async readMean({ wSize }: Architecture, needs: string): Promise<HostTensor> {
+    const isRow = sameShape(this.#tensors.get(MEAN)!.shape, [1, wSize]);
+    const { data } = await this.read(MEAN, isRow ? [1, wSize] : [wSize], needs);
+    return { shape: [wSize], data };
+  }
+
+  refuseOthers(known: readonly string[], needs: string): void {
+    const others = [...this.#tensors.keys()].filter((name) => !known.includes(name));
+    if (others.length === 0) return;
+    const { shape } = this.#tensors.get(others[0]!)!;
+    this.refuse(
+      `it has "${this.fullName(others[0]!)}" of shape [${shape}]` +
+        (others.length > 1 ? ` and ${others.length - 1} more tensors` : "") +
+        `, which ${needs} has no place for`,
+    );
+  }
+}

@@ -1,0 +1,45 @@
+import assert from "node:assert/strict";
+import { UserError } from "../../../lib/errors.ts";
+import { latentFromSeed, latentsFromSeeds, parseSeeds } from "../../../models/stylegan2/latents.ts";
+
+Deno.test("latentFromSeed() gives the numbers of numpy's RandomState(seed).randn", () => {
+  assert.deepEqual(
+    [...latentFromSeed(7, 5)],
+    [
+      1.690525703800356,
+      -0.4659373705408328,
+      0.0328201636785844,
+      0.40751628299650783,
+      -0.7889230286257389,
+    ]
+      .map(Math.fround),
+  );
+});
+
+Deno.test("latentsFromSeeds() puts each seed's latent in a row", () => {
+  const z = latentsFromSeeds([3, 4294967295], 7);
+  assert.deepEqual([...z], [...latentFromSeed(3, 7), ...latentFromSeed(4294967295, 7)]);
+});
+
+Deno.test("parseSeeds() reads numbers and ranges in the order given", () => {
+  assert.deepEqual(parseSeeds("7"), [7]);
+  assert.deepEqual(parseSeeds("0-3"), [0, 1, 2, 3]);
+  assert.deepEqual(parseSeeds("5, 9 - 11,1,5"), [5, 9, 10, 11, 1, 5]);
+  assert.deepEqual(parseSeeds("4294967294-4294967295"), [4294967294, 4294967295]);
+});
+
+Deno.test("parseSeeds() says what it cannot read and what it can", () => {
+  const refused = (text: string, message: RegExp) =>
+    assert.throws(
+      () => parseSeeds(text),
+      (error) => error instanceof UserError && message.test(error.message),
+    );
+  refused("1,x", /^Cannot read seeds from "1,x": "x" is neither .* as in "0-15" or "1,5,9-12"$/);
+  refused("", /a seed is missing/);
+  refused("1,,2", /a seed is missing/);
+  refused("-1", /"-1" is neither a number nor a range/);
+  refused("1.5", /"1\.5" is neither/);
+  refused("9-3", /"9-3" runs backwards/);
+  refused("4294967296", /goes beyond 4294967295/);
+  refused("0-4294967295", /more than 100000 seeds/);
+});
