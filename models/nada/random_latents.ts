@@ -18,5 +18,5 @@ export class LatentStream {
 
 /** Keys of the noise that the two generators add in a step: each draws its own. */
 export function noiseKeys(seed: number, step: number) {
-  return { frozen: Uint32Array.of(seed, 2 * step), adapted: Uint32Array.of(seed, 2 * step + 1) };
+  return { frozen: Uint32Array.of(seed, 2 * step), trained: Uint32Array.of(seed, 2 * step + 1) };
 }

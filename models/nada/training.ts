@@ -10,16 +10,30 @@ import { Program } from "../../lib/graph/program.ts";
 import { constant, input, state, type Tensor } from "../../lib/graph/tensor.ts";
 import type { Update } from "../../lib/graph/update.ts";
 import type { Clip } from "../clip/clip.ts";
-import { preprocess, type ResizeVariant } from "../clip/preprocess.ts";
-import { encodeImage } from "../clip/vit.ts";
-import { defaultTrainedLayers, layerParameters } from "../stylegan2/architecture.ts";
-import { broadcastW, mapping, parameterLeaves, synthesis } from "../stylegan2/generator.ts";
-import { type NoiseMode, noiseTensors } from "../stylegan2/noise.ts";
+import type { ResizeVariant } from "../clip/preprocess.ts";
+import {
+  type Architecture,
+  defaultTrainedLayers,
+  layerParameters,
+  noiseShapes,
+} from "../stylegan2/architecture.ts";
+import { type DeviceGenerator, uploadGenerator } from "../stylegan2/device.ts";
+import {
+  broadcastW,
+  mapping,
+  parameterLeaves,
+  type Parameters,
+  synthesis,
+} from "../stylegan2/generator.ts";
+import { type NoiseMode, noNoises, randomNoises } from "../stylegan2/noise.ts";
 import type { GeneratorWeights, HostTensor } from "../stylegan2/weights.ts";
 import { directionalLoss } from "./losses.ts";
 
 /** StyleGAN2's training code scales Adam for a regulariser every 4 steps, and NADA keeps that. */
 const LAZY = 4 / 5;
+
+/** The two generators of a run. */
+export type Which = "frozen" | "trained";
 
 export interface TrainingOptions {
   readonly batch: number;
@@ -42,15 +56,15 @@ export interface TrainingModels {
 export interface TrainingState {
   /** Steps done. */
   readonly step: number;
-  readonly weights: ReadonlyMap<string, Float32Array>;
+  readonly weights: ReadonlyMap<string, Float32Array<ArrayBuffer>>;
   /** Adam's second moments. */
-  readonly moments: ReadonlyMap<string, Float32Array>;
+  readonly moments: ReadonlyMap<string, Float32Array<ArrayBuffer>>;
 }
 
 export interface StepInputs {
   /** `[batch, zSize]` */
   readonly z: Float32Array<ArrayBuffer>;
-  readonly noiseKeys: { frozen: Uint32Array<ArrayBuffer>; adapted: Uint32Array<ArrayBuffer> };
+  readonly noiseKeys: Readonly<Record<Which, Uint32Array<ArrayBuffer>>>;
 }
 
 export class Training {
@@ -64,8 +78,8 @@ export class Training {
     /** Trained parameters by name in the layout. */
     private readonly weights: ReadonlyMap<string, DeviceTensor>,
     private readonly moments: ReadonlyMap<string, DeviceTensor>,
-    /** The trained generator's parameters, trained or not, by name in the layout. */
-    readonly parameters: Readonly<Record<string, DeviceTensor>>,
+    /** The generator that moves. */
+    readonly generator: DeviceGenerator,
     /** The layers that are trained, by the reference's names. */
     readonly layers: readonly string[],
   ) {}
@@ -76,7 +90,7 @@ export class Training {
     models: TrainingModels,
     options: TrainingOptions,
   ): Promise<Training> {
-    const { frozen, trained, clip } = models;
+    const { frozen, trained } = models;
     const a = frozen.architecture;
     const layers = defaultTrainedLayers(a);
     const layerOf = new Map<string, string>();
@@ -88,67 +102,44 @@ export class Training {
     const own = (name: string) =>
       layerOf.has(name) || !sameValues(frozen.parameters.get(name)!, trained.parameters.get(name)!);
 
-    const bound: Record<string, DeviceTensor> = { ...clip.imageState };
-    const owned: DeviceTensor[] = [];
-    const upload = (stateName: string, { shape, data }: HostTensor) => {
-      const tensor = new DeviceTensor(gpu, shape, stateName, data);
-      owned.push(tensor);
-      return bound[stateName] = tensor;
-    };
-    const zeros = (stateName: string, shape: readonly number[]) => {
-      const tensor = new DeviceTensor(gpu, shape, stateName);
-      owned.push(tensor);
-      return bound[stateName] = tensor;
-    };
-
+    const frozenGenerator = await uploadGenerator(gpu, frozen);
+    const owned = [...Object.values(frozenGenerator.tensors)];
     try {
-      const base = Object.fromEntries(
-        frozen.parameters.entries().map(([name, t]) => [name, upload(`base/${name}`, t)]),
-      );
-      const parameters = Object.fromEntries(
-        trained.parameters.entries().map(([name, t]) =>
-          [name, own(name) ? upload(`trained/${name}`, t) : base[name]!] as const
-        ),
-      );
-      const weights = new Map([...layerOf.keys()].map((name) => [name, parameters[name]!]));
+      const generator = await uploadGenerator(gpu, trained);
+      owned.push(...Object.values(generator.tensors));
+      const weights = new Map([...layerOf.keys()].map((name) => [name, generator.tensors[name]!]));
       const moments = new Map(
-        weights.entries().map(([name, { shape }]) => [name, zeros(`moment/${name}`, shape)]),
+        weights.entries().map(([name, { shape }]) => [name, new DeviceTensor(gpu, shape, name)]),
       );
+      owned.push(...moments.values());
 
       const z = input("z", [options.batch, a.zSize]);
-      const generate = (
-        leaves: Readonly<Record<string, Tensor>>,
-        which: "frozen" | "adapted",
-        source: GeneratorWeights,
-      ) => {
-        const noise = noiseTensors(source, options.noise, which, options.batch);
-        for (const [name, tensor] of noise.states) upload(name, tensor);
-        const wPlus = broadcastW(a, mapping(leaves, a, z));
-        return synthesis(leaves, a, wPlus, noise.tensors).image;
+      const generate = (which: Which, parameters: Parameters) => {
+        const noises = noiseLeaves(a, options, which);
+        return synthesis(parameters, a, broadcastW(a, mapping(parameters, a, z)), noises).image;
       };
-      const frozenLeaves = parameterLeaves(a, (name) => `base/${name}`);
-      const trainedLeaves = parameterLeaves(
-        a,
-        (name) => `${own(name) ? "trained" : "base"}/${name}`,
-      );
-      const features = (image: Tensor) =>
-        encodeImage(
-          clip.imageParameters,
-          clip.architecture.image,
-          preprocess(image, clip.architecture.image.imageSize, options.clipResize),
-        ).features;
-      const { textDirection } = models;
+      const { clip, textDirection } = models;
+      const features = (image: Tensor) => clip.imageFeatures(image, options.clipResize);
+      const leaves = {
+        frozen: parameterLeaves(a, (name) => `frozen/${name}`),
+        trained: parameterLeaves(a, (name) => `${own(name) ? "trained" : "frozen"}/${name}`),
+      };
       const loss = directionalLoss(
-        features(generate(frozenLeaves, "frozen", frozen)),
-        features(generate(trainedLeaves, "adapted", trained)),
+        features(generate("frozen", leaves.frozen)),
+        features(generate("trained", leaves.trained)),
         constant(textDirection, [1, textDirection.length]),
       );
       const program = await Program.compile(gpu, {
         outputs: { loss },
-        updates: adamUpdates(loss, layerOf, trainedLeaves),
-        state: bound,
+        updates: adamUpdates(loss, layerOf, leaves.trained),
+        state: {
+          ...clip.imageState,
+          ...prefixed("frozen", frozenGenerator.tensors),
+          ...prefixed("trained", generator.tensors),
+          ...prefixed("moment", Object.fromEntries(moments)),
+        },
       });
-      return new Training(gpu, options, program, owned, weights, moments, parameters, layers);
+      return new Training(gpu, options, program, owned, weights, moments, generator, layers);
     } catch (error) {
       owned.forEach((tensor) => tensor.dispose());
       throw error;
@@ -172,7 +163,8 @@ export class Training {
     const beta2 = adamBeta2();
     const correction = 1 - beta2 ** (this.#step + 1);
     const hyper = Float32Array.of(this.options.lr * LAZY, 1 / correction);
-    const inputs = { z, hyper, "noise key/frozen": noiseKeys.frozen, "noise key/adapted": noiseKeys.adapted };
+    const { frozen, trained } = noiseKeys;
+    const inputs = { z, hyper, "noise key/frozen": frozen, "noise key/trained": trained };
     const { loss } = await this.program.run(inputs, { read: ["loss"] });
     if (Number.isFinite(loss![0])) this.#step++;
     return loss![0]!;
@@ -193,8 +185,8 @@ export class Training {
   /** Goes back to a state that was read before. */
   restore(saved: TrainingState): void {
     this.#step = saved.step;
-    for (const [name, tensor] of this.weights) tensor.write(Float32Array.from(saved.weights.get(name)!));
-    for (const [name, tensor] of this.moments) tensor.write(Float32Array.from(saved.moments.get(name)!));
+    for (const [name, tensor] of this.weights) tensor.write(saved.weights.get(name)!);
+    for (const [name, tensor] of this.moments) tensor.write(saved.moments.get(name)!);
   }
 
   dispose(): void {
@@ -224,6 +216,20 @@ function adamUpdates(
     const attrs = { beta2: adamBeta2(), eps: 1e-8 };
     return adam({ w, v, g: gradients[i]!, hyper, guard }, attrs, layerOf.get(name)!);
   });
+}
+
+/** The noise of one of the generators; in "random" mode each draws its own. */
+function noiseLeaves(a: Architecture, { noise, batch }: TrainingOptions, which: Which): Tensor[] {
+  if (noise === "none") return noNoises(a);
+  if (noise === "random") return randomNoises(a, batch, input(`noise key/${which}`, [2], "u32"));
+  return noiseShapes(a).entries().map(([name, shape]) => state(`${which}/${name}`, shape))
+    .toArray();
+}
+
+function prefixed<T>(prefix: string, values: Readonly<Record<string, T>>): Record<string, T> {
+  return Object.fromEntries(
+    Object.entries(values).map(([name, value]) => [`${prefix}/${name}`, value]),
+  );
 }
 
 function sameValues(a: HostTensor, b: HostTensor): boolean {

@@ -1,5 +1,7 @@
 /** Every op; importing this registers them all. */
+export * from "./conv.ts";
 export * from "./elementwise.ts";
+export * from "./matmul.ts";
 export * from "./embedding.ts";
 export * from "./normalize.ts";
 export * from "./random.ts";

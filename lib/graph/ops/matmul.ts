@@ -1,0 +1,147 @@
+/** Matrix products. */
+import matmulWgsl from "../../../kernels/matmul.wgsl" with { type: "text" };
+import { ShapeError } from "../../errors.ts";
+import { defineOp, type Op } from "../op.ts";
+import { numel, type Shape } from "../tensor.ts";
+import { PER_ELEMENT, perElement } from "./launch.ts";
+import { reshape } from "./shape.ts";
+import { sum } from "./reduce.ts";
+
+export interface MatmulAttrs {
+  /** a is stored as `[..., k, m]`. */
+  readonly transposeA?: boolean;
+  /** b is stored as `[..., n, k]`. */
+  readonly transposeB?: boolean;
+}
+
+interface Sizes {
+  readonly batch: Shape;
+  readonly bBatched: boolean;
+  readonly aBatched: boolean;
+  readonly M: number;
+  readonly N: number;
+  readonly K: number;
+}
+
+function sizes(a: { shape: Shape }, b: { shape: Shape }, attrs: MatmulAttrs): Sizes {
+  const [aRows, aCols] = a.shape.slice(-2);
+  const [bRows, bCols] = b.shape.slice(-2);
+  const [M, K] = attrs.transposeA ? [aCols, aRows] : [aRows, aCols];
+  const [bK, N] = attrs.transposeB ? [bCols, bRows] : [bRows, bCols];
+  const [aBatch, bBatch] = [a.shape.slice(0, -2), b.shape.slice(0, -2)];
+  const agree = aBatch.join() === bBatch.join() || aBatch.length === 0 || bBatch.length === 0;
+  if (a.shape.length < 2 || b.shape.length < 2 || K !== bK || !agree) {
+    const t = (on?: boolean) => on ? " transposed" : "";
+    throw new ShapeError(
+      `Cannot multiply [${a.shape}]${t(attrs.transposeA)} by [${b.shape}]${t(attrs.transposeB)}: ` +
+        `inner sizes are ${K} and ${bK}, leading axes must be equal or missing`,
+    );
+  }
+  return {
+    batch: aBatch.length > 0 ? aBatch : bBatch,
+    aBatched: aBatch.length > 0,
+    bBatched: bBatch.length > 0,
+    M: M!,
+    N: N!,
+    K: K!,
+  };
+}
+
+/**
+ * `[..., m, k] x [..., k, n]` → `[..., m, n]`, either operand transposed on the way if asked.
+ * Leading axes are equal, or one operand has none and serves every product.
+ */
+export const matmul: Op<"a" | "b", MatmulAttrs> = defineOp({
+  name: "matmul",
+  shape({ a, b }, attrs) {
+    const { batch, M, N } = sizes(a, b, attrs);
+    return [...batch, M, N];
+  },
+  kernels: [{
+    name: "matmul",
+    source: matmulWgsl,
+    params({ a, b }, attrs, out) {
+      const { M, N, K, aBatched, bBatched } = sizes(a, b, attrs);
+      const [a_m, a_k] = attrs.transposeA ? [1, M] : [K, 1];
+      const [b_k, b_n] = attrs.transposeB ? [1, K] : [N, 1];
+      return {
+        count: numel(out.shape),
+        M,
+        N,
+        K,
+        a_batch: aBatched ? M * K : 0,
+        a_m,
+        a_k,
+        b_batch: bBatched ? K * N : 0,
+        b_k,
+        b_n,
+      };
+    },
+    consts: PER_ELEMENT,
+    grid: perElement,
+    rereads: true,
+  }],
+  reference({ a, b }, attrs) {
+    const { batch, M, N, K, aBatched, bBatched } = sizes(a, b, attrs);
+    const out: number[] = [];
+    for (let s = 0; s < numel(batch); s++) {
+      for (let m = 0; m < M; m++) {
+        for (let n = 0; n < N; n++) {
+          let total = 0;
+          for (let k = 0; k < K; k++) {
+            const atA = (aBatched ? s * M * K : 0) + (attrs.transposeA ? k * M + m : m * K + k);
+            const atB = (bBatched ? s * K * N : 0) + (attrs.transposeB ? n * K + k : k * N + n);
+            total += a.data[atA]! * b.data[atB]!;
+          }
+          out.push(total);
+        }
+      }
+    }
+    return out;
+  },
+  vjp(gy, { a, b }, { transposeA = false, transposeB = false }) {
+    const { aBatched, bBatched } = sizes(a, b, { transposeA, transposeB });
+    // A = a or aᵀ, B = b or bᵀ: gA = gy Bᵀ and gB = Aᵀ gy, transposed back to how they are stored.
+    const ga = transposeA
+      ? matmul({ a: b, b: gy }, { transposeA: transposeB, transposeB: true })
+      : matmul({ a: gy, b }, { transposeB: !transposeB });
+    if (bBatched || gy.rank === 2) {
+      const gb = transposeB
+        ? matmul({ a: gy, b: a }, { transposeA: true, transposeB: transposeA })
+        : matmul({ a, b: gy }, { transposeA: !transposeA });
+      return { a: aBatched ? ga : sumBatch(ga), b: gb };
+    }
+    // One b for the whole batch: its gradient is one product over all rows, where a is in rows.
+    if (transposeA) {
+      const each = transposeB
+        ? matmul({ a: gy, b: a }, { transposeA: true, transposeB: true })
+        : matmul({ a, b: gy }, {});
+      return { a: ga, b: sumBatch(each) };
+    }
+    const rows = reshape(a, [numel(a.shape) / a.shape.at(-1)!, a.shape.at(-1)!]);
+    const gRows = reshape(gy, [numel(gy.shape) / gy.shape.at(-1)!, gy.shape.at(-1)!]);
+    const gb = transposeB
+      ? matmul({ a: gRows, b: rows }, { transposeA: true })
+      : matmul({ a: rows, b: gRows }, { transposeA: true });
+    return { a: ga, b: gb };
+
+    function sumBatch(g: typeof gy) {
+      return g.rank === 2 ? g : sum(g, g.shape.slice(0, -2).keys().toArray());
+    }
+  },
+  samples: [
+    { inputs: { a: [5, 7], b: [7, 3] }, attrs: {} },
+    { inputs: { a: [7, 5], b: [7, 3] }, attrs: { transposeA: true } },
+    { inputs: { a: [65, 33], b: [67, 33] }, attrs: { transposeB: true } },
+    { inputs: { a: [17, 9], b: [5, 17] }, attrs: { transposeA: true, transposeB: true } },
+    { inputs: { a: [3, 5, 7], b: [3, 7, 4] }, attrs: {} },
+    { inputs: { a: [2, 3, 5, 7], b: [2, 3, 9, 7] }, attrs: { transposeB: true } },
+    { inputs: { a: [3, 7, 5], b: [7, 4] }, attrs: { transposeA: true } },
+    { inputs: { a: [3, 7, 5], b: [4, 7] }, attrs: { transposeA: true, transposeB: true } },
+    { inputs: { a: [3, 5, 7], b: [7, 4] }, attrs: {} },
+    { inputs: { a: [2, 3, 5, 7], b: [4, 7] }, attrs: { transposeB: true } },
+    { inputs: { a: [5, 7], b: [3, 7, 4] }, attrs: {} },
+    { inputs: { a: [1, 130], b: [130, 1] }, attrs: {} },
+    { inputs: { a: [130, 1], b: [1, 66] }, attrs: {} },
+  ],
+});
