@@ -1,0 +1,192 @@
+/**
+ * StyleGAN2's generator as graphs (Karras et al., "Analyzing and Improving the Image Quality of
+ * StyleGAN", 2020), numerically as in rosinality's PyTorch code.
+ *
+ * A modulated convolution is linear in its input times the style, so one weight serves the whole
+ * batch: conv(x * s, W) * d, where d divides by the norm that the modulated weight would have.
+ */
+import {
+  add,
+  conv2d,
+  convTranspose2d,
+  expand,
+  lrelu,
+  matmul,
+  mean,
+  modulatedLrelu,
+  mul,
+  reshape,
+  rsqrt,
+  slice,
+  square,
+  sub,
+  sum,
+  transpose,
+  upfirdn2d,
+} from "../../lib/graph/ops/mod.ts";
+import { constant, dims, state, type Tensor } from "../../lib/graph/tensor.ts";
+import {
+  type Architecture,
+  type ConvLayer,
+  parameterShapes,
+  type RgbLayer,
+  UPSAMPLING_KERNEL,
+} from "./architecture.ts";
+
+/** The generator's parameters by their names in the layout. */
+export type Parameters = Readonly<Record<string, Tensor>>;
+
+/** Keeps the variance of what goes through it: E[lrelu(x)²] = (1 + 0.2²) / 2 of E[x²]. */
+const LRELU = { slope: 0.2, gain: Math.SQRT2 };
+const EPSILON = 1e-8;
+/** The mapping network learns this much slower than the rest: its weights are stored that larger. */
+const MAPPING_LR = 0.01;
+
+/**
+ * State leaves for all parameters. `stateName` gives another name to those that a second copy does
+ * not share with the first.
+ */
+export function parameterLeaves(
+  a: Architecture,
+  stateName: (name: string) => string = (name) => name,
+): Parameters {
+  return Object.fromEntries(
+    parameterShapes(a).entries().map(([name, shape]) => [name, state(stateName(name), shape)]),
+  );
+}
+
+/** The mapping network: z `[n, zSize]` → w `[n, wSize]`. */
+export function mapping(p: Parameters, a: Architecture, z: Tensor): Tensor {
+  let x = mul(z, rsqrt(add(mean(square(z), [1], true), EPSILON)));
+  for (let k = 1; k <= a.mappingDepth; k++) {
+    x = lrelu({ x: linear(p, `style.${k}`, x, MAPPING_LR) }, LRELU);
+  }
+  return x;
+}
+
+/** w moved towards the mean w `[wSize]`: psi `[]` = 1 leaves it, 0 gives the mean. Also for w+. */
+export function truncate(w: Tensor, meanW: Tensor, psi: Tensor): Tensor {
+  return add(w, mul(sub(meanW, w), sub(1, psi)));
+}
+
+/** The same w for every layer: w `[n, wSize]` → w+ `[n, wCount, wSize]`. */
+export function broadcastW(a: Architecture, w: Tensor): Tensor {
+  const { n } = dims(w, "n w");
+  return expand(reshape(w, [n, 1, a.wSize]), [n, a.wCount, a.wSize]);
+}
+
+/**
+ * Style mixing: rows of w+ from `first` where `useFirst` `[wCount]` is 1, from `second` where it is
+ * 0. Both are w+ `[n, wCount, wSize]`.
+ */
+export function mixStyles(first: Tensor, second: Tensor, useFirst: Tensor): Tensor {
+  const { l } = dims(useFirst, "l");
+  const mask = reshape(useFirst, [l, 1]);
+  return add(mul(first, mask), mul(second, sub(1, mask)));
+}
+
+/** An image with what each layer gave on the way, by the layer's name. */
+export interface Synthesis {
+  /** `[n, 3, resolution, resolution]`, about [-1, 1]. */
+  readonly image: Tensor;
+  /** Convolutions after their activation, ToRGB layers as the image up to there. */
+  readonly layers: Readonly<Record<string, Tensor>>;
+}
+
+/**
+ * The synthesis network. wPlus `[n, wCount, wSize]`; `noises` one per convolution, `[n, 1, r, r]` or
+ * any shape that broadcasts to it.
+ */
+export function synthesis(
+  p: Parameters,
+  a: Architecture,
+  wPlus: Tensor,
+  noises: readonly Tensor[],
+): Synthesis {
+  const layers: Record<string, Tensor> = {};
+  const { n } = dims(wPlus, "n l w");
+  const style = ({ name, index }: ConvLayer | RgbLayer) => {
+    const w = reshape(slice(wPlus, [0, index, 0], [n, 1, a.wSize]), [n, a.wSize]);
+    return linear(p, `${name}.conv.modulation`, w); // [n, i]
+  };
+
+  let x = p["input.input"]!; // [1, c, 4, 4]
+  let image: Tensor | null = null;
+  for (const rgb of a.rgbs) {
+    for (const conv of a.convs.filter(({ resolution }) => resolution === rgb.resolution)) {
+      x = styledConv(p, conv, x, style(conv), noises[conv.index]!);
+      layers[conv.name] = x;
+    }
+    image = toRgb(p, rgb, x, style(rgb), image);
+    layers[rgb.name] = image;
+  }
+  return { image: image!, layers };
+}
+
+/** One styled convolution: x `[n or 1, i, h, w]`, style `[n, i]` → `[n, o, h*up, w*up]`. */
+function styledConv(
+  p: Parameters,
+  { name, inChannels, outChannels, up }: ConvLayer,
+  x: Tensor,
+  style: Tensor,
+  noise: Tensor,
+): Tensor {
+  const { n } = dims(style, "n i");
+  const w = reshape(p[`${name}.conv.weight`]!, [outChannels, inChannels, 3, 3]);
+  // The weight's own scale, 1 / sqrt(fan in), goes with the style: fewer numbers to multiply.
+  const s = mul(style, 1 / Math.sqrt(9 * inChannels));
+  const modulated = mul(x, reshape(s, [n, inChannels, 1, 1]));
+  const y = up ? upConv(modulated, w) : conv2d({ x: modulated, w }, { stride: 1, pad: 1 });
+
+  // Σ over i, kh, kw of (s w)²: the squared norm of the modulated weight of each output channel.
+  const energy = sum(square(w), [2, 3]); // [o, i]
+  const norm2 = matmul({ a: square(s), b: energy }, { transposeB: true }); // [n, o]
+  const demodulation = rsqrt(add(norm2, EPSILON));
+  return modulatedLrelu({
+    x: y,
+    scale: reshape(demodulation, [n, outChannels, 1, 1]),
+    noise,
+    strength: p[`${name}.noise.weight`]!,
+    bias: reshape(p[`${name}.activate.bias`]!, [outChannels, 1, 1]),
+  }, LRELU);
+}
+
+/** Convolution at twice the resolution: x `[n, i, h, w]`, w `[o, i, 3, 3]` → `[n, o, 2h, 2w]`. */
+function upConv(x: Tensor, w: Tensor): Tensor {
+  // [n, i, h, w] -> [n, o, 2h+1, 2w+1] -> [n, o, 2h, 2w]
+  const spread = convTranspose2d(
+    { x, w: transpose(w, [1, 0, 2, 3]) },
+    { stride: 2, pad: 0, outputPadding: [0, 0] },
+  );
+  return upfirdn2d({ x: spread, f: lowPass() }, { up: 1, down: 1, pad: [1, 1, 1, 1] });
+}
+
+/** x `[n, i, h, w]` to colours, added to the image of half the size: → `[n, 3, h, w]`. */
+function toRgb(
+  p: Parameters,
+  { name, inChannels }: RgbLayer,
+  x: Tensor,
+  style: Tensor,
+  smaller: Tensor | null,
+): Tensor {
+  const { n, h, w } = dims(x, "n i h w");
+  // Three outputs only: a weight for each sample is small, and cheaper than to scale x.
+  const weight = mul(
+    reshape(p[`${name}.conv.weight`]!, [1, 3, inChannels]),
+    reshape(mul(style, 1 / Math.sqrt(inChannels)), [n, 1, inChannels]),
+  );
+  const colours = matmul({ a: weight, b: reshape(x, [n, inChannels, h * w]) }, {});
+  const y = add(reshape(colours, [n, 3, h, w]), p[`${name}.bias`]!);
+  if (smaller === null) return y;
+  return add(y, upfirdn2d({ x: smaller, f: lowPass() }, { up: 2, down: 1, pad: [2, 1, 2, 1] }));
+}
+
+/** x `[n, in]` by the layer's weight `[out, in]`, which is stored with unit variance. */
+function linear(p: Parameters, name: string, x: Tensor, lr = 1): Tensor {
+  const weight = p[`${name}.weight`]!;
+  const { inputs } = dims(weight, "outputs inputs");
+  const y = matmul({ a: x, b: weight }, { transposeB: true });
+  return add(mul(y, lr / Math.sqrt(inputs)), mul(p[`${name}.bias`]!, lr));
+}
+
+const lowPass = () => constant(UPSAMPLING_KERNEL, [4, 4]);
