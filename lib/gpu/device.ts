@@ -3,8 +3,14 @@ import { GpuError, KernelError } from "../errors.ts";
 import { describeAdapter, requestAdapter } from "./adapter.ts";
 import type { Profiler } from "./profiler.ts";
 
-/** Software adapters and GPUs want different kernels. */
+/**
+ * Which kernels a device wants. "cpu": a software adapter that runs LANES invocations as one vector
+ * and lets them exchange values (`subgroupShuffle`); "gpu": everything else.
+ */
 export type AdapterKind = "cpu" | "gpu";
+
+/** Invocations in a vector of a "cpu" device, Mesa's with AVX; its kernels are written for it. */
+export const LANES = 8;
 
 export interface Limits {
   /** Largest range of a buffer that one kernel can bind. */
@@ -52,25 +58,33 @@ export class Gpu {
     device.lost.then((info) => this.#lost = info.message || info.reason);
   }
 
-  /** Opens the best adapter; throws a GpuError with the way out when there is none. */
-  static async open(): Promise<Gpu> {
+  /**
+   * Opens the best adapter; throws a GpuError with the way out when there is none. `kernels` takes
+   * the place of the kind that fits the adapter, so that both kinds can be tested on either.
+   */
+  static async open(kernels?: AdapterKind): Promise<Gpu> {
     const adapter = await requestAdapter();
     const about = describeAdapter(adapter);
-    const { limits } = adapter;
+    const { limits, info } = adapter;
     const storageBuffers = Math.min(limits.maxStorageBuffersPerShaderStage, WANTED_STORAGE_BUFFERS);
     const hasTimestamps = adapter.features.has("timestamp-query");
-    const device = await adapter.requestDevice({
-      requiredFeatures: hasTimestamps ? ["timestamp-query"] : [],
-      requiredLimits: {
-        maxBufferSize: limits.maxBufferSize,
-        maxStorageBufferBindingSize: limits.maxStorageBufferBindingSize,
-        maxStorageBuffersPerShaderStage: storageBuffers,
-        maxComputeWorkgroupStorageSize: limits.maxComputeWorkgroupStorageSize,
-        maxComputeInvocationsPerWorkgroup: limits.maxComputeInvocationsPerWorkgroup,
-        maxComputeWorkgroupSizeX: limits.maxComputeWorkgroupSizeX,
-      },
-    });
-    return new Gpu(device, about.name, about.isCpu ? "cpu" : "gpu", {
+    const lanes = about.isCpu && info.subgroupMinSize === LANES && info.subgroupMaxSize === LANES;
+    const request = (features: GPUFeatureName[]) =>
+      adapter.requestDevice({
+        requiredFeatures: hasTimestamps ? ["timestamp-query", ...features] : features,
+        requiredLimits: {
+          maxBufferSize: limits.maxBufferSize,
+          maxStorageBufferBindingSize: limits.maxStorageBufferBindingSize,
+          maxStorageBuffersPerShaderStage: storageBuffers,
+          maxComputeWorkgroupStorageSize: limits.maxComputeWorkgroupStorageSize,
+          maxComputeInvocationsPerWorkgroup: limits.maxComputeInvocationsPerWorkgroup,
+          maxComputeWorkgroupSizeX: limits.maxComputeWorkgroupSizeX,
+        },
+      });
+    // Deno has the feature without listing it, so asking is the only way to find out.
+    const withLanes = lanes ? await request(["subgroups"]).catch(() => null) : null;
+    const device = withLanes ?? await request([]);
+    return new Gpu(device, about.name, kernels ?? (withLanes ? "cpu" : "gpu"), {
       bindingBytes: limits.maxStorageBufferBindingSize,
       bufferBytes: limits.maxBufferSize,
       storageBuffers,
