@@ -133,7 +133,7 @@ export class Training {
         outputs: { loss },
         updates: adamUpdates(loss, layerOf, leaves.trained),
         state: {
-          ...clip.imageState,
+          ...await clip.imageState(),
           ...prefixed("frozen", frozenGenerator.tensors),
           ...prefixed("trained", generator.tensors),
           ...prefixed("moment", Object.fromEntries(moments)),
