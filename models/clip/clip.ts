@@ -1,0 +1,242 @@
+/** A CLIP model on the device: features of texts and images, and its image tower for other graphs. */
+import { UserError } from "../../lib/errors.ts";
+import type { Gpu } from "../../lib/gpu/device.ts";
+import { DeviceTensor } from "../../lib/graph/device_tensor.ts";
+import { Program } from "../../lib/graph/program.ts";
+import { input, numel, state, type Tensor } from "../../lib/graph/tensor.ts";
+import type { Architecture } from "./architecture.ts";
+import type { Tower } from "./names.ts";
+import { preprocess, type ResizeVariant } from "./preprocess.ts";
+import { encodeText } from "./text.ts";
+import { tokenize } from "./tokenizer.ts";
+import type { Parameters } from "./transformer.ts";
+import { encodeImage } from "./vit.ts";
+import { type ClipFile, openClipFile } from "./weights.ts";
+
+/** Images of one size, `[n, 3, h, w]`. */
+export interface ImageBatch {
+  readonly shape: readonly number[];
+  readonly data: Float32Array;
+}
+
+/** More at a time gains no speed, and takes memory. */
+const MAX_BATCH = 16;
+
+/**
+ * Weights are read when they are first needed: those of the image tower stay on the device until
+ * `dispose()`, those of the text tower only while texts are encoded.
+ */
+export class Clip {
+  readonly #gpu: Gpu;
+  readonly #file: ClipFile;
+  readonly #imageParameters: Parameters;
+  /** Weights that stay until `dispose()`. */
+  readonly #kept: DeviceTensor[] = [];
+  #imageState: Promise<Record<string, DeviceTensor>> | undefined;
+
+  private constructor(gpu: Gpu, file: ClipFile) {
+    this.#gpu = gpu;
+    this.#file = file;
+    this.#imageParameters = leaves(file, "image");
+  }
+
+  /** Opens a model as `openClipFile` does; nothing is put on the device yet. */
+  static async open(gpu: Gpu, path: string): Promise<Clip> {
+    return new Clip(gpu, await openClipFile(path));
+  }
+
+  get architecture(): Architecture {
+    return this.#file.architecture;
+  }
+
+  /** What cosines of features are multiplied by to become logits. */
+  logitScale(): Promise<number> {
+    return this.#file.logitScale();
+  }
+
+  /**
+   * Features `[n, features]`, not of unit length, of images `[n, 3, h, w]` in [-1, 1], as a graph.
+   * Its leaves are states; a program that uses it is compiled with what `imageState()` gives.
+   */
+  imageFeatures(image: Tensor, variant: ResizeVariant = "bicubic"): Tensor {
+    return this.pixelFeatures(preprocess(image, this.architecture.image.imageSize, variant));
+  }
+
+  /** The same of pixel values `[n, 3, s, s]` that are preprocessed already. */
+  pixelFeatures(pixels: Tensor): Tensor {
+    return encodeImage(this.#imageParameters, this.architecture.image, pixels);
+  }
+
+  /** The image tower's weights by the names of their state leaves, uploaded at the first call. */
+  imageState(): Promise<Readonly<Record<string, DeviceTensor>>> {
+    return this.#imageState ??= upload(this.#gpu, this.#file, "image", this.#kept);
+  }
+
+  /** Features of texts, not of unit length. Throws a UserError for a text that is too long. */
+  encodeTexts(texts: readonly string[]): Promise<Float32Array[]> {
+    const { contextLength, vocabSize } = this.architecture.text;
+    return this.encodeTokens(texts.map((text) => tokenize(text, { contextLength, vocabSize })));
+  }
+
+  /** The same for texts given as token ids; the highest id of each marks its end. */
+  async encodeTokens(texts: readonly (readonly number[])[]): Promise<Float32Array[]> {
+    if (texts.length === 0) return [];
+    texts.forEach((ids) => checkTokens(ids, this.architecture.text));
+    const ends = texts.map((ids) => ids.indexOf(Math.max(...ids)));
+    // No token sees those after it, and nothing is read past a text's end.
+    const length = Math.max(...ends) + 1;
+    const { width } = this.architecture.text;
+    const batch = this.#batchSize(texts.length, this.architecture.text, length);
+    const tokens = input("tokens", [batch, length, width]);
+    const end = input("end", [batch, length]);
+    const rows = await this.#tokenRows(texts.map((ids, i) => ids.slice(0, ends[i]! + 1)));
+    const features = encodeText(leaves(this.#file, "text"), this.architecture.text, {
+      tokens,
+      end,
+    });
+    const uploaded: DeviceTensor[] = [];
+    try {
+      const weights = await upload(this.#gpu, this.#file, "text", uploaded);
+      return await this.#inBatches(features, weights, texts.length, batch, (first, count) => {
+        const feed = { tokens: zeros(tokens), end: zeros(end) };
+        for (let i = 0; i < count; i++) {
+          feed.tokens.set(rows[first + i]!, i * length * width);
+          feed.end[i * length + ends[first + i]!] = 1;
+        }
+        return feed;
+      });
+    } finally {
+      uploaded.forEach((tensor) => tensor.dispose());
+    }
+  }
+
+  /**
+   * Features of images, not of unit length. The images are in [-1, 1], of any size from 1x1 on, or,
+   * with `"none"`, pixel values that are preprocessed already.
+   */
+  async encodeImages(
+    { shape, data }: ImageBatch,
+    variant: ResizeVariant | "none" = "bicubic",
+  ): Promise<Float32Array[]> {
+    const [count, ...size] = shape as [number, ...number[]];
+    const each = numel(size);
+    const { imageSize, patchSize } = this.architecture.image;
+    const tokens = (imageSize / patchSize) ** 2 + 1;
+    const batch = this.#batchSize(count, this.architecture.image, tokens, each);
+    const images = input("images", [batch, ...size]);
+    const features = variant === "none"
+      ? this.pixelFeatures(images)
+      : this.imageFeatures(images, variant);
+    const weights = await this.imageState();
+    return this.#inBatches(features, weights, count, batch, (first, taken) => {
+      const feed = zeros(images);
+      feed.set(data.subarray(first * each, (first + taken) * each));
+      return { images: feed };
+    });
+  }
+
+  /** Frees the device memory and closes the file. */
+  dispose(): void {
+    this.#file[Symbol.dispose]();
+    this.#kept.forEach((tensor) => tensor.dispose());
+  }
+
+  /** How many samples to take at a time, of `count` that have `tokens` tokens each. */
+  #batchSize(
+    count: number,
+    { heads, hidden }: { heads: number; hidden: number },
+    tokens: number,
+    imageElements = 0,
+  ): number {
+    const largest = 4 * Math.max(imageElements, tokens * Math.max(hidden, heads * tokens));
+    const fitting = Math.floor(this.#gpu.limits.bindingBytes / largest);
+    return Math.max(1, Math.min(count, MAX_BATCH, fitting));
+  }
+
+  /** The rows of the token table for each text. The table is in memory only on the way. */
+  async #tokenRows(texts: readonly (readonly number[])[]): Promise<Float32Array[]> {
+    const { width } = this.architecture.text;
+    const table = await this.#file.weights.text.get("token")!.read();
+    return texts.map((ids) => {
+      const rows = new Float32Array(ids.length * width);
+      ids.forEach((id, k) => rows.set(table.subarray(id * width, (id + 1) * width), k * width));
+      return rows;
+    });
+  }
+
+  /** Runs `features` `[batch, f]` over `count` samples; the last batch may be partly empty. */
+  async #inBatches(
+    features: Tensor,
+    weights: Readonly<Record<string, DeviceTensor>>,
+    count: number,
+    batch: number,
+    feed: (first: number, count: number) => Record<string, Float32Array<ArrayBuffer>>,
+  ): Promise<Float32Array[]> {
+    const program = await Program.compile(this.#gpu, { outputs: { features }, state: weights });
+    try {
+      const results: Float32Array[] = [];
+      for (let first = 0; first < count; first += batch) {
+        const taken = Math.min(batch, count - first);
+        const { features } = await program.run(feed(first, taken), { read: ["features"] });
+        const length = this.architecture.features;
+        for (let i = 0; i < taken; i++) {
+          results.push(features!.slice(i * length, (i + 1) * length));
+        }
+      }
+      return results;
+    } finally {
+      program.dispose();
+    }
+  }
+}
+
+/** Refuses ids that the model has no rows for. */
+function checkTokens(
+  ids: readonly number[],
+  { contextLength, vocabSize }: Architecture["text"],
+): void {
+  const isRow = (id: number) => Number.isInteger(id) && id >= 0 && id < vocabSize;
+  if (ids.length > 0 && ids.length <= contextLength && ids.every(isRow)) return;
+  throw new UserError(
+    `Cannot encode the token ids [${ids.slice(0, 80)}]: the model takes 1 to ${contextLength} ` +
+      `whole numbers from 0 to ${vocabSize - 1}`,
+  );
+}
+
+const zeros = (tensor: Tensor) => new Float32Array(numel(tensor.shape));
+
+/** Weights that the host looks up rows of, so that the device never holds them. */
+const ON_HOST = new Set(["token"]);
+
+/** The name of a weight's state leaf: of its own for each model, as programs may use several. */
+const leafName = (file: ClipFile, tower: Tower, name: string) => `${file.file}: ${tower}.${name}`;
+
+function leaves(file: ClipFile, tower: Tower): Parameters {
+  const made = new Map(
+    file.weights[tower].entries().map(([name, { shape }]) => [
+      name,
+      state(leafName(file, tower, name), shape),
+    ]),
+  );
+  return (name) => made.get(name)!;
+}
+
+/** Puts a tower's weights on the device, one after the other; `owned` gets each at once. */
+async function upload(
+  gpu: Gpu,
+  file: ClipFile,
+  tower: Tower,
+  owned: DeviceTensor[],
+): Promise<Record<string, DeviceTensor>> {
+  const uploaded: Record<string, DeviceTensor> = {};
+  for (const [name, weight] of file.weights[tower]) {
+    if (ON_HOST.has(name)) continue;
+    const data = await weight.read();
+    const label = leafName(file, tower, name);
+    await gpu.scoped(() => {
+      owned.push(uploaded[label] = new DeviceTensor(gpu, weight.shape, label, data));
+      return Promise.resolve();
+    });
+  }
+  return uploaded;
+}
