@@ -73,9 +73,11 @@ export class Clip {
   }
 
   /** Features of texts, not of unit length. Throws a UserError for a text that is too long. */
-  encodeTexts(texts: readonly string[]): Promise<Float32Array[]> {
+  async encodeTexts(texts: readonly string[]): Promise<Float32Array[]> {
     const { contextLength, vocabSize } = this.architecture.text;
-    return this.encodeTokens(texts.map((text) => tokenize(text, { contextLength, vocabSize })));
+    return await this.encodeTokens(
+      texts.map((text) => tokenize(text, { contextLength, vocabSize })),
+    );
   }
 
   /** The same for texts given as token ids; the highest id of each marks its end. */

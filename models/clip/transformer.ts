@@ -90,6 +90,6 @@ export function gelu(x: Tensor): Tensor {
 function erf(x: Tensor): Tensor {
   const t = div(constant(1), add(mul(abs(x), 0.3275911), 1));
   const [last, ...rest] = [1.061405429, -1.453152027, 1.421413741, -0.284496736, 0.254829592];
-  const polynomial = rest.reduce((sum, term) => add(mul(sum, t), term), mul(t, last!));
+  const polynomial = rest.reduce((sum, term) => mul(add(sum, term), t), mul(t, last!));
   return mul(sign(x), sub(1, mul(polynomial, exp(neg(square(x))))));
 }

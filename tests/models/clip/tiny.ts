@@ -6,10 +6,10 @@ import { normals, seededRandom } from "../../gpu.ts";
 
 const SIZES: Record<Tower, Record<string, number>> = {
   image: { width: 64, hidden: 96, positions: 5, features: 3, patch: 3 },
-  text: { width: 128, hidden: 40, positions: 9, features: 3, vocabulary: 300 },
+  text: { width: 128, hidden: 40, positions: 9, features: 3, vocabulary: 350 },
 };
 
-/** Its tensors under OpenAI's names: images of 6x6, 2 blocks; texts of 9 tokens, 1 block. */
+/** Its tensors under OpenAI's names: images of 6x6, 2 blocks; texts of up to 9 tokens, single letters, 1 block. */
 export function tinyTensors(): Map<string, TensorData> {
   const random = seededRandom(5);
   const tensors = new Map<string, TensorData>();

@@ -140,7 +140,7 @@ Deno.test("openClipFile() gives found and expected shape of a wrong tensor", asy
     ["visual.class_embedding", zeros(64, 1), "[64,1], [64]"],
     ["visual.conv1.weight", zeros(64, 3, 3), "[64,3,3], [64,3,3,3]"],
     ["visual.conv1.weight", zeros(64, 4, 3, 3), "[64,4,3,3], [64,3,3,3]"],
-    ["token_embedding.weight", zeros(300), "[300], [300,width]"],
+    ["token_embedding.weight", zeros(350), "[350], [350,width]"],
     ["transformer.resblocks.0.attn.in_proj_weight", zeros(128, 128), "[128,128], [384,128]"],
     ["logit_scale", zeros(2), "[2], []"],
   ];
