@@ -1,0 +1,6 @@
+/** CLIP: texts and images to features of one space. */
+export type { Architecture } from "./architecture.ts";
+export { Clip, type ImageBatch } from "./clip.ts";
+export { preprocess, type ResizeVariant } from "./preprocess.ts";
+export { fillTemplates, parseTemplates, TEMPLATES } from "./templates.ts";
+export { openClipFile } from "./weights.ts";
