@@ -30,9 +30,12 @@ export async function uploadGenerator(
 ): Promise<DeviceGenerator> {
   const tensors: Record<string, DeviceTensor> = {};
   try {
-    for (const [name, { shape, data }] of [...weights.parameters, ...fixedNoiseValues(weights)]) {
-      tensors[name] = new DeviceTensor(gpu, shape, name, data);
-    }
+    await gpu.scoped(() => {
+      for (const [name, { shape, data }] of [...weights.parameters, ...fixedNoiseValues(weights)]) {
+        tensors[name] = new DeviceTensor(gpu, shape, name, data);
+      }
+      return Promise.resolve();
+    });
     const { architecture } = weights;
     const average = weights.latentAvg?.data ?? await estimateMeanW(gpu, { architecture, tensors });
     tensors.latent_avg = new DeviceTensor(gpu, [architecture.wSize], "latent_avg", average);

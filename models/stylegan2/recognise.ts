@@ -39,7 +39,7 @@ export function whyNotGenerator(names: readonly string[]): string {
     if (names.some((name) => pattern.test(name))) return reason;
   }
   const some = names.slice(0, 3).map((name) => `"${name}"`).join(", ");
-  return 'it holds no StyleGAN2 generator in rosinality\'s layout: there is no "conv1.conv.weight" ' +
-    `and "input.input", but ` +
+  return 'it holds no StyleGAN2 generator in rosinality\'s layout: neither "conv1.conv.weight" ' +
+    `nor "input.input", but ` +
     (names.length > 0 ? `${some}${names.length > 3 ? ", …" : ""}` : "nothing");
 }

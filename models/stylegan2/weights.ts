@@ -44,9 +44,8 @@ export interface TensorSource {
 export async function readGenerator(source: TensorSource): Promise<GeneratorWeights> {
   const reader = new GeneratorReader(source);
   const a = reader.architecture();
-  const needs = `a ${a.resolution}x${a.resolution} generator with ${
-    a.channels.join(", ")
-  } channels`;
+  const channels = a.channels.join(", ");
+  const needs = `a ${a.resolution}x${a.resolution} generator with ${channels} channels`;
   const readAll = async (shapes: ReadonlyMap<string, Shape>) => {
     const tensors = new Map<string, HostTensor>();
     for (const [name, shape] of shapes) tensors.set(name, await reader.read(name, shape, needs));
@@ -58,11 +57,8 @@ export async function readGenerator(source: TensorSource): Promise<GeneratorWeig
   for (const name of kernels) {
     const { data } = await reader.read(name, [4, 4], needs);
     if (data.some((value, i) => Math.abs(value - UPSAMPLING_KERNEL[i]!) > 1e-6)) {
-      reader.refuse(
-        `"${
-          reader.fullName(name)
-        }" is not the filter [1, 3, 3, 1], the only one nada upsamples with`,
-      );
+      const full = reader.fullName(name);
+      reader.refuse(`"${full}" is not [1, 3, 3, 1], the only filter that nada upsamples with`);
     }
   }
   return {
@@ -93,7 +89,7 @@ class GeneratorReader {
       tensors.entries().filter(([name]) => name === MEAN || name.startsWith(this.#prefix))
         .map(([name, tensor]) => [name === MEAN ? name : name.slice(this.#prefix.length), tensor]),
     );
-    if (!this.has("conv1.conv.weight") || !this.has("input.input")) {
+    if (!this.has("conv1.conv.weight") && !this.has("input.input")) {
       this.refuse(whyNotGenerator([...tensors.keys()]));
     }
   }
