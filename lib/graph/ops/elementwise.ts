@@ -218,6 +218,20 @@ export const lreluInverse: Op<"y", { slope: number; gain: number }> = defineElem
   samples: [{ inputs: { y: [3, 5] }, attrs: { slope: 0.2, gain: Math.SQRT2 } }],
 });
 
+const quickGeluOp: Op<"x", None> = defineElementwise({
+  name: "quick_gelu",
+  inputs: ["x"],
+  expression: ({ x }) => `${x} / (1.0 + exp(-1.702f * ${x}))`,
+  scalar: ({ x }) => x / (1 + Math.exp(-1.702 * x)),
+  // Made again from x, which the layer before has to keep anyway.
+  vjp(gy, { x }) {
+    const scaled = mul(x, 1.702);
+    const s = sigmoid(scaled);
+    return { x: mul(gy, add(s, mul(scaled, mul(s, sub(1, s))))) };
+  },
+  samples: ONES,
+});
+
 export function add(a: Tensor, b: Tensor | number): Tensor {
   return typeof b === "number"
     ? affineOp({ x: a }, { scale: 1, offset: b })
@@ -256,6 +270,5 @@ export const square = (x: Tensor): Tensor => squareOp({ x }, NONE);
 export const abs = (x: Tensor): Tensor => absOp({ x }, NONE);
 export const sign = (x: Tensor): Tensor => signOp({ x }, NONE);
 export const sigmoid = (x: Tensor): Tensor => sigmoidOp({ x }, NONE);
-
 /** `x * sigmoid(1.702 x)`, the activation of OpenAI's CLIP. */
-export const quickGelu = (x: Tensor): Tensor => mul(x, sigmoid(mul(x, 1.702)));
+export const quickGelu = (x: Tensor): Tensor => quickGeluOp({ x }, NONE);
