@@ -45,6 +45,11 @@ export class Clip {
     return new Clip(gpu, await openClipFile(path));
   }
 
+  /** The file that holds the weights. */
+  get file(): string {
+    return this.#file.file;
+  }
+
   get architecture(): Architecture {
     return this.#file.architecture;
   }

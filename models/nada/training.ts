@@ -78,6 +78,7 @@ export class Training {
     /** Trained parameters by name in the layout. */
     private readonly weights: ReadonlyMap<string, DeviceTensor>,
     private readonly moments: ReadonlyMap<string, DeviceTensor>,
+    readonly frozen: DeviceGenerator,
     /** The generator that moves. */
     readonly generator: DeviceGenerator,
     /** The layers that are trained, by the reference's names. */
@@ -102,8 +103,8 @@ export class Training {
     const own = (name: string) =>
       layerOf.has(name) || !sameValues(frozen.parameters.get(name)!, trained.parameters.get(name)!);
 
-    const frozenGenerator = await uploadGenerator(gpu, frozen);
-    const owned = [...Object.values(frozenGenerator.tensors)];
+    const still = await uploadGenerator(gpu, frozen);
+    const owned = Object.values(still.tensors);
     try {
       const generator = await uploadGenerator(gpu, trained);
       owned.push(...Object.values(generator.tensors));
@@ -134,12 +135,12 @@ export class Training {
         updates: adamUpdates(loss, layerOf, leaves.trained),
         state: {
           ...await clip.imageState(),
-          ...prefixed("frozen", frozenGenerator.tensors),
+          ...prefixed("frozen", still.tensors),
           ...prefixed("trained", generator.tensors),
           ...prefixed("moment", Object.fromEntries(moments)),
         },
       });
-      return new Training(gpu, options, program, owned, weights, moments, generator, layers);
+      return new Training(gpu, options, program, owned, weights, moments, still, generator, layers);
     } catch (error) {
       owned.forEach((tensor) => tensor.dispose());
       throw error;
@@ -149,6 +150,11 @@ export class Training {
   /** Steps done so far. */
   get step(): number {
     return this.#step;
+  }
+
+  /** Names of the trained parameters in the layout. */
+  get trainedNames(): string[] {
+    return [...this.weights.keys()];
   }
 
   /** What one step costs, known before it runs. */

@@ -71,7 +71,8 @@ for (const file of ["generator_32.pt", "generator_32.safetensors"]) {
       for (const name of compared) {
         const { data } = expected[name]!;
         // Of the layers, the fixture holds the first sample.
-        assertClose(actual[name]!.subarray(0, data.length), data, FORWARD, name);
+        const error = assertClose(actual[name]!.subarray(0, data.length), data, FORWARD, name);
+        console.log(`${name}: ${error.toExponential(1)}`);
       }
     },
   });
@@ -104,7 +105,8 @@ for (const from of ["wplus", "z"] as const) {
         tensors,
       );
       for (const [name, values] of Object.entries(actual)) {
-        assertClose(values, expected[name]!.data, GRADIENT, name);
+        const error = assertClose(values, expected[name]!.data, GRADIENT, name);
+        console.log(`${name}: ${error.toExponential(1)}`);
       }
     },
   });

@@ -1,0 +1,133 @@
+/**
+ * The folder of a run:
+ *
+ *     config.json           every option resolved, what it ran on, sha256 of every file it read
+ *     log.jsonl             {"step":0,"loss":…,"layers":[…],"ms":…} a step
+ *     samples/step_0050.png the same latents before and after
+ *     loss.png              the chart of the log
+ *     adapted.safetensors   the delta: new values of every tensor that differs from the base
+ *     resume.safetensors    trained weights and Adam's moments: what `--resume` goes on from
+ *
+ * Every file is replaced at once or not at all; the log is only appended to.
+ */
+import { join } from "node:path";
+import { openCheckpoint, writeSafetensors } from "../../lib/checkpoint/mod.ts";
+import { UserError } from "../../lib/errors.ts";
+import { writeFileAtomic } from "../../lib/files.ts";
+import type { HostTensor } from "../stylegan2/weights.ts";
+import type { TrainingState } from "./training.ts";
+
+/** One line of the log. */
+export interface LogEntry {
+  readonly step: number;
+  /** Before the step's update; null where it was not a finite number. */
+  readonly loss: number | null;
+  readonly layers: readonly string[];
+  readonly ms: number;
+}
+
+export class RunFolder {
+  private constructor(readonly path: string) {}
+
+  /** Creates the folder; it must not exist yet. */
+  static async create(path: string, config: unknown): Promise<RunFolder> {
+    await assertFree(path);
+    await Deno.mkdir(join(path, "samples"), { recursive: true });
+    const folder = new RunFolder(path);
+    await writeFileAtomic(folder.file("config.json"), `${JSON.stringify(config, null, 2)}\n`);
+    await Deno.writeTextFile(folder.file("log.jsonl"), "");
+    return folder;
+  }
+
+  /** Opens the folder of an earlier run. Throws a UserError if it is none. */
+  static async open(path: string): Promise<{ folder: RunFolder; config: unknown }> {
+    const folder = new RunFolder(path);
+    let text: string;
+    try {
+      text = await Deno.readTextFile(folder.file("config.json"));
+    } catch (error) {
+      throw new UserError(
+        `Cannot resume "${path}": it has no config.json; name the folder of a run`,
+        { cause: error },
+      );
+    }
+    try {
+      return { folder, config: JSON.parse(text) };
+    } catch (error) {
+      throw new UserError(`Cannot resume "${path}": its config.json is damaged`, { cause: error });
+    }
+  }
+
+  file(name: string): string {
+    return join(this.path, name);
+  }
+
+  async append(entry: LogEntry): Promise<void> {
+    await Deno.writeTextFile(this.file("log.jsonl"), `${JSON.stringify(entry)}\n`, {
+      append: true,
+    });
+  }
+
+  /** The log's entries up to `steps`; later ones, of steps that will be done again, are dropped. */
+  async rewindLog(steps: number): Promise<LogEntry[]> {
+    const lines = (await Deno.readTextFile(this.file("log.jsonl"))).split("\n").slice(0, steps);
+    if (lines.length < steps || lines.some((line) => line === "")) {
+      throw new UserError(
+        `Cannot resume "${this.path}": its log has fewer than the ${steps} steps that were done`,
+      );
+    }
+    const entries = lines.map((line) => JSON.parse(line) as LogEntry);
+    await writeFileAtomic(this.file("log.jsonl"), lines.map((line) => `${line}\n`).join(""));
+    return entries;
+  }
+
+  async writeState({ step, weights, moments }: TrainingState, shapes: Shapes): Promise<void> {
+    const tensors = [
+      ...weights.entries().map(([name, data]) => [`weight/${name}`, name, data] as const),
+      ...moments.entries().map(([name, data]) => [`moment/${name}`, name, data] as const),
+    ];
+    await writeSafetensors(
+      this.file("resume.safetensors"),
+      tensors.map(([stored, name, data]) => [stored, { shape: shapes.get(name)!.shape, data }]),
+      { "nada.format": "resume", "nada.step": String(step) },
+    );
+  }
+
+  /** Reads the state back. Throws a UserError or CheckpointError where it does not fit. */
+  async readState(names: readonly string[], shapes: Shapes): Promise<TrainingState> {
+    using checkpoint = await openCheckpoint(this.file("resume.safetensors"));
+    const step = Number(checkpoint.metadata["nada.step"]);
+    const read = async (kind: string) => {
+      const values = new Map<string, Float32Array<ArrayBuffer>>();
+      for (const name of names) {
+        const tensor = checkpoint.tensors.get(`${kind}/${name}`);
+        const { shape } = shapes.get(name)!;
+        if (!tensor || tensor.shape.join() !== shape.join() || !Number.isInteger(step)) {
+          throw new UserError(
+            `Cannot resume "${this.path}": resume.safetensors has no "${kind}/${name}" of shape ` +
+              `[${shape}]; it belongs to another run`,
+          );
+        }
+        values.set(name, await tensor.read() as Float32Array<ArrayBuffer>);
+      }
+      return values;
+    };
+    return { step, weights: await read("weight"), moments: await read("moment") };
+  }
+}
+
+type Shapes = ReadonlyMap<string, Pick<HostTensor, "shape">>;
+
+/** Throws a UserError if something is there already. */
+export async function assertFree(path: string): Promise<void> {
+  try {
+    await Deno.lstat(path);
+  } catch (error) {
+    if (error instanceof Deno.errors.NotFound) return;
+    throw new UserError(`Cannot write to "${path}": ${(error as Error).message}`, { cause: error });
+  }
+  throw new UserError(
+    `Cannot write to "${path}": it exists; name a new folder with --out, or go on with that run ` +
+      `with --resume "${path}"`,
+  );
+}
