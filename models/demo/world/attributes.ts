@@ -56,7 +56,7 @@ export function gaussianQuantile(x: number): number {
 }
 
 /** Half the width of the ramp, in quantiles, from "without" to "with". */
-const RAMP = 0.06;
+const RAMP = 0.03;
 
 /**
  * How much of an on-and-off attribute there is, from 0 to 1, when `share` of all scenes have it. The

@@ -11,8 +11,8 @@ export const SKIN: readonly NamedColour[] = [
   { name: "pale", rgb: [1.0, 0.86, 0.76] },
   { name: "light", rgb: [0.96, 0.76, 0.61] },
   { name: "tan", rgb: [0.82, 0.58, 0.4] },
-  { name: "brown", rgb: [0.6, 0.39, 0.25] },
-  { name: "dark", rgb: [0.42, 0.26, 0.17] },
+  { name: "brown", rgb: [0.66, 0.44, 0.3] },
+  { name: "dark", rgb: [0.48, 0.31, 0.22] },
 ];
 
 export const HAIR: readonly NamedColour[] = [
@@ -26,7 +26,7 @@ export const HAIR: readonly NamedColour[] = [
 export const BACKGROUND: readonly NamedColour[] = [
   { name: "pink", rgb: [0.95, 0.6, 0.68] },
   { name: "orange", rgb: [0.97, 0.69, 0.42] },
-  { name: "yellow", rgb: [0.96, 0.87, 0.51] },
+  { name: "yellow", rgb: [0.99, 0.89, 0.5] },
   { name: "green", rgb: [0.54, 0.79, 0.52] },
   { name: "teal", rgb: [0.36, 0.74, 0.74] },
   { name: "blue", rgb: [0.42, 0.61, 0.89] },

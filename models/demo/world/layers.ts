@@ -9,7 +9,7 @@ export interface Layers {
   readonly albedo: Float32Array<ArrayBuffer>;
   /** How much of an outline runs here, from 0 to 1. */
   readonly line: Float32Array<ArrayBuffer>;
-  /** Height of the surface above the background, in units of half the picture's side. */
+  /** Height of the surface above the background, in the units of the shapes. */
   readonly height: Float32Array<ArrayBuffer>;
   /** How much of the pixel the person covers, from 0 to 1. */
   readonly foreground: Float32Array<ArrayBuffer>;
@@ -29,6 +29,9 @@ export interface Surface {
   /** Width over which the edge fades, beyond the one pixel of anti-aliasing. */
   readonly soft?: number;
 }
+
+/** The picture shows x from -0.86 to 0.86, and as much of y around -0.1. */
+const VIEW = { half: 0.86, y: -0.1 };
 
 /** Half the width of an outline. */
 const LINE = 0.022;
@@ -51,13 +54,13 @@ export function paint(layers: Layers, shape: Shape, surface: Surface): void {
   const [red, green, blue] = surface.colour;
   const { size, albedo, foreground } = layers;
   const plane = size * size;
-  const pixel = 2 / size;
+  const pixel = 2 * VIEW.half / size;
   const fade = pixel + soft;
   const { rows, columns } = covered(layers, shape, fade + 2 * LINE);
   for (let row = rows.first; row <= rows.last; row++) {
-    const y = (row + 0.5) * pixel - 1;
+    const y = (row + 0.5) * pixel - VIEW.half + VIEW.y;
     for (let column = columns.first; column <= columns.last; column++) {
-      const distance = shape.distance((column + 0.5) * pixel - 1, y);
+      const distance = shape.distance((column + 0.5) * pixel - VIEW.half, y);
       const i = row * size + column;
       const cover = opacity * clamp(0.5 - distance / fade);
       if (cover > 0) {
@@ -83,9 +86,9 @@ export function paint(layers: Layers, shape: Shape, surface: Surface): void {
 /** The rows and columns of the pixels that a shape and a `margin` around it may touch. */
 function covered({ size }: Layers, { box }: Shape, margin: number) {
   const index = (position: number) =>
-    Math.min(size - 1, Math.max(0, Math.floor((position + 1) * size / 2)));
+    Math.min(size - 1, Math.max(0, Math.floor((position / VIEW.half + 1) * size / 2)));
   return {
-    rows: { first: index(box.top - margin), last: index(box.bottom + margin) },
+    rows: { first: index(box.top - VIEW.y - margin), last: index(box.bottom - VIEW.y + margin) },
     columns: { first: index(box.left - margin), last: index(box.right + margin) },
   };
 }
