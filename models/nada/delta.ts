@@ -1,0 +1,157 @@
+/**
+ * An adapted generator as a file: only the tensors that changed, under the names of the layout and
+ * with their new values, and in the metadata what they belong to:
+ *
+ *     nada.format        "delta"
+ *     nada.version       of the program that wrote it
+ *     nada.base.file     name of the base checkpoint, without its folder
+ *     nada.base.sha256   of that file
+ *     nada.config        the run's configuration as JSON
+ */
+import { basename } from "node:path";
+import { type Checkpoint, openCheckpoint, writeSafetensors } from "../../lib/checkpoint/mod.ts";
+import { CheckpointError, UserError } from "../../lib/errors.ts";
+import { sameShape } from "../../lib/graph/tensor.ts";
+import { VERSION } from "../../lib/version.ts";
+import { fixedNoiseValues } from "../stylegan2/noise.ts";
+import type { GeneratorWeights, HostTensor } from "../stylegan2/weights.ts";
+
+/** The checkpoint that a delta changes. */
+export interface BaseFile {
+  /** Its name; only the last part is kept. */
+  readonly file: string;
+  /** In hexadecimal. */
+  readonly sha256: string;
+}
+
+export interface DeltaAbout {
+  readonly base: BaseFile;
+  /** Anything JSON can hold. */
+  readonly config: unknown;
+}
+
+export interface Delta extends DeltaAbout {
+  readonly file: string;
+  readonly tensors: ReadonlyMap<string, HostTensor>;
+}
+
+/** Writes the tensors that differ from the base, all of the file or nothing. */
+export function writeDelta(
+  path: string,
+  changed: ReadonlyMap<string, HostTensor>,
+  { base, config }: DeltaAbout,
+): Promise<void> {
+  return writeSafetensors(path, changed, {
+    "nada.format": "delta",
+    "nada.version": VERSION,
+    "nada.base.file": basename(base.file),
+    "nada.base.sha256": base.sha256,
+    "nada.config": JSON.stringify(config),
+  });
+}
+
+/**
+ * Reads a delta. Throws a CheckpointError where the file is none, is damaged, or holds values that
+ * are not finite.
+ */
+export async function readDelta(path: string): Promise<Delta> {
+  using checkpoint = await openCheckpoint(path);
+  const about = deltaAbout(checkpoint);
+  if (!about) {
+    throw new CheckpointError(
+      `Cannot take "${path}" for an adapted generator: its metadata does not say so; give the ` +
+        `adapted.safetensors of a run`,
+    );
+  }
+  const tensors = new Map<string, HostTensor>();
+  for (const [name, { shape, read }] of checkpoint.tensors) {
+    const data = await read();
+    const bad = data.findIndex((value) => !Number.isFinite(value));
+    if (bad >= 0) {
+      throw new CheckpointError(
+        `Cannot load "${name}" from "${path}": element ${bad} is ${data[bad]}; adapt anew, this ` +
+          `file is damaged or its run diverged`,
+      );
+    }
+    tensors.set(name, { shape, data });
+  }
+  return { file: path, ...about, tensors };
+}
+
+/** What the metadata of an open file says; null if the file is no delta. */
+export function deltaAbout({ file, metadata }: Pick<Checkpoint, "file" | "metadata">) {
+  if (metadata["nada.format"] !== "delta") return null;
+  const base = {
+    file: metadata["nada.base.file"] ?? "",
+    sha256: metadata["nada.base.sha256"] ?? "",
+  };
+  try {
+    return { base, config: JSON.parse(metadata["nada.config"] ?? "null") as unknown };
+  } catch (error) {
+    throw new CheckpointError(
+      `Cannot read "${file}": the "nada.config" in its metadata is no JSON; adapt anew`,
+      { cause: error },
+    );
+  }
+}
+
+/** Source and target text of the run that made a delta, where its configuration has them. */
+export function promptOf({ config }: DeltaAbout): { source: string; target: string } | null {
+  const { source, target } = record(record(config).options);
+  return typeof source === "string" && typeof target === "string" ? { source, target } : null;
+}
+
+/**
+ * The base moved towards what it was adapted to: strength 0 gives the base, 1 the delta's values
+ * exactly, more exaggerates the change.
+ *
+ * Throws a UserError where the delta belongs to another base, which it names, and a CheckpointError
+ * where a tensor of it has no place in this one.
+ */
+export function applyDelta(
+  weights: GeneratorWeights,
+  base: BaseFile,
+  delta: Delta,
+  strength = 1,
+): GeneratorWeights {
+  if (delta.base.sha256 !== base.sha256) {
+    throw new UserError(
+      `Cannot apply "${delta.file}" to "${base.file}": it was made for another file, ` +
+        `"${delta.base.file}" with the sha256 ${delta.base.sha256.slice(0, 12)}…, this one has ` +
+        `${base.sha256.slice(0, 12)}…; give that file as --generator`,
+    );
+  }
+  const noises = fixedNoiseValues(weights);
+  const known = new Map([...weights.parameters, ...noises]);
+  if (weights.latentAvg) known.set("latent_avg", weights.latentAvg);
+
+  const moved = new Map<string, HostTensor>();
+  for (const [name, { shape, data }] of delta.tensors) {
+    const from = known.get(name);
+    if (!from || !sameShape(from.shape, shape)) {
+      throw new CheckpointError(
+        `Cannot apply "${delta.file}" to "${base.file}": "${name}" has shape [${shape}], the base ` +
+          (from ? `needs [${from.shape}]` : "has no such tensor") + "; adapt anew",
+      );
+    }
+    moved.set(name, { shape, data: blend(from.data, data, strength) });
+  }
+  const after = (name: string, before: HostTensor) => moved.get(name) ?? before;
+  const change = (tensors: ReadonlyMap<string, HostTensor>) =>
+    new Map(tensors.entries().map(([name, tensor]) => [name, after(name, tensor)]));
+  return {
+    ...weights,
+    parameters: change(weights.parameters),
+    noises: [...change(noises).values()],
+    latentAvg: weights.latentAvg && after("latent_avg", weights.latentAvg),
+  };
+}
+
+/** (1 - s) a + s b in float64, which is exact for s = 0 and 1. */
+function blend(a: Float32Array, b: Float32Array, s: number): Float32Array<ArrayBuffer> {
+  return Float32Array.from(a, (value, i) => (1 - s) * value + s * b[i]!);
+}
+
+function record(value: unknown): Record<string, unknown> {
+  return typeof value === "object" && value !== null ? value as Record<string, unknown> : {};
+}
