@@ -43,17 +43,12 @@ export interface TensorSource {
  */
 export async function readGenerator(source: TensorSource): Promise<GeneratorWeights> {
   const reader = new GeneratorReader(source);
-  const a = reader.architecture();
-  const channels = a.channels.join(", ");
-  const needs = `a ${a.resolution}x${a.resolution} generator with ${channels} channels`;
+  const { architecture, needs, kernels, hasNoises } = checkTensors(reader);
   const readAll = async (shapes: ReadonlyMap<string, Shape>) => {
     const tensors = new Map<string, HostTensor>();
     for (const [name, shape] of shapes) tensors.set(name, await reader.read(name, shape, needs));
     return tensors;
   };
-  const noises = noiseShapes(a);
-  const kernels = kernelNames(a).filter((name) => reader.has(name));
-  reader.refuseOthers([...parameterShapes(a).keys(), ...noises.keys(), ...kernels, MEAN], needs);
   for (const name of kernels) {
     const { data } = await reader.read(name, [4, 4], needs);
     if (data.some((value, i) => Math.abs(value - UPSAMPLING_KERNEL[i]!) > 1e-6)) {
@@ -62,13 +57,43 @@ export async function readGenerator(source: TensorSource): Promise<GeneratorWeig
     }
   }
   return {
-    architecture: a,
-    parameters: await readAll(parameterShapes(a)),
-    noises: noises.keys().some((name) => reader.has(name))
-      ? [...(await readAll(noises)).values()]
-      : null,
-    latentAvg: reader.has(MEAN) ? await reader.readMean(a, needs) : null,
+    architecture,
+    parameters: await readAll(parameterShapes(architecture)),
+    noises: hasNoises ? [...(await readAll(noiseShapes(architecture))).values()] : null,
+    latentAvg: reader.has(MEAN) ? await reader.readMean(architecture, needs) : null,
   };
+}
+
+/** What is known about a generator without its values. */
+export interface GeneratorOutline {
+  readonly architecture: Architecture;
+  readonly hasNoises: boolean;
+  readonly hasLatentAvg: boolean;
+}
+
+/** The outline of a generator. Throws as `readGenerator` does, but for values: it reads none. */
+export function outlineGenerator(source: TensorSource): GeneratorOutline {
+  const reader = new GeneratorReader(source);
+  const { architecture, hasNoises } = checkTensors(reader);
+  return { architecture, hasNoises, hasLatentAvg: reader.has(MEAN) };
+}
+
+/** Checks that every tensor is there and has its shape, and that there are no others. */
+function checkTensors(reader: GeneratorReader) {
+  const a = reader.architecture();
+  const channels = a.channels.join(", ");
+  const needs = `a ${a.resolution}x${a.resolution} generator with ${channels} channels`;
+  const parameters = parameterShapes(a);
+  const noises = noiseShapes(a);
+  const kernels = kernelNames(a).filter((name) => reader.has(name));
+  const hasNoises = noises.keys().some((name) => reader.has(name));
+  reader.refuseOthers([...parameters.keys(), ...noises.keys(), ...kernels, MEAN], needs);
+  for (const name of kernels) reader.check(name, [4, 4], needs);
+  for (const [name, shape] of [...parameters, ...(hasNoises ? noises : [])]) {
+    reader.check(name, shape, needs);
+  }
+  if (reader.has(MEAN)) reader.checkMean(a, needs);
+  return { architecture: a, needs, kernels, hasNoises };
 }
 
 /** What rosinality's training script and the converters put in front of the averaged generator. */
@@ -129,29 +154,41 @@ class GeneratorReader {
     this.refuse(`"${this.fullName(name)}" has shape [${shape}], ${rank} axes were expected`);
   }
 
-  /** All values, checked. */
-  async read(name: string, wanted: Shape, needs: string): Promise<HostTensor> {
+  /** The tensor, if it has the shape that is wanted. */
+  check(name: string, wanted: Shape, needs: string): Pick<TensorEntry, "read"> {
     const full = this.fullName(name);
     const tensor = this.#tensors.get(name) ??
       this.refuse(`it lacks "${full}", of shape [${wanted}] in ${needs}`);
-    if (!sameShape(tensor.shape, wanted)) {
-      this.refuse(`"${full}" has shape [${tensor.shape}], ${needs} needs [${wanted}]`);
-    }
-    const data = await tensor.read();
+    if (sameShape(tensor.shape, wanted)) return tensor;
+    this.refuse(`"${full}" has shape [${tensor.shape}], ${needs} needs [${wanted}]`);
+  }
+
+  /** All values, checked. */
+  async read(name: string, wanted: Shape, needs: string): Promise<HostTensor> {
+    const data = await this.check(name, wanted, needs).read();
     const bad = data.findIndex((value) => !Number.isFinite(value));
     if (bad >= 0) {
       this.refuse(
-        `"${full}" holds ${data[bad]} at index ${bad}; the file is damaged or badly converted`,
+        `"${this.fullName(name)}" holds ${
+          data[bad]
+        } at index ${bad}; the file is damaged or badly converted`,
       );
     }
     return { shape: wanted, data };
   }
 
-  /** The mean w; some converters write it as one row. */
-  async readMean({ wSize }: Architecture, needs: string): Promise<HostTensor> {
-    const isRow = sameShape(this.#tensors.get(MEAN)!.shape, [1, wSize]);
-    const { data } = await this.read(MEAN, isRow ? [1, wSize] : [wSize], needs);
-    return { shape: [wSize], data };
+  checkMean(a: Architecture, needs: string): void {
+    this.check(MEAN, this.#meanShape(a), needs);
+  }
+
+  async readMean(a: Architecture, needs: string): Promise<HostTensor> {
+    const { data } = await this.read(MEAN, this.#meanShape(a), needs);
+    return { shape: [a.wSize], data };
+  }
+
+  /** Some converters write the mean w as one row. */
+  #meanShape({ wSize }: Architecture): Shape {
+    return sameShape(this.#tensors.get(MEAN)!.shape, [1, wSize]) ? [1, wSize] : [wSize];
   }
 
   refuseOthers(known: readonly string[], needs: string): void {
