@@ -1,11 +1,11 @@
 /** Two-dimensional convolution, its transpose and its weight gradient, each the others' gradient. */
-import conv2dWgsl from "../../../kernels/conv2d.wgsl" with { type: "text" };
-import convTranspose2dWgsl from "../../../kernels/conv_transpose2d.wgsl" with { type: "text" };
-import convWeightGradWgsl from "../../../kernels/conv_weight_grad.wgsl" with { type: "text" };
 import { ShapeError } from "../../errors.ts";
 import { defineOp, type HostTensor, type Op } from "../op.ts";
-import { dims, numel, type Shape } from "../tensor.ts";
-import { PER_ELEMENT, perElement } from "./launch.ts";
+import { constant, dims, type Shape, type Tensor } from "../tensor.ts";
+import { convKernels, convWeightGradKernels } from "./conv_kernels.ts";
+import { mul } from "./elementwise.ts";
+import { sum } from "./reduce.ts";
+import { reshape } from "./shape.ts";
 
 export interface ConvAttrs {
   readonly stride: number;
@@ -94,31 +94,22 @@ export const conv2d: Op<"x" | "w", ConvAttrs> = defineOp({
     const { batch, O, oh, ow } = geometry(x, w, attrs);
     return [batch, O, oh, ow];
   },
-  kernels: [{
-    name: "conv2d",
-    source: conv2dWgsl,
-    params: ({ x, w }, attrs, out) => ({
-      count: numel(out.shape),
-      ...geometry(x, w, attrs),
-      ...attrs,
-    }),
-    consts: PER_ELEMENT,
-    grid: perElement,
-    rereads: true,
-  }],
+  kernels: convKernels("conv2d", false, ({ x, w }, { stride, pad }) => ({
+    ...geometry(x, w, { stride, pad }),
+    stride,
+    pad,
+  })),
   reference({ x, w }, attrs) {
     const g = geometry(x, w, attrs);
     const count = g.batch * g.O * g.oh * g.ow;
     return accumulate(g, attrs, count, (atX, atW, atY) => [atY, product(x, atX, w, atW)]);
   },
   vjp(gy, { x, w }, attrs) {
-    const { h, w: width, oh, ow, kh, kw } = geometry(x, w, attrs);
-    const rest = (size: number, outSize: number, kernel: number) =>
-      size - ((outSize - 1) * attrs.stride - 2 * attrs.pad + kernel);
-    const outputPadding = [rest(h, oh, kh), rest(width, ow, kw)] as const;
+    const g = geometry(x, w, attrs);
+    const outputPadding = outputPaddingOf(g, attrs);
     return {
       x: convTranspose2d({ x: gy, w }, { ...attrs, outputPadding }),
-      w: convWeightGrad({ x, gy }, { ...attrs, kernel: [kh, kw] }),
+      w: convWeightGrad({ x, gy }, { ...attrs, kernel: [g.kh, g.kw] }),
     };
   },
   samples: [
@@ -133,6 +124,16 @@ export const conv2d: Op<"x" | "w", ConvAttrs> = defineOp({
 export interface ConvTransposeAttrs extends ConvAttrs {
   /** Rows and columns added at the far end, which a strided convolution would not reach. */
   readonly outputPadding: readonly [number, number];
+}
+
+/** What the transpose has to add to reach the size of the convolution's input. */
+function outputPaddingOf(
+  { h, w, oh, ow, kh, kw }: Geometry,
+  { stride, pad }: ConvAttrs,
+): readonly [number, number] {
+  const rest = (size: number, outSize: number, taps: number) =>
+    size - ((outSize - 1) * stride - 2 * pad + taps);
+  return [rest(h, oh, kh), rest(w, ow, kw)];
 }
 
 /** The geometry of the convolution whose input gradient this is. */
@@ -155,19 +156,11 @@ export const convTranspose2d: Op<"x" | "w", ConvTransposeAttrs> = defineOp({
     const g = transposedGeometry(x, w, attrs);
     return [g.batch, g.I, g.h, g.w];
   },
-  kernels: [{
-    name: "conv_transpose2d",
-    source: convTranspose2dWgsl,
-    params({ x, w }, attrs, out) {
-      const { batch, O, I, h, w: width, oh, ow, kh, kw } = transposedGeometry(x, w, attrs);
-      const { stride, pad } = attrs;
-      const sizes = { batch, O, h: oh, w: ow, I, oh: h, ow: width, kh, kw };
-      return { count: numel(out.shape), ...sizes, stride, pad };
-    },
-    consts: PER_ELEMENT,
-    grid: perElement,
-    rereads: true,
-  }],
+  kernels: convKernels("conv_transpose2d", true, ({ x, w }, attrs) => {
+    const { batch, O, I, h, w: width, oh, ow, kh, kw } = transposedGeometry(x, w, attrs);
+    const { stride, pad } = attrs;
+    return { batch, I: O, h: oh, w: ow, O: I, oh: h, ow: width, kh, kw, stride, pad };
+  }),
   reference({ x, w }, attrs) {
     const g = transposedGeometry(x, w, attrs);
     const count = g.batch * g.I * g.h * g.w;
@@ -217,51 +210,105 @@ function weightGeometry(x: Sized, gy: Sized, attrs: ConvWeightGradAttrs): Geomet
   return g;
 }
 
-/** Cotangent of `conv2d`'s weight: x `[n, i, h, w]`, gy `[n, o, oh, ow]` → `[o, i, kh, kw]`. */
-export const convWeightGrad: Op<"x" | "gy", ConvWeightGradAttrs> = defineOp({
+interface PartAttrs extends ConvWeightGradAttrs {
+  readonly parts: number;
+}
+
+/** How many of the `batch * oh` lines of gy each part sums. */
+const linesOf = ({ batch, oh }: Geometry, parts: number) => Math.ceil(batch * oh / parts);
+
+/**
+ * The weight gradient as a sum cut into parts: x `[n, i, h, w]`, gy `[n, o, oh, ow]` →
+ * `[parts, o, i, kh, kw]`. Part s takes lines `s * linesOf(…)` and on of gy.
+ */
+const weightGradParts: Op<"x" | "gy", PartAttrs> = defineOp({
   name: "conv_weight_grad",
   shape({ x, gy }, attrs) {
     const { O, I, kh, kw } = weightGeometry(x, gy, attrs);
-    return [O, I, kh, kw];
+    return [attrs.parts, O, I, kh, kw];
   },
-  kernels: [{
-    name: "conv_weight_grad",
-    source: convWeightGradWgsl,
-    params({ x, gy }, attrs, out) {
-      const { stride, pad } = attrs;
-      return { count: numel(out.shape), ...weightGeometry(x, gy, attrs), stride, pad };
-    },
-    consts: PER_ELEMENT,
-    grid: perElement,
-    rereads: true,
-  }],
+  kernels: convWeightGradKernels(({ x, gy }, attrs) => {
+    const { stride, pad, parts } = attrs;
+    const g = weightGeometry(x, gy, attrs);
+    return { ...g, stride, pad, parts, part_lines: linesOf(g, parts) };
+  }),
   reference({ x, gy }, attrs) {
     const g = weightGeometry(x, gy, attrs);
     const count = g.O * g.I * g.kh * g.kw;
-    return accumulate(g, attrs, count, (atX, atW, atY) => [atW, product(x, atX, gy, atY)]);
+    const lines = linesOf(g, attrs.parts);
+    return accumulate(g, attrs, attrs.parts * count, (atX, atW, atY) => {
+      const line = Math.floor(atY / (g.O * g.oh * g.ow)) * g.oh + Math.floor(atY / g.ow) % g.oh;
+      return [Math.floor(line / lines) * count + atW, product(x, atX, gy, atY)];
+    });
   },
-  vjp(v, { x, gy }, { stride, pad }) {
-    const { h, w, oh, ow, kh, kw } = geometry(x, v, { stride, pad });
-    const rest = (size: number, outSize: number, kernel: number) =>
-      size - ((outSize - 1) * stride - 2 * pad + kernel);
-    const outputPadding = [rest(h, oh, kh), rest(w, ow, kw)] as const;
+  vjp(v, { x, gy }, { stride, pad, kernel, parts }) {
+    const g = weightGeometry(x, gy, { stride, pad, kernel });
+    const { batch, O, I, oh, ow, kh, kw } = g;
+    // The parts are the weight gradient for `parts * O` outputs: those of gy, each with the lines of
+    // one part and zeros elsewhere.
+    const w = reshape(v, [parts * O, I, kh, kw]);
+    const lines = partLines(g, parts);
+    const spread = mul(reshape(gy, [batch, 1, O, oh, ow]), lines);
+    const gSpread = reshape(conv2d({ x, w }, { stride, pad }), [batch, parts, O, oh, ow]);
+    const outputPadding = outputPaddingOf(g, { stride, pad });
     return {
-      x: convTranspose2d({ x: gy, w: v }, { stride, pad, outputPadding }),
-      gy: conv2d({ x, w: v }, { stride, pad }),
+      x: convTranspose2d(
+        { x: reshape(spread, [batch, parts * O, oh, ow]), w },
+        { stride, pad, outputPadding },
+      ),
+      gy: sum(mul(gSpread, lines), [1]),
     };
   },
   samples: [
     {
       inputs: { x: [2, 3, 5, 7], gy: [2, 4, 5, 7] },
-      attrs: { stride: 1, pad: 1, kernel: [3, 3] },
+      attrs: { stride: 1, pad: 1, kernel: [3, 3], parts: 1 },
     },
     {
       inputs: { x: [3, 2, 9, 8], gy: [3, 5, 4, 3] },
-      attrs: { stride: 2, pad: 0, kernel: [3, 3] },
+      attrs: { stride: 2, pad: 0, kernel: [3, 3], parts: 3 },
     },
     {
       inputs: { x: [1, 17, 12, 11], gy: [1, 19, 12, 11] },
-      attrs: { stride: 1, pad: 1, kernel: [3, 3] },
+      attrs: { stride: 1, pad: 1, kernel: [3, 3], parts: 5 },
+    },
+    {
+      inputs: { x: [2, 3, 6, 9], gy: [2, 7, 6, 9] },
+      attrs: { stride: 1, pad: 0, kernel: [1, 1], parts: 1 },
+    },
+    {
+      inputs: { x: [1, 2, 7, 8], gy: [1, 3, 3, 3] },
+      attrs: { stride: 3, pad: 2, kernel: [5, 4], parts: 2 },
     },
   ],
 });
+
+/** 1 where a line of gy belongs to a part: `[n, parts, 1, oh, 1]`. */
+function partLines(g: Geometry, parts: number): Tensor {
+  const data = new Float32Array(g.batch * parts * g.oh);
+  for (let line = 0; line < g.batch * g.oh; line++) {
+    const part = Math.floor(line / linesOf(g, parts));
+    data[(Math.floor(line / g.oh) * parts + part) * g.oh + line % g.oh] = 1;
+  }
+  return constant(data, [g.batch, parts, 1, g.oh, 1]);
+}
+
+/** A GPU wants about this many workgroups; one computes 64 x 64 elements of a weight gradient. */
+const WORKGROUPS = 256;
+/** With fewer pixels to sum, writing one more part and adding it costs more than it saves. */
+const PIXELS_PER_PART = 1024;
+
+/** Cotangent of `conv2d`'s weight: x `[n, i, h, w]`, gy `[n, o, oh, ow]` → `[o, i, kh, kw]`. */
+export function convWeightGrad(
+  { x, gy }: { x: Tensor; gy: Tensor },
+  attrs: ConvWeightGradAttrs,
+): Tensor {
+  const g = weightGeometry(x, gy, attrs);
+  const blocks = Math.ceil(g.O / 64) * Math.ceil(g.I * g.kh * g.kw / 64);
+  const pixels = g.batch * g.oh * g.ow;
+  const wanted = Math.max(1, Math.min(WORKGROUPS / blocks, pixels / PIXELS_PER_PART));
+  // As many parts as it takes when all but the last have the same number of lines.
+  const lines = Math.ceil(g.batch * g.oh / wanted);
+  const parts = Math.ceil(g.batch * g.oh / lines);
+  return sum(weightGradParts({ x, gy }, { ...attrs, parts }), [0]);
+}

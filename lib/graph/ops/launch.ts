@@ -1,7 +1,7 @@
 /** Grid shapes that several kernels share. */
 
 /** Workgroups in one row of the grid; WebGPU allows 65,535 along an axis. */
-const ROW_GROUPS = 32768;
+export const ROW_GROUPS = 32768;
 
 /** Constants of kernels with one thread per element. */
 export const PER_ELEMENT = { WG: 64, ROW: 64 * ROW_GROUPS };
@@ -20,6 +20,6 @@ export function perRow({ rows }: Record<string, number>): [number, number, numbe
 }
 
 /** Folds a long row of workgroups into several: the kernel finds its place by ROW or ROW_GROUPS. */
-function foldGroups(groups: number): [number, number, number] {
+export function foldGroups(groups: number): [number, number, number] {
   return groups <= ROW_GROUPS ? [groups, 1, 1] : [ROW_GROUPS, Math.ceil(groups / ROW_GROUPS), 1];
 }

@@ -1,9 +1,13 @@
 /** Matrix products. */
-import matmulWgsl from "../../../kernels/matmul.wgsl" with { type: "text" };
+import lanesWgsl from "../../../kernels/common/lanes.wgsl" with { type: "text" };
+import outerWgsl from "../../../kernels/common/outer.wgsl" with { type: "text" };
+import tileWgsl from "../../../kernels/common/tile.wgsl" with { type: "text" };
+import matmulCpuWgsl from "../../../kernels/matmul_cpu.wgsl" with { type: "text" };
+import matmulTiledWgsl from "../../../kernels/matmul_tiled.wgsl" with { type: "text" };
+import { LANES } from "../../gpu/device.ts";
 import { ShapeError } from "../../errors.ts";
-import { defineOp, type Op } from "../op.ts";
-import { numel, type Shape } from "../tensor.ts";
-import { PER_ELEMENT, perElement } from "./launch.ts";
+import { defineOp, type Kernel, type Op } from "../op.ts";
+import { numel, type Shape, type Tensor } from "../tensor.ts";
 import { reshape } from "./shape.ts";
 import { sum } from "./reduce.ts";
 
@@ -47,6 +51,39 @@ function sizes(a: { shape: Shape }, b: { shape: Shape }, attrs: MatmulAttrs): Si
   };
 }
 
+function params({ a, b }: Record<"a" | "b", Tensor>, attrs: MatmulAttrs) {
+  const { batch, M, N, K, aBatched, bBatched } = sizes(a, b, attrs);
+  const [a_m, a_k] = attrs.transposeA ? [1, M] : [K, 1];
+  const [b_k, b_n] = attrs.transposeB ? [1, K] : [N, 1];
+  const [a_batch, b_batch] = [aBatched ? M * K : 0, bBatched ? K * N : 0];
+  return { products: numel(batch), M, N, K, a_batch, a_m, a_k, b_batch, b_k, b_n };
+}
+
+/** Grid of one workgroup per `rows` x `columns` block of each product. */
+function blocks(rows: number, columns: number) {
+  return ({ products, M, N }: Record<string, number>): [number, number, number] => [
+    Math.ceil(N! / columns),
+    Math.ceil(M! / rows),
+    products!,
+  ];
+}
+
+function cpuKernel(
+  name: string,
+  ROWS: 8 | 32,
+  fits: (M: number) => boolean,
+): Kernel<"a" | "b", MatmulAttrs> {
+  return {
+    name,
+    source: outerWgsl + lanesWgsl + matmulCpuWgsl,
+    when: (adapter, { M }) => adapter === "cpu" && fits(M!),
+    params,
+    consts: { LANES, ROWS },
+    grid: blocks(ROWS, 64),
+    rereads: true,
+  };
+}
+
 /**
  * `[..., m, k] x [..., k, n]` → `[..., m, n]`, either operand transposed on the way if asked.
  * Leading axes are equal, or one operand has none and serves every product.
@@ -57,30 +94,18 @@ export const matmul: Op<"a" | "b", MatmulAttrs> = defineOp({
     const { batch, M, N } = sizes(a, b, attrs);
     return [...batch, M, N];
   },
-  kernels: [{
-    name: "matmul",
-    source: matmulWgsl,
-    params({ a, b }, attrs, out) {
-      const { M, N, K, aBatched, bBatched } = sizes(a, b, attrs);
-      const [a_m, a_k] = attrs.transposeA ? [1, M] : [K, 1];
-      const [b_k, b_n] = attrs.transposeB ? [1, K] : [N, 1];
-      return {
-        count: numel(out.shape),
-        M,
-        N,
-        K,
-        a_batch: aBatched ? M * K : 0,
-        a_m,
-        a_k,
-        b_batch: bBatched ? K * N : 0,
-        b_k,
-        b_n,
-      };
+  kernels: [
+    // Up to 16 rows, blocks of 32 would mostly compute rows that are not there.
+    cpuKernel("matmul_cpu_few", 8, (M) => M <= 16),
+    cpuKernel("matmul_cpu", 32, () => true),
+    {
+      name: "matmul_tiled",
+      source: outerWgsl + tileWgsl + matmulTiledWgsl,
+      params,
+      grid: blocks(64, 64),
+      rereads: true,
     },
-    consts: PER_ELEMENT,
-    grid: perElement,
-    rereads: true,
-  }],
+  ],
   reference({ a, b }, attrs) {
     const { batch, M, N, K, aBatched, bBatched } = sizes(a, b, attrs);
     const out: number[] = [];

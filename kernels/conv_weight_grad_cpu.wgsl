@@ -1,0 +1,118 @@
+// Gradient of a convolution with respect to its weight, for software adapters (common/lanes.wgsl)
+//
+//   out[s, o, i, ky, kx] = sum over n, y, x of gy[n, o, y, x] * x[n, i, y*stride - pad + ky, x*stride - pad + kx]
+//
+//   x    [batch, I, h, w]
+//   gy   [batch, O, oh, ow]
+//   out  [parts, O, I, kh, kw]   part s sums lines s*part_lines and on, of batch * oh in all
+//
+// A product of gy [O, pixels] and the patches of x [pixels, I*kh*kw], four pixels of a line at a
+// time. One workgroup of LANES threads per 16 x 24 block and part. A thread sums three columns, three
+// neighbouring (i, ky, kx), of all 16 rows; the threads share gy, each loading that of two channels.
+// Constants: LANES, and WINDOW: the stride, 1 or 2, where a row of the kernel has three taps, which
+// are then the three columns of one thread and see the same pixels; else 0.
+
+struct Params {
+  batch: u32, I: u32, h: u32, w: u32, O: u32, oh: u32, ow: u32,
+  kh: u32, kw: u32, stride: u32, pad: u32, part_lines: u32,
+}
+
+@group(0) @binding(0) var<storage, read>       x: array<f32>;
+@group(0) @binding(1) var<storage, read>       gy: array<f32>;
+@group(0) @binding(2) var<storage, read_write> out: array<f32>;
+@group(0) @binding(3) var<uniform>             p: Params;
+
+// Row q of a matrix is an output channel, its columns are those of the thread.
+var<private> c: array<mat4x3<f32>, 4>;
+
+/// Adds one pixel: gy of channels `lane` and `lane + 8` times what the columns see.
+fn add(g: vec2<f32>, seen: vec3<f32>) {
+  c[0] += outer3(four(g.x, 0u), seen);
+  c[1] += outer3(four(g.x, 4u), seen);
+  c[2] += outer3(four(g.y, 0u), seen);
+  c[3] += outer3(four(g.y, 4u), seen);
+}
+
+fn outer3(rows: vec4<f32>, columns: vec3<f32>) -> mat4x3<f32> {
+  return mat4x3<f32>(rows.x * columns, rows.y * columns, rows.z * columns, rows.w * columns);
+}
+
+/// Pixels `at + offsets` of x, or 0 where `column + offsets` or `row` lies outside the image.
+fn pixels(at: u32, row: u32, column: u32, offsets: vec4<u32>) -> vec4<f32> {
+  let i = at + offsets;
+  let inside = vec4<bool>(row < p.h) & (column + offsets < vec4<u32>(p.w));
+  return select(vec4<f32>(), vec4<f32>(x[i.x], x[i.y], x[i.z], x[i.w]), inside);
+}
+
+fn pixel(at: u32, row: u32, column: u32) -> f32 {
+  return select(0.0, x[at], row < p.h && column < p.w);
+}
+
+fn gradients(at: vec2<u32>, column: u32) -> vec2<f32> {
+  return select(vec2<f32>(), vec2<f32>(gy[at.x + column], gy[at.y + column]), column < p.ow);
+}
+
+@compute @workgroup_size(LANES)
+fn main(@builtin(workgroup_id) group: vec3<u32>, @builtin(local_invocation_index) lane: u32) {
+  let taps = p.kh * p.kw;
+  let columns = p.I * taps;
+  let column = (group.x * LANES + lane) * 3u + vec3<u32>(0u, 1u, 2u);
+  // Beyond the edge the last column and row are computed again and not stored.
+  let used = min(column, vec3<u32>(columns - 1u));
+  let i = used / taps;
+  let ky = used % taps / p.kw - p.pad;
+  let kx = used % p.kw - p.pad;
+  let corner = (i * p.h + ky) * p.w + kx;
+  let offsets = vec4<u32>(0u, 1u, 2u, 3u) * p.stride;
+  let rows = min(group.y * 16u + lane + vec2<u32>(0u, 8u), vec2<u32>(p.O - 1u));
+
+  let first = min(group.z * p.part_lines, p.batch * p.oh);
+  let lines = min(p.part_lines, p.batch * p.oh - first);
+  var n = first / p.oh;
+  var oy = first % p.oh;
+  var ox = 0u;
+  for (var k = 0u; k < lines * ((p.ow + 3u) / 4u); k++) {
+    // All loads before all sums: around the branches of a load, sums have to leave their registers.
+    let y = oy * p.stride + ky;
+    let left = ox * p.stride + kx;
+    let at = (n * p.I * p.h + oy * p.stride) * p.w + ox * p.stride + corner;
+    let s0 = pixels(at.x, y.x, left.x, offsets);
+    var s1: vec4<f32>;
+    var s2: vec4<f32>;
+    if (WINDOW == 1u) {
+      let e = at.x + 4u;
+      s1 = vec4<f32>(s0.yzw, pixel(e, y.x, left.x + 4u));
+      s2 = vec4<f32>(s1.yzw, pixel(e + 1u, y.x, left.x + 5u));
+    } else {
+      s1 = pixels(at.y, y.y, left.y, offsets);
+      if (WINDOW == 2u) {
+        s2 = vec4<f32>(s0.yzw, pixel(at.x + 8u, y.x, left.x + 8u));
+      } else {
+        s2 = pixels(at.z, y.z, left.z, offsets);
+      }
+    }
+    let line = ((n * p.O + rows) * p.oh + oy) * p.ow;
+    let g0 = gradients(line, ox);
+    let g1 = gradients(line, ox + 1u);
+    let g2 = gradients(line, ox + 2u);
+    let g3 = gradients(line, ox + 3u);
+    add(g0, vec3<f32>(s0.x, s1.x, s2.x));
+    add(g1, vec3<f32>(s0.y, s1.y, s2.y));
+    add(g2, vec3<f32>(s0.z, s1.z, s2.z));
+    add(g3, vec3<f32>(s0.w, s1.w, s2.w));
+    ox += 4u;
+    if (ox >= p.ow) { ox = 0u; oy++; }
+    if (oy == p.oh) { oy = 0u; n++; }
+  }
+
+  var sums = c; // a copy, as indexing c itself would keep it in memory all along
+  for (var q = 0u; q < 16u; q++) {
+    let o = group.y * 16u + q;
+    let sum = sums[q / 4u][q % 4u];
+    let row = (group.z * p.O + o) * columns;
+    for (var j = 0u; j < 3u; j++) {
+      let to = row + column[j];
+      if (o < p.O && column[j] < columns) { out[to] = epilogue(sum[j], to); }
+    }
+  }
+}
