@@ -30,6 +30,16 @@ export interface CommandEntry {
 /** Every command, in the order of the help text. */
 export const commands: CommandEntry[] = [
   {
+    name: "inspect",
+    summary: "say what a model file is and what it holds",
+    load: () => import("./inspect.ts"),
+  },
+  {
+    name: "adapt",
+    summary: "adapt a generator from two texts",
+    load: () => import("./adapt.ts"),
+  },
+  {
     name: "doctor",
     summary: "show what this machine offers and what is missing",
     load: () => import("./doctor.ts"),
