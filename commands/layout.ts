@@ -31,6 +31,11 @@ export function fieldLines(
   });
 }
 
+/** Without what could steer a terminal: names and texts come from files of strangers. */
+export function printable(text: string): string {
+  return text.replaceAll(/\p{Cc}/gu, "\ufffd");
+}
+
 /** "271.3 KiB". */
 export function formatBytes(bytes: number): string {
   const units = ["bytes", "KiB", "MiB", "GiB"];

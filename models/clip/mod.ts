@@ -3,4 +3,4 @@ export type { Architecture } from "./architecture.ts";
 export { Clip, type ImageBatch } from "./clip.ts";
 export { preprocess, type ResizeVariant } from "./preprocess.ts";
 export { fillTemplates, parseTemplates, TEMPLATES } from "./templates.ts";
-export { openClipFile } from "./weights.ts";
+export { findWeights, openClipFile } from "./weights.ts";

@@ -89,18 +89,26 @@ export async function openClipFile(path: string): Promise<ClipFile> {
   }
 }
 
-/** The file with the weights: `path` itself, or what a Hugging Face folder has. */
-async function modelFile(path: string): Promise<string> {
+/** Names that the weights have in a Hugging Face folder. */
+const WEIGHT_FILES = ["model.safetensors", "pytorch_model.bin"];
+
+/** The file with the weights: `path` itself, or what a Hugging Face folder has, null if nothing. */
+export async function findWeights(path: string): Promise<string | null> {
   const isFolder = await Deno.stat(path).then((info) => info.isDirectory, () => false);
   if (!isFolder) return path;
-  const names = ["model.safetensors", "pytorch_model.bin"];
-  for (const name of names) {
+  for (const name of WEIGHT_FILES) {
     const file = join(path, name);
     if (await Deno.stat(file).then((info) => info.isFile, () => false)) return file;
   }
+  return null;
+}
+
+async function modelFile(path: string): Promise<string> {
+  const file = await findWeights(path);
+  if (file !== null) return file;
   throw new CheckpointError(
-    `Cannot load CLIP from "${path}": the folder has no "${names.join('" and no "')}"; give a ` +
-      `folder as Hugging Face has it, with config.json and the weights in one file`,
+    `Cannot load CLIP from "${path}": the folder has no "${WEIGHT_FILES.join('" and no "')}"; ` +
+      `give a folder as Hugging Face has it, with config.json and the weights in one file`,
   );
 }
 

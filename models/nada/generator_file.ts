@@ -1,0 +1,24 @@
+/** A generator as commands take it: a checkpoint, perhaps with an adaptation on top. */
+import { openCheckpoint, sha256File } from "../../lib/checkpoint/mod.ts";
+import { CheckpointError } from "../../lib/errors.ts";
+import { type GeneratorWeights, readGenerator } from "../stylegan2/weights.ts";
+import { type BaseFile, deltaAbout } from "./delta.ts";
+
+/** The weights of a file, and what a delta knows the file by. */
+export interface GeneratorFile extends BaseFile {
+  readonly weights: GeneratorWeights;
+}
+
+/** Reads a generator. Throws a CheckpointError as `readGenerator` does, and for a delta. */
+export async function loadGenerator(path: string): Promise<GeneratorFile> {
+  using checkpoint = await openCheckpoint(path);
+  const delta = deltaAbout(checkpoint);
+  if (delta) {
+    throw new CheckpointError(
+      `Cannot load a generator from "${path}": it holds only what an adaptation changed of ` +
+        `"${delta.base.file}"; give that file as --generator, and this one to nada sample as ` +
+        `--adapted`,
+    );
+  }
+  return { file: path, sha256: await sha256File(path), weights: await readGenerator(checkpoint) };
+}

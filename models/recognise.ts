@@ -1,0 +1,102 @@
+/** Says what a file is, from the names and shapes of its tensors; no value is read. */
+import { type Checkpoint, openCheckpoint } from "../lib/checkpoint/mod.ts";
+import { CheckpointError } from "../lib/errors.ts";
+import { numel } from "../lib/graph/tensor.ts";
+import { HALLMARKS, type Layout } from "./clip/names.ts";
+import { type Architecture as ClipArchitecture, findWeights, openClipFile } from "./clip/mod.ts";
+import { type BaseFile, deltaAbout, promptOf } from "./nada/delta.ts";
+import { parameterShapes } from "./stylegan2/architecture.ts";
+import { type GeneratorOutline, outlineGenerator } from "./stylegan2/weights.ts";
+
+export type Recognised =
+  | GeneratorOutline & { readonly kind: "stylegan2"; readonly parameters: number }
+  | {
+    readonly kind: "clip";
+    readonly layout: Layout;
+    readonly architecture: ClipArchitecture;
+    readonly parameters: number;
+  }
+  | {
+    readonly kind: "delta";
+    readonly base: BaseFile;
+    readonly prompt: { source: string; target: string } | null;
+    readonly config: unknown;
+  }
+  /** What an interrupted run goes on from, after `step` steps. */
+  | { readonly kind: "resume"; readonly step: number }
+  /** It looks like a model, but nada cannot use it, for the reason given. */
+  | { readonly kind: "unusable"; readonly looksLike: string; readonly reason: string }
+  | { readonly kind: "tensors" };
+
+/** A file that was looked into; of a Hugging Face folder, the file with its weights. */
+export type Inspected = Pick<Checkpoint, "file" | "format" | "sizeBytes" | "tensors"> & {
+  readonly metadata: Readonly<Record<string, string>>;
+  /** Values that are no tensors, by name. */
+  readonly values: Checkpoint["values"];
+  readonly contents: Recognised;
+};
+
+/**
+ * Looks into a checkpoint of any kind that nada opens, or a Hugging Face folder. Throws a
+ * CheckpointError for everything else. The tensors can be listed, and no longer read.
+ */
+export async function inspectFile(path: string): Promise<Inspected> {
+  const weights = await findWeights(path);
+  if (weights === null) {
+    throw new CheckpointError(
+      `Cannot inspect "${path}": it is a folder, and not that of a Hugging Face model; name a file ` +
+        `in it`,
+    );
+  }
+  using checkpoint = await openCheckpoint(weights);
+  const { file, format, sizeBytes, tensors, metadata, values } = checkpoint;
+  const contents = await recognise(checkpoint);
+  return { file, format, sizeBytes, tensors, metadata, values, contents };
+}
+
+async function recognise(checkpoint: Checkpoint): Promise<Recognised> {
+  const { metadata, tensors } = checkpoint;
+  const delta = deltaAbout(checkpoint);
+  if (delta) return { kind: "delta", ...delta, prompt: promptOf(delta) };
+  if (metadata["nada.format"] === "resume") {
+    return { kind: "resume", step: Number(metadata["nada.step"]) };
+  }
+  if (Object.values(HALLMARKS).some((name) => tensors.has(name))) {
+    return await orReason("a CLIP model", () => recogniseClip(checkpoint));
+  }
+  if (tensors.keys().some((name) => /^(g_ema\.)?(conv1\.conv\.weight|input\.input)$/.test(name))) {
+    return await orReason("a StyleGAN2 generator", () => recogniseGenerator(checkpoint));
+  }
+  return { kind: "tensors" };
+}
+
+async function recogniseClip({ file, tensors }: Checkpoint): Promise<Recognised> {
+  using clip = await openClipFile(file);
+  const weights = [...clip.weights.image.values(), ...clip.weights.text.values()];
+  return {
+    kind: "clip",
+    layout: tensors.has(HALLMARKS.openai) ? "openai" : "huggingface",
+    architecture: clip.architecture,
+    // One more for the logit scale, which is in no tower.
+    parameters: weights.reduce((sum, { shape }) => sum + numel(shape), 1),
+  };
+}
+
+function recogniseGenerator(checkpoint: Checkpoint): Recognised {
+  const outline = outlineGenerator(checkpoint);
+  const shapes = [...parameterShapes(outline.architecture).values()];
+  const parameters = shapes.reduce((sum, shape) => sum + numel(shape), 0);
+  return { kind: "stylegan2", ...outline, parameters };
+}
+
+async function orReason(
+  looksLike: string,
+  read: () => Recognised | Promise<Recognised>,
+): Promise<Recognised> {
+  try {
+    return await read();
+  } catch (error) {
+    if (!(error instanceof CheckpointError)) throw error;
+    return { kind: "unusable", looksLike, reason: error.message };
+  }
+}
