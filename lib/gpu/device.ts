@@ -91,6 +91,23 @@ export class Gpu {
     }, hasTimestamps);
   }
 
+  /**
+   * Throws a GpuError if so many bytes more cannot fit. Only software adapters can tell, which use
+   * the system's memory; a GPU says so when it is asked for too much.
+   */
+  assertFits(bytes: number, label: string): void {
+    if (this.kind !== "cpu") return;
+    const { available } = Deno.systemMemoryInfo();
+    if (bytes <= available) return;
+    throw new GpuError(
+      `Cannot allocate ${(bytes / 2 ** 30).toFixed(1)} GiB for ${label}: this software adapter ` +
+        `uses the system's memory, of which ${
+          (available / 2 ** 30).toFixed(1)
+        } GiB are free; use a ` +
+        `smaller batch or generator`,
+    );
+  }
+
   /** Allocates a buffer; `label` names it in errors. Await `check` to learn of a failure. */
   allocate(bytes: number, usage: GPUBufferUsageFlags, label: string): GPUBuffer {
     this.assertAlive();

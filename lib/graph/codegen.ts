@@ -1,6 +1,6 @@
 /** WGSL for one launch: the kernel's text with its loaders, its epilogue and what they compute. */
 import mapWgsl from "../../kernels/map.wgsl" with { type: "text" };
-import { KernelError } from "../errors.ts";
+import { GpuError, KernelError } from "../errors.ts";
 import type { AdapterKind } from "../gpu/device.ts";
 import { application, type FusedGraph, type Launch } from "./fuse.ts";
 import type { Kernel } from "./op.ts";
@@ -58,7 +58,10 @@ export function generate(launch: Launch, graph: FusedGraph, adapter: AdapterKind
 
   const grid = kernel.grid(params);
   if (grid.some((groups) => groups > 65535)) {
-    throw new KernelError(`Cannot launch "${text.name}" with a grid of [${grid}] workgroups`);
+    throw new GpuError(
+      `Cannot launch "${text.name}" for [${launch.root.shape}]: a grid of [${grid}] workgroups is ` +
+        `more than the 65535 that WebGPU allows along an axis; use a smaller batch`,
+    );
   }
   return {
     label: label(text.name, launch),

@@ -33,6 +33,7 @@ export class Program {
   /** Plans and compiles; afterwards nothing is left to do but to run. */
   static async compile(gpu: Gpu, spec: CompileSpec): Promise<Program> {
     const plan = planProgram(spec, gpu.kind, gpu.limits);
+    gpu.assertFits(plan.scratchBytes, "a program");
     const states = new Map([...plan.states].map(([name, leaf]) => {
       const value = spec.state?.[name];
       if (!value || !sameShape(value.shape, leaf.shape)) {
