@@ -12,7 +12,7 @@ import { fillTemplates, parseTemplates, TEMPLATES } from "../clip/templates.ts";
 import { type DeviceGenerator, readParameters } from "../stylegan2/device.ts";
 import { latentsFromSeeds } from "../stylegan2/latents.ts";
 import type { NoiseMode } from "../stylegan2/noise.ts";
-import { Sampler } from "../stylegan2/sampler.ts";
+import { NotFiniteError, Sampler } from "../stylegan2/sampler.ts";
 import { type GeneratorWeights, readGenerator } from "../stylegan2/weights.ts";
 import { writeDelta } from "./delta.ts";
 import { LatentStream, noiseKeys } from "./random_latents.ts";
@@ -119,6 +119,8 @@ export async function resume(
 interface Prepared extends Disposable {
   readonly frozen: GeneratorWeights;
   readonly training: Training;
+  /** The pictures of the frozen generator. */
+  readonly before: Float32Array;
   /** Latents for every step, `[steps, batch, zSize]`, where they were given. */
   readonly z: Float32Array<ArrayBuffer> | null;
   /** The file that holds CLIP's weights. */
@@ -161,6 +163,7 @@ async function prepare(gpu: Gpu, options: AdaptOptions): Promise<Prepared> {
     return {
       frozen,
       training,
+      before: await sampleImages(gpu, training.frozen),
       z,
       clipFile: clip.file,
       [Symbol.dispose]() {
@@ -193,7 +196,6 @@ async function train(
   const { zSize } = frozen.architecture;
   const count = options.batch * zSize;
   const stream = run.z ? null : new LatentStream(options.seed, count, training.step);
-  const before = await sampleImages(gpu, training.frozen);
   events.onStart?.({
     folder: folder.path,
     steps: options.steps,
@@ -203,12 +205,15 @@ async function train(
 
   let lastGrid = "";
   let savedStep = training.step;
-  const save = async () => {
+  /** Writes all that a run leaves behind; false if the state is no good, and then nothing. */
+  const save = async (): Promise<boolean> => {
+    const after = await sampleImages(gpu, training.generator).catch((error) => {
+      if (error instanceof NotFiniteError) return null;
+      throw error;
+    });
+    if (after === null) return false;
     const state = await training.read();
-    // What was saved before is then the last good state.
-    if (!state.weights.values().every((data) => data.every(Number.isFinite))) return false;
-    const after = await sampleImages(gpu, training.generator);
-    lastGrid = await writeGrid(folder, config, training.step, before, after);
+    lastGrid = await writeGrid(folder, config, state.step, run.before, after);
     events.onSamples?.(lastGrid);
     await folder.writeState(state, frozen.parameters);
     await writeAdapted(folder, config, frozen, training.generator);

@@ -41,6 +41,11 @@ export interface Samples {
   readonly wPlus: Float32Array<ArrayBuffer>;
 }
 
+/** An image that holds values which are no finite numbers. */
+export class NotFiniteError extends UserError {
+  override name = "NotFiniteError";
+}
+
 export class Sampler {
   private constructor(
     readonly architecture: Architecture,
@@ -82,7 +87,7 @@ export class Sampler {
     }
   }
 
-  /** Images of all rows given. Throws a UserError that names the layer where one is not finite. */
+  /** Images of all rows given. Throws a NotFiniteError that names the layer where one is not finite. */
   async sample(
     latents: Latents,
     { psi = 1, mix, noiseSeed = 0 }: SampleOptions = {},
@@ -162,7 +167,7 @@ export class Sampler {
       const read = [...program.plan.outputs.keys()];
       const magnitudes = await program.run(inputs, { read });
       const layer = read.find((name) => !Number.isFinite(magnitudes[name]![0]!)) ?? "unknown";
-      throw new UserError(
+      throw new NotFiniteError(
         `Cannot render: the image has values that are no finite numbers, first in layer ` +
           `"${layer}"; the weights or latents are out of range, try another checkpoint or seed`,
       );

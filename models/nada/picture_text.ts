@@ -1,0 +1,49 @@
+/** What every PNG says about itself in text chunks. */
+import { VERSION } from "../../lib/version.ts";
+
+/** Where a picture comes from. Files go by their names without folders. */
+export interface PictureAbout {
+  /** The seed of a single image, or those of all in a grid. */
+  readonly seed?: number;
+  readonly seeds?: readonly number[];
+  /** Where there is no seed: "row 3 of w in latents.safetensors". */
+  readonly latents?: string;
+  /** Styles from layer `mixFrom` of w+ on come from these. */
+  readonly mixSeeds?: readonly number[];
+  readonly mixFrom?: number;
+  readonly truncation: number;
+  readonly noise?: string;
+  readonly generator: string;
+  readonly generatorSha256: string;
+  readonly adapted?: string;
+  readonly adaptedSha256?: string;
+  readonly strength?: number;
+  /** Steps of training. */
+  readonly step?: number;
+  readonly source?: string;
+  readonly target?: string;
+}
+
+/**
+ * Text chunks by keyword: a few for people, and all under "nada" as JSON, which `nada.version` in
+ * deltas corresponds to.
+ */
+export function pictureText(about: PictureAbout): Record<string, string> {
+  const { seed, seeds, latents, mixSeeds, adapted, source, target, step } = about;
+  const lines: Record<string, string | undefined> = {
+    Software: `nada ${VERSION}`,
+    Seed: seed === undefined ? seeds?.join(", ") : String(seed),
+    Latents: latents,
+    Mix: mixSeeds && `seed ${mixSeeds.join(", ")} from layer ${about.mixFrom} on`,
+    Truncation: String(about.truncation),
+    Noise: about.noise,
+    Generator: `${about.generator}, sha256 ${about.generatorSha256}`,
+    Adapted: adapted && `${adapted}, sha256 ${about.adaptedSha256}, strength ${about.strength}`,
+    Step: step === undefined ? undefined : String(step),
+    Prompt: source && `${source} to ${target}`,
+    nada: JSON.stringify({ version: VERSION, ...about }),
+  };
+  return Object.fromEntries(
+    Object.entries(lines).filter((entry): entry is [string, string] => entry[1] !== undefined),
+  );
+}
