@@ -55,7 +55,7 @@ function userLine(error: unknown): string | undefined {
   if (error instanceof UserError) return error.message;
   if (error instanceof Deno.errors.NotCapable) {
     const [reason] = error.message.split(", run again"); // Requires write access to "/data/cat"
-    return `Cannot go on: ${reason}; start with ./nada and name the place to write with --out`;
+    return `Cannot go on: ${reason}; start with ./nada, which grants what its commands need`;
   }
   return undefined;
 }

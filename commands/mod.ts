@@ -13,8 +13,7 @@ import type { Command } from "commander";
  *   may be async. An action that returns has succeeded; one that has reported trouble itself sets
  *   `Deno.exitCode`. It never calls `Deno.exit`: what comes after it, main.ts does.
  * - Results go to stdout, progress and warnings to stderr.
- * - The option that says where to write is `-o, --out <path>`: `nada` grants writing there, and
- *   below ./runs, and nowhere else.
+ * - The option that says where to write is `-o, --out <path>`.
  */
 export interface CommandModule {
   register(command: Command): void;

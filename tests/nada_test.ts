@@ -52,7 +52,6 @@ Deno.test("./nada starts main.ts with a Deno of the PATH, and without all permis
   assert.deepEqual((await here.start("doctor", "--json")).out, [
     `fake ${root}/bin/deno`,
     ...["run", "-q", "--config", `${root}/deno.json`, "-P=default"],
-    `--allow-write=${root}/runs`,
     ...[`${root}/main.ts`, "doctor", "--json"],
   ]);
 });
@@ -72,21 +71,6 @@ Deno.test("./nada test runs the tests with the arguments given", async () => {
     "--filter",
     "two words",
   ]);
-});
-
-Deno.test("./nada grants writing to what --out names, a file's folder for a file", async () => {
-  using here = machine({ deno: fakeDeno("2.9.6") });
-  const { root } = here;
-  const granted = async (...args: string[]) =>
-    (await here.start("sample", ...args)).out.find((line) => line.startsWith("--allow-write="));
-  const base = `--allow-write=${root}/runs`;
-  Deno.mkdirSync(`${root}/v1.0`);
-  assert.equal(await granted("--seed", "7"), base);
-  assert.equal(await granted("--out", "/data/cat"), `${base},/data/cat`);
-  assert.equal(await granted("--out=/data/a cat/grid.png"), `${base},/data/a cat`);
-  assert.equal(await granted("-o", "grid.png", "--seed", "7"), `${base},.`);
-  assert.equal(await granted("-o", "v1.0"), `${base},v1.0`);
-  assert.equal(await granted("--out", "/data/a,/"), base);
 });
 
 Deno.test("./nada installs its own Deno where the PATH has none or an old one, once", async () => {
