@@ -29,14 +29,19 @@ export interface CommandEntry {
 /** Every command, in the order of the help text. */
 export const commands: CommandEntry[] = [
   {
-    name: "inspect",
-    summary: "say what a model file is and what it holds",
-    load: () => import("./inspect.ts"),
-  },
-  {
     name: "adapt",
     summary: "adapt a generator from two texts",
     load: () => import("./adapt.ts"),
+  },
+  {
+    name: "sample",
+    summary: "draw images from seeds or latents",
+    load: () => import("./sample.ts"),
+  },
+  {
+    name: "inspect",
+    summary: "say what a model file is and what it holds",
+    load: () => import("./inspect.ts"),
   },
   {
     name: "doctor",

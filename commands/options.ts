@@ -1,0 +1,28 @@
+/** Options that commands share, and how values of options are read. */
+import { InvalidArgumentError, Option } from "commander";
+
+export function noiseOption(description: string, preset: "random" | "const"): Option {
+  return new Option("--noise <mode>", description)
+    .choices(["random", "const", "none"]).default(preset);
+}
+
+export function clipResizeOption(): Option {
+  return new Option("--clip-resize <kind>", "how images are resized for CLIP")
+    .choices(["bicubic", "bicubic-antialias"]).default("bicubic");
+}
+
+export function parseWhole(text: string): number {
+  if (/^\d+$/.test(text) && Number(text) <= 1e9) return Number(text);
+  throw new InvalidArgumentError("Expected a whole number from 0 on.");
+}
+
+export function parseCount(text: string): number {
+  if (/^\d+$/.test(text) && Number(text) > 0 && Number(text) <= 1e9) return Number(text);
+  throw new InvalidArgumentError("Expected a whole number from 1 on.");
+}
+
+export function parseNumber(text: string): number {
+  const value = Number(text);
+  if (text.trim() !== "" && Number.isFinite(value)) return value;
+  throw new InvalidArgumentError("Expected a number.");
+}
