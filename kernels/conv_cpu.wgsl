@@ -37,10 +37,6 @@ fn add(weights: vec2<f32>, pixels: vec4<f32>) {
 
 fn weights(i: vec2<u32>) -> vec2<f32> { return vec2<f32>(w[i.x], w[i.y]); }
 
-fn put(row: u32, column: u32, sum: f32) {
-  if (column < p.ow) { out[row + column] = epilogue(sum, row + column); }
-}
-
 @compute @workgroup_size(LANES)
 fn main(@builtin(workgroup_id) group: vec3<u32>, @builtin(local_invocation_index) lane: u32) {
   // Along z, phases within blocks of channels.
@@ -106,18 +102,19 @@ fn main(@builtin(workgroup_id) group: vec3<u32>, @builtin(local_invocation_index
     }
   }
 
-  var sums = c; // a copy, as indexing c itself would keep it in memory all along
+  // Bounds that only the device knows keep these loops, and with them what is fused into the
+  // epilogue, from being compiled many times over. `sums` is a copy, as indexing c would keep that
+  // in memory all along.
+  var sums = c;
   let oy = row * vertical.every + vertical.first;
-  let ox = (column + RUN) * across.every + across.first;
-  for (var q = 0u; q < 16u; q++) {
-    let o = block + q;
+  let ox = column * across.every + across.first;
+  let end = select(0u, min(p.ow, ox + 4u * across.every), unit == used && oy < p.oh);
+  let channels_left = min(16u, p.O - block);
+  for (var q = 0u; q < channels_left; q++) {
     let sum = sums[q / 4u][q % 4u];
-    let to = ((n * p.O + o) * p.oh + oy) * p.ow;
-    if (o < p.O && oy < p.oh && unit == used) {
-      put(to, ox.x, sum.x);
-      put(to, ox.y, sum.y);
-      put(to, ox.z, sum.z);
-      put(to, ox.w, sum.w);
+    let line = ((n * p.O + block + q) * p.oh + oy) * p.ow;
+    for (var to = ox; to < end; to += across.every) {
+      out[line + to] = epilogue(sum[(to - ox) / across.every], line + to);
     }
   }
 }

@@ -105,14 +105,17 @@ fn main(@builtin(workgroup_id) group: vec3<u32>, @builtin(local_invocation_index
     if (oy == p.oh) { oy = 0u; n++; }
   }
 
-  var sums = c; // a copy, as indexing c itself would keep it in memory all along
-  for (var q = 0u; q < 16u; q++) {
-    let o = group.y * 16u + q;
+  // Bounds that only the device knows keep these loops, and with them what is fused into the
+  // epilogue, from being compiled many times over. `sums` is a copy, as indexing c would keep that
+  // in memory all along.
+  var sums = c;
+  let end = min(columns, column.x + 3u);
+  let rows_left = min(16u, p.O - group.y * 16u);
+  for (var q = 0u; q < rows_left; q++) {
     let sum = sums[q / 4u][q % 4u];
-    let row = (group.z * p.O + o) * columns;
-    for (var j = 0u; j < 3u; j++) {
-      let to = row + column[j];
-      if (o < p.O && column[j] < columns) { out[to] = epilogue(sum[j], to); }
+    let row = (group.z * p.O + group.y * 16u + q) * columns;
+    for (var to = column.x; to < end; to++) {
+      out[row + to] = epilogue(sum[to - column.x], row + to);
     }
   }
 }

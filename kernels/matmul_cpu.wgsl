@@ -5,9 +5,9 @@
 //   out  [batch, M, N]
 //
 // Strides are given in elements, so that transposed and shared operands need no copy. One workgroup
-// of LANES threads per ROWS x 64 block of a product. A thread sums 8 columns of all rows; it loads
-// its own columns of b and the elements of every eighth row of a, which the lanes share.
-// Constants: LANES, ROWS (8 or 32).
+// of LANES threads per ROWS x COLUMNS block of a product. A thread sums every eighth column, in all
+// rows; it loads its own columns of b and the elements of every eighth row of a, which the threads
+// share. Constants: LANES, ROWS (8 or 32), COLUMNS (32 or 64).
 
 struct Params {
   M: u32, N: u32, K: u32,
@@ -22,31 +22,31 @@ struct Params {
 
 const EIGHTS = vec4<u32>(0u, 8u, 16u, 24u);
 
-// Four rows by four columns in each matrix; 2 q and 2 q + 1 are the left and the right half of rows
-// 4 q .. 4 q + 3.
-var<private> c: array<mat4x4<f32>, 16>;
+const HALVES = COLUMNS / 32u;
 
-fn add(pair: u32, v: f32, left: vec4<f32>, right: vec4<f32>) {
+// Rows 4 q .. 4 q + 3 of four columns in the left half are matrix HALVES * q; the right half follows.
+var<private> c: array<mat4x4<f32>, ROWS / 4u * HALVES>;
+
+/// Adds rows 8 i .. 8 i + 7: `v`, of row 8 i + lane, times the columns of this thread.
+fn add(i: u32, v: f32, left: vec4<f32>, right: vec4<f32>) {
   let upper = four(v, 0u);
-  c[pair] += outer(upper, left);
-  c[pair + 1u] += outer(upper, right);
   let lower = four(v, 4u);
-  c[pair + 2u] += outer(lower, left);
-  c[pair + 3u] += outer(lower, right);
+  c[2u * i * HALVES] += outer(upper, left);
+  c[(2u * i + 1u) * HALVES] += outer(lower, left);
+  if (HALVES == 2u) {
+    c[4u * i + 1u] += outer(upper, right);
+    c[4u * i + 3u] += outer(lower, right);
+  }
 }
 
 fn columns_of_b(i: vec4<u32>) -> vec4<f32> {
   return vec4<f32>(load_b(i.x), load_b(i.y), load_b(i.z), load_b(i.w));
 }
 
-fn put(row: u32, column: u32, sum: f32) {
-  if (column < p.N) { out[row + column] = epilogue(sum, row + column); }
-}
-
 @compute @workgroup_size(LANES)
 fn main(@builtin(workgroup_id) group: vec3<u32>, @builtin(local_invocation_index) lane: u32) {
   let rows = group.y * ROWS + lane + EIGHTS;
-  let left = group.x * 64u + lane + EIGHTS;
+  let left = group.x * COLUMNS + lane + EIGHTS;
   let right = left + 32u;
   // Beyond the edge the last row and column are loaded again.
   let at_rows = group.z * p.a_batch + min(rows, vec4<u32>(p.M - 1u)) * p.a_m;
@@ -56,30 +56,34 @@ fn main(@builtin(workgroup_id) group: vec3<u32>, @builtin(local_invocation_index
   for (var k = 0u; k < p.K; k++) {
     // All loads before all sums: around the branches of a load, sums have to leave their registers.
     let l = columns_of_b(at_left + k * p.b_k);
-    let r = columns_of_b(at_right + k * p.b_k);
+    var r: vec4<f32>;
+    if (HALVES == 2u) { r = columns_of_b(at_right + k * p.b_k); }
     let at = at_rows + k * p.a_k;
     if (ROWS == 8u) {
       add(0u, load_a(at.x), l, r);
     } else {
       let v = vec4<f32>(load_a(at.x), load_a(at.y), load_a(at.z), load_a(at.w));
       add(0u, v.x, l, r);
-      add(4u, v.y, l, r);
-      add(8u, v.z, l, r);
-      add(12u, v.w, l, r);
+      add(1u, v.y, l, r);
+      add(2u, v.z, l, r);
+      add(3u, v.w, l, r);
     }
   }
 
-  var sums = c; // a copy, as indexing c itself would keep it in memory all along
-  for (var i = 0u; i < 2u * ROWS; i++) {
-    let m = group.y * ROWS + i / 8u * 4u + i % 4u;
-    let columns = select(left, right, (i & 4u) != 0u);
-    let sum = sums[i / 4u][i % 4u];
-    let row = (group.z * p.M + m) * p.N;
-    if (m < p.M) {
-      put(row, columns.x, sum.x);
-      put(row, columns.y, sum.y);
-      put(row, columns.z, sum.z);
-      put(row, columns.w, sum.w);
+  // Bounds that only the device knows keep these loops, and with them what is fused into the
+  // epilogue, from being compiled many times over. `sums` is a copy, as indexing c would keep that
+  // in memory all along.
+  var sums = c;
+  let rows_left = min(ROWS, p.M - group.y * ROWS);
+  for (var i = 0u; i < rows_left * HALVES; i++) {
+    let m = i / HALVES;
+    let half = i % HALVES;
+    let sum = sums[m / 4u * HALVES + half][m % 4u];
+    let first = left.x + 32u * half;
+    let end = min(p.N, first + 32u);
+    let row = (group.z * p.M + group.y * ROWS + m) * p.N;
+    for (var n = first; n < end; n += 8u) {
+      out[row + n] = epilogue(sum[(n - first) / 8u], row + n);
     }
   }
 }

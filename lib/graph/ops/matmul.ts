@@ -70,7 +70,8 @@ function blocks(rows: number, columns: number) {
 
 function cpuKernel(
   name: string,
-  ROWS: 8 | 32,
+  ROWS: number,
+  COLUMNS: number,
   fits: (M: number) => boolean,
 ): Kernel<"a" | "b", MatmulAttrs> {
   return {
@@ -78,8 +79,8 @@ function cpuKernel(
     source: outerWgsl + lanesWgsl + matmulCpuWgsl,
     when: (adapter, { M }) => adapter === "cpu" && fits(M!),
     params,
-    consts: { LANES, ROWS },
-    grid: blocks(ROWS, 64),
+    consts: { LANES, ROWS, COLUMNS },
+    grid: blocks(ROWS, COLUMNS),
     rereads: true,
   };
 }
@@ -96,8 +97,8 @@ export const matmul: Op<"a" | "b", MatmulAttrs> = defineOp({
   },
   kernels: [
     // Up to 16 rows, blocks of 32 would mostly compute rows that are not there.
-    cpuKernel("matmul_cpu_few", 8, (M) => M <= 16),
-    cpuKernel("matmul_cpu", 32, () => true),
+    cpuKernel("matmul_cpu_few", 8, 32, (M) => M <= 16),
+    cpuKernel("matmul_cpu", 32, 64, () => true),
     {
       name: "matmul_tiled",
       source: outerWgsl + tileWgsl + matmulTiledWgsl,
