@@ -108,6 +108,12 @@ export async function resume(
     );
   }
   const state = await folder.readState(run.training.trainedNames, run.frozen.parameters);
+  if (state.step >= options.steps) {
+    throw new UserError(
+      `Cannot resume "${path}": its ${state.step} steps are done; pass --steps with a larger number ` +
+        `to go on`,
+    );
+  }
   const log = await folder.rewindLog(state.step);
   run.training.restore(state);
   const config = { ...old, options };
