@@ -39,6 +39,11 @@ export const commands: CommandEntry[] = [
     load: () => import("./sample.ts"),
   },
   {
+    name: "clip",
+    summary: "features of images and texts, and how similar they are",
+    load: () => import("./clip.ts"),
+  },
+  {
     name: "inspect",
     summary: "say what a model file is and what it holds",
     load: () => import("./inspect.ts"),

@@ -4,3 +4,4 @@ export type { RgbaImage, RgbImage } from "./image.ts";
 export { type DecodedPng, decodePng, encodePng, MAX_PIXELS } from "./png.ts";
 export { clipPreprocess, resizeBicubic } from "./resize_pil.ts";
 export { imagesFromTensor, type ImageTensor, tensorFromImages } from "./tensor.ts";
+export { hasSignature as isPng } from "./png_chunks.ts";
