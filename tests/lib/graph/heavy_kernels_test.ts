@@ -1,0 +1,105 @@
+/** Matrix products and convolutions beyond one block, by the kernels of both adapter kinds. */
+import { Gpu } from "../../../lib/gpu/device.ts";
+import { type AnyOp, type HostTensor, registry } from "../../../lib/graph/op.ts";
+import {
+  add,
+  conv2d,
+  convTranspose2d,
+  convWeightGrad,
+  matmul,
+} from "../../../lib/graph/ops/mod.ts";
+import { Program } from "../../../lib/graph/program.ts";
+import { input, numel, type Shape, type Tensor } from "../../../lib/graph/tensor.ts";
+import { assertClose } from "../../assert.ts";
+import { normals, seededRandom } from "../../gpu.ts";
+
+interface Case {
+  readonly op: string;
+  readonly inputs: Record<string, Shape>;
+  readonly attrs: Record<string, unknown>;
+}
+
+// Blocks are 8x32, 32x64 or 64x64 for products, 16 or 64 channels for convolutions.
+const CASES: Case[] = [
+  { op: "matmul", inputs: { a: [70, 19], b: [19, 131] }, attrs: {} },
+  { op: "matmul", inputs: { a: [2, 23, 66], b: [2, 65, 23] }, attrs: T("AB") },
+  { op: "matmul", inputs: { a: [2, 67, 33], b: [70, 33] }, attrs: T("B") },
+  { op: "matmul", inputs: { a: [33, 9], b: [33, 97] }, attrs: T("A") },
+  { op: "matmul", inputs: { a: [1, 513], b: [513, 66] }, attrs: {} },
+  conv([3, 5, 9, 11], [70, 5, 3, 3], 1, 1),
+  conv([1, 7, 13, 10], [17, 7, 3, 3], 2, 0),
+  conv([2, 66, 5, 5], [3, 66, 1, 1], 1, 0),
+  conv([1, 3, 16, 17], [65, 3, 4, 5], 4, 0),
+  spread([3, 5, 9, 11], [5, 70, 3, 3], 1, 1, 0),
+  spread([2, 7, 9, 6], [7, 17, 3, 3], 2, 0, 0),
+  spread([1, 6, 5, 9], [6, 18, 3, 3], 2, 1, 1),
+  spread([1, 2, 4, 5], [2, 3, 1, 1], 2, 0, 1),
+  weightGrad([3, 8, 9, 11], [3, 70, 9, 11], 1, 1, [3, 3]),
+  weightGrad([2, 9, 41, 37], [2, 17, 20, 18], 2, 0, [3, 3]),
+  weightGrad([1, 70, 6, 7], [1, 3, 6, 7], 1, 0, [1, 1]),
+  weightGrad([1, 3, 64, 33], [1, 2, 64, 33], 1, 2, [5, 5]),
+];
+
+function T(operands: string) {
+  return { transposeA: operands.includes("A"), transposeB: operands.includes("B") };
+}
+
+function conv(x: Shape, w: Shape, stride: number, pad: number): Case {
+  return { op: "conv2d", inputs: { x, w }, attrs: { stride, pad } };
+}
+
+function spread(x: Shape, w: Shape, stride: number, pad: number, extra: number): Case {
+  const attrs = { stride, pad, outputPadding: [extra, extra] };
+  return { op: "conv_transpose2d", inputs: { x, w }, attrs };
+}
+
+function weightGrad(x: Shape, gy: Shape, stride: number, pad: number, kernel: number[]): Case {
+  const attrs = { stride, pad, kernel, parts: 1 };
+  return { op: "conv_weight_grad", inputs: { x, gy }, attrs };
+}
+
+const CALLS: Record<string, (inputs: never, attrs: never) => Tensor> = {
+  matmul,
+  conv2d,
+  conv_transpose2d: convTranspose2d,
+  conv_weight_grad: convWeightGrad,
+};
+
+// The kernels for software adapters need one; those for GPUs run anywhere.
+const probe = await Gpu.open();
+probe.close();
+
+for (const kernels of probe.kind === "cpu" ? ["cpu", "gpu"] as const : ["gpu"] as const) {
+  CASES.forEach((test, i) => {
+    const shapes = Object.values(test.inputs).map((shape) => `[${shape}]`).join(" ");
+    Deno.test(`${test.op}() and what follows it agree with float64 on ${shapes}, ${kernels} kernels`, () =>
+      check(kernels, test, 1 + i));
+  });
+}
+
+let opened: { kernels: string; gpu: Gpu } | undefined;
+
+async function check(kernels: "cpu" | "gpu", { op, inputs, attrs }: Case, seed: number) {
+  if (opened?.kernels !== kernels) opened = { kernels, gpu: await Gpu.open(kernels) };
+  const random = seededRandom(seed);
+  const host: Record<string, HostTensor> = {};
+  const feeds: Record<string, Float32Array<ArrayBuffer>> = {};
+  const leaf = (name: string, shape: Shape) => {
+    feeds[name] = normals(numel(shape), random);
+    host[name] = { shape, data: feeds[name] };
+    return input(name, shape);
+  };
+  const operands = Object.entries(inputs).map(([name, shape]) => [name, leaf(name, shape)]);
+  const product = CALLS[op]!(Object.fromEntries(operands) as never, attrs as never);
+  // Whatever the shapes, this makes the same text, so that each kernel is compiled once.
+  const out = add(product, leaf("added", product.shape));
+  const program = await Program.compile(opened.gpu, { outputs: { out } });
+  program.poison();
+  const actual = (await program.run(feeds, { read: ["out"] })).out!;
+  program.dispose();
+
+  const spec = registry.get(op) as Extract<AnyOp, { kind: "kernel" }>;
+  const expected = Array.from(spec.reference(host, attrs), (y, k) => y + feeds.added![k]!);
+  // 2^-24 rounding, growing with the root of up to 2,000 terms.
+  assertClose(actual, expected, 3e-6, op);
+}
