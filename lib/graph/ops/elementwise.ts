@@ -176,7 +176,7 @@ const sigmoidOp: Op<"x", None> = defineElementwise({
   samples: ONES,
 });
 
-/** `y = gain * max(x, slope * x)`, with `0 < slope <= 1` and `gain > 0`. */
+/** `y = gain * max(x, slope * x)`, with `0 <= slope <= 1` and `gain > 0`. */
 export const lrelu: Op<"x", { slope: number; gain: number }> = defineElementwise({
   name: "lrelu",
   inputs: ["x"],
@@ -189,6 +189,7 @@ export const lrelu: Op<"x", { slope: number; gain: number }> = defineElementwise
   samples: [
     { inputs: { x: [2, 3, 5, 7] }, attrs: { slope: 0.2, gain: Math.SQRT2 } },
     { inputs: { x: [513] }, attrs: { slope: 0.01, gain: 1 } },
+    { inputs: { x: [3, 5, 7] }, attrs: { slope: 0, gain: 1 } },
   ],
 });
 
@@ -204,7 +205,7 @@ export const lreluGrad: Op<"gy" | "y", { slope: number; gain: number }> = define
   samples: [{ inputs: { gy: [3, 5], y: [3, 5] }, attrs: { slope: 0.2, gain: Math.SQRT2 } }],
 });
 
-/** The `x` that `lrelu` turned into `y`. */
+/** The `x` that `lrelu` turned into `y`, for a slope above 0. */
 export const lreluInverse: Op<"y", { slope: number; gain: number }> = defineElementwise({
   name: "lrelu_inverse",
   inputs: ["y"],
@@ -260,6 +261,8 @@ export const maximum = (a: Tensor, b: Tensor): Tensor => maximumOp({ a, b }, NON
 export const greater = (a: Tensor, b: Tensor): Tensor => greaterOp({ a, b }, NONE);
 /** 1 where `a >= b`, else 0. */
 export const greaterEqual = (a: Tensor, b: Tensor): Tensor => greaterEqualOp({ a, b }, NONE);
+/** `max(x, 0)`; the gradient is 0 where x is 0. */
+export const relu = (x: Tensor): Tensor => lrelu({ x }, { slope: 0, gain: 1 });
 export const exp = (x: Tensor): Tensor => expOp({ x }, NONE);
 /** Natural logarithm. */
 export const log = (x: Tensor): Tensor => logOp({ x }, NONE);
