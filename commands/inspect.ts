@@ -1,6 +1,9 @@
 import type { Command } from "commander";
 import type { TensorEntry } from "../lib/checkpoint/mod.ts";
-import type { Architecture as ClipArchitecture } from "../models/clip/mod.ts";
+import type {
+  Architecture as ClipArchitecture,
+  TransformerArchitecture,
+} from "../models/clip/architecture.ts";
 import { type Inspected, inspectFile, type Recognised } from "../models/recognise.ts";
 import type { GeneratorOutline } from "../models/stylegan2/weights.ts";
 import { fieldLines, formatBytes, formatCount, printable, reportWidth, wrap } from "./layout.ts";
@@ -74,14 +77,16 @@ const FORMATS: Record<Inspected["format"], string> = {
   torchscript: "TorchScript archive",
 };
 
+const TOWERS = { vit: "vision transformer", resnet: "ResNet" };
+
+const LAYOUTS = { openai: "OpenAI's names", huggingface: "a Hugging Face CLIPModel" };
+
 function title(contents: Recognised): string {
   switch (contents.kind) {
     case "stylegan2":
       return "StyleGAN2 generator in rosinality's layout";
     case "clip":
-      return contents.layout === "openai"
-        ? "CLIP with a vision transformer, OpenAI's names"
-        : "CLIP with a vision transformer, a Hugging Face CLIPModel";
+      return `CLIP with a ${TOWERS[contents.architecture.image.kind]}, ${LAYOUTS[contents.layout]}`;
     case "delta":
       return "adapted generator: what differs from its base";
     case "resume":
@@ -135,16 +140,31 @@ function generatorFields({ architecture: a, hasNoises, hasLatentAvg }: Generator
 }
 
 function clipFields({ features, image, text }: ClipArchitecture): Field[] {
-  const tower = ({ blocks, width, hidden, heads, activation }: typeof image | typeof text) =>
-    `${counted(blocks, "layer")}, width ${width}, ${counted(heads, "head")}, ` +
-    `perceptron ${hidden} (${activation.replace("_", "-")})`;
   return [
     ["Features", String(features)],
-    ["Image", `${image.imageSize}x${image.imageSize}, patches of ${image.patchSize}`],
-    ["Image tower", tower(image)],
+    ...imageFields(image),
     ["Text", `${text.contextLength} tokens, vocabulary ${formatCount(text.vocabSize)}`],
-    ["Text tower", tower(text)],
+    ["Text tower", transformer(text)],
   ];
+}
+
+function imageFields(image: ClipArchitecture["image"]): Field[] {
+  const size = `${image.imageSize}x${image.imageSize}`;
+  if (image.kind === "vit") {
+    return [
+      ["Image", `${size}, patches of ${image.patchSize}`],
+      ["Image tower", transformer(image)],
+    ];
+  }
+  const { layers, width, heads } = image;
+  const tower = `layers of ${layers.join(", ")} blocks, width ${width}, pooling by ` +
+    counted(heads, "head");
+  return [["Image", size], ["Image tower", tower]];
+}
+
+function transformer({ blocks, width, hidden, heads, activation }: TransformerArchitecture) {
+  return `${counted(blocks, "layer")}, width ${width}, ${counted(heads, "head")}, ` +
+    `perceptron ${hidden} (${activation.replace("_", "-")})`;
 }
 
 function counted(count: number, noun: string): string {

@@ -72,13 +72,15 @@ async function recognise(checkpoint: Checkpoint): Promise<Recognised> {
 
 async function recogniseClip({ file, tensors }: Checkpoint): Promise<Recognised> {
   using clip = await openClipFile(file);
-  const weights = [...clip.weights.image.values(), ...clip.weights.text.values()];
+  // Values that training changes: not counters, and not the statistics that batch norms keep.
+  const trained = tensors.values().filter(({ name, dtype }) =>
+    /^b?f\d+$/.test(dtype) && !/\.running_(mean|var)$/.test(name)
+  );
   return {
     kind: "clip",
     layout: tensors.has(HALLMARKS.openai) ? "openai" : "huggingface",
     architecture: clip.architecture,
-    // One more for the logit scale, which is in no tower.
-    parameters: weights.reduce((sum, { shape }) => sum + numel(shape), 1),
+    parameters: trained.reduce((sum, { count }) => sum + count, 0),
   };
 }
 

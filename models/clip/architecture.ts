@@ -20,11 +20,26 @@ export interface TransformerArchitecture extends Settings {
   readonly blocks: number;
 }
 
-export interface ImageArchitecture extends TransformerArchitecture {
+export interface VitArchitecture extends TransformerArchitecture {
+  readonly kind: "vit";
   /** Sides of the square input, and of a patch of it, in pixels. */
   readonly imageSize: number;
   readonly patchSize: number;
 }
+
+export interface ResNetArchitecture {
+  readonly kind: "resnet";
+  /** Side of the square input in pixels. */
+  readonly imageSize: number;
+  /** Channels that the stem gives; the last layer gives 32 times as many. */
+  readonly width: number;
+  /** How many blocks each of the four layers has. */
+  readonly layers: readonly number[];
+  /** Of the attention that pools what the last layer gives. */
+  readonly heads: number;
+}
+
+export type ImageArchitecture = VitArchitecture | ResNetArchitecture;
 
 export interface TextArchitecture extends TransformerArchitecture {
   /** The longest text in tokens, start and end included. */
@@ -41,7 +56,7 @@ export interface Architecture {
 }
 
 /** In OpenAI's models each head is this wide. */
-const HEAD_WIDTH = 64;
+export const HEAD_WIDTH = 64;
 
 const EPSILON = 1e-5;
 

@@ -5,12 +5,12 @@ import { DeviceTensor } from "../../lib/graph/device_tensor.ts";
 import { Program } from "../../lib/graph/program.ts";
 import { input, numel, state, type Tensor } from "../../lib/graph/tensor.ts";
 import type { Architecture } from "./architecture.ts";
+import { type ImageStages, imageStages, largestInTransformer, largestTensor } from "./image.ts";
 import type { Tower } from "./names.ts";
 import { preprocess, type ResizeVariant } from "./preprocess.ts";
 import { encodeText } from "./text.ts";
 import { tokenize } from "./tokenizer.ts";
 import type { Parameters } from "./transformer.ts";
-import { encodeImage } from "./vit.ts";
 import { type ClipFile, openClipFile } from "./weights.ts";
 
 /** Images of one size, `[n, 3, h, w]`. */
@@ -64,12 +64,21 @@ export class Clip {
    * Its leaves are states; a program that uses it is compiled with what `imageState()` gives.
    */
   imageFeatures(image: Tensor, variant: ResizeVariant = "bicubic"): Tensor {
-    return this.pixelFeatures(preprocess(image, this.architecture.image.imageSize, variant));
+    return this.imageStages(image, variant).features;
   }
 
-  /** The same of pixel values `[n, 3, s, s]` that are preprocessed already. */
+  /** The same with what the tower computes on the way to them, as its kind has it. */
+  imageStages(image: Tensor, variant: ResizeVariant = "bicubic"): ImageStages {
+    return this.#stages(preprocess(image, this.architecture.image.imageSize, variant));
+  }
+
+  /** Features of pixel values `[n, 3, s, s]` that are preprocessed already. */
   pixelFeatures(pixels: Tensor): Tensor {
-    return encodeImage(this.#imageParameters, this.architecture.image, pixels);
+    return this.#stages(pixels).features;
+  }
+
+  #stages(pixels: Tensor): ImageStages {
+    return imageStages(this.#imageParameters, this.architecture.image, pixels);
   }
 
   /** The image tower's weights by the names of their state leaves, uploaded at the first call. */
@@ -93,7 +102,8 @@ export class Clip {
     // No token sees those after it, and nothing is read past a text's end.
     const length = Math.max(...ends) + 1;
     const { width } = this.architecture.text;
-    const batch = this.#batchSize(texts.length, this.architecture.text, length);
+    const largest = largestInTransformer(this.architecture.text, length);
+    const batch = this.#batchSize(texts.length, largest);
     const tokens = input("tokens", [batch, length, width]);
     const end = input("end", [batch, length]);
     const rows = await this.#tokenRows(texts.map((ids, i) => ids.slice(0, ends[i]! + 1)));
@@ -127,9 +137,8 @@ export class Clip {
   ): Promise<Float32Array[]> {
     const [count, ...size] = shape as [number, ...number[]];
     const each = numel(size);
-    const { imageSize, patchSize } = this.architecture.image;
-    const tokens = (imageSize / patchSize) ** 2 + 1;
-    const batch = this.#batchSize(count, this.architecture.image, tokens, each);
+    const largest = Math.max(each, largestTensor(this.architecture.image));
+    const batch = this.#batchSize(count, largest);
     const images = input("images", [batch, ...size]);
     const features = variant === "none"
       ? this.pixelFeatures(images)
@@ -148,15 +157,9 @@ export class Clip {
     this.#kept.forEach((tensor) => tensor.dispose());
   }
 
-  /** How many samples to take at a time, of `count` that have `tokens` tokens each. */
-  #batchSize(
-    count: number,
-    { heads, hidden }: { heads: number; hidden: number },
-    tokens: number,
-    imageElements = 0,
-  ): number {
-    const largest = 4 * Math.max(imageElements, tokens * Math.max(hidden, heads * tokens));
-    const fitting = Math.floor(this.#gpu.limits.bindingBytes / largest);
+  /** How many of `count` samples to take at a time, with `largest` elements in one tensor each. */
+  #batchSize(count: number, largest: number): number {
+    const fitting = Math.floor(this.#gpu.limits.bindingBytes / (4 * largest));
     return Math.max(1, Math.min(count, MAX_BATCH, fitting));
   }
 

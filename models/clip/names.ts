@@ -5,14 +5,44 @@ export type Layout = "openai" | "huggingface";
 
 export type Tower = "image" | "text";
 
-/** The sizes that shapes are made of; `patch` belongs to images, `vocabulary` to texts. */
-export type SizeName = "width" | "hidden" | "positions" | "features" | "patch" | "vocabulary";
+/**
+ * The sizes that shapes are made of; `vocabulary` belongs to texts, `patch` to images, and `half`,
+ * half the channels behind the stem, to those of ResNets.
+ */
+export type SizeName =
+  | "width"
+  | "hidden"
+  | "positions"
+  | "features"
+  | "patch"
+  | "vocabulary"
+  | "half";
 
 /**
  * One tensor: its name here, its shape here, and where each layout has it. `{q,k,v}` stands for
  * three tensors that are joined along their first axis, `.T` for the transpose of the tensor.
  */
 type Row = readonly [name: string, shape: string, openai: string, huggingface: string];
+
+/**
+ * How a weight is made of tensors: "joined" along their first axis, which leaves a single one as it
+ * is; "transposed"; or, with a batch norm folded in, a convolution's weight, "scaled", and the bias
+ * that it did not have, "shifted".
+ */
+export type Make = "joined" | "transposed" | "scaled" | "shifted";
+
+/** A size, a number, or a number times a size for each axis: `["3*width", "width"]`. */
+export type Axes = readonly string[];
+
+/** One weight, and what a file has for it. */
+export interface Place {
+  /** The name here, as in "blocks.0.qkv.weight". */
+  readonly name: string;
+  readonly shape: Axes;
+  readonly make: Make;
+  /** Names and shapes in the file. */
+  readonly parts: readonly { readonly name: string; readonly shape: Axes }[];
+}
 
 // deno-fmt-ignore
 const IMAGE: readonly Row[] = [
@@ -68,18 +98,7 @@ export const HALLMARKS: Record<Layout | "resnet", string> = {
   resnet: "visual.layer1.0.conv1.weight",
 };
 
-/** How a tensor is put together from a file. */
-export interface Place {
-  /** The name here, as in "blocks.0.qkv.weight". */
-  readonly name: string;
-  /** A size, a number, or a number times a size for each axis: `["3*width", "width"]`. */
-  readonly shape: readonly string[];
-  /** The names in the file: more than one are joined along their first axis. */
-  readonly sources: readonly string[];
-  readonly transposed: boolean;
-}
-
-/** All tensors of a tower, given how many blocks it has; the first to name a size defines it. */
+/** All weights of a transformer tower of so many blocks; the first part to name a size defines it. */
 export function towerPlaces(layout: Layout, tower: Tower, blocks: number): Place[] {
   const rows = tower === "image" ? IMAGE : TEXT;
   return [
@@ -91,7 +110,7 @@ export function towerPlaces(layout: Layout, tower: Tower, blocks: number): Place
   ];
 }
 
-/** How many blocks with different numbers a tower has among these names. */
+/** How many blocks with different numbers a transformer tower has among these names. */
 export function countBlocks(layout: Layout, tower: Tower, names: Iterable<string>): number {
   const prefix = BLOCKS[layout][tower];
   const numbers = new Set<string>();
@@ -102,14 +121,18 @@ export function countBlocks(layout: Layout, tower: Tower, names: Iterable<string
 }
 
 function placeOf(row: Row, layout: Layout, prefix = "", filePrefix = ""): Place {
-  const [name, shape, openai, huggingface] = row;
+  const [name, axes, openai, huggingface] = row;
   const spelled = filePrefix + (layout === "openai" ? openai : huggingface);
   const source = spelled.replace(/\.T$/, "");
   const [braces, letters] = /\{(.*)\}/.exec(source) ?? [];
+  const names = letters?.split(",").map((letter) => source.replace(braces!, letter)) ?? [source];
+  const transposed = source !== spelled;
+  const shape = axes.split(" ");
+  const partShape = shape.map((axis) => axis.replace(`${names.length}*`, ""));
   return {
     name: prefix + name,
-    shape: shape.split(" "),
-    sources: letters?.split(",").map((letter) => source.replace(braces!, letter)) ?? [source],
-    transposed: source !== spelled,
+    shape,
+    make: transposed ? "transposed" : "joined",
+    parts: names.map((name) => ({ name, shape: transposed ? partShape.toReversed() : partShape })),
   };
 }

@@ -69,7 +69,7 @@ function perceptron(
 }
 
 /** x `[..., i]` → `[..., o]`, for a weight `[o, i]`. */
-function linear(p: Parameters, name: string, x: Tensor): Tensor {
+export function linear(p: Parameters, name: string, x: Tensor): Tensor {
   const y = matmul({ a: x, b: p(`${name}.weight`) }, { transposeB: true });
   return add(y, p(`${name}.bias`));
 }

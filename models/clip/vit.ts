@@ -1,36 +1,25 @@
 /** CLIP's vision transformer. */
 import { add, concat, expand, matmul, reshape, slice, transpose } from "../../lib/graph/ops/mod.ts";
 import { dims, type Tensor } from "../../lib/graph/tensor.ts";
-import type { ImageArchitecture } from "./architecture.ts";
+import type { VitArchitecture } from "./architecture.ts";
+import type { ImageStages } from "./image.ts";
 import { layerNorm, type Parameters, transformer } from "./transformer.ts";
 
-/** What the image tower computes on the way; what nobody reads is never run. */
-export interface ImageStages {
-  /** Class token and patches before the first block, normalised. `[n, 1 + patches, w]` */
-  readonly embedded: Tensor;
-  /** After each block. `[n, 1 + patches, w]` */
-  readonly blocks: readonly Tensor[];
-  /** `[n, features]`, not of unit length. */
-  readonly features: Tensor;
-}
-
-/** Features of images. Pixels `[n, 3, s, s]` as `preprocess` makes them → `[n, features]`. */
-export function encodeImage(p: Parameters, arch: ImageArchitecture, pixels: Tensor): Tensor {
-  return imageStages(p, arch, pixels).features;
-}
-
-/** As `encodeImage`, with what it computes on the way. */
-export function imageStages(p: Parameters, arch: ImageArchitecture, pixels: Tensor): ImageStages {
+/**
+ * Pixels `[n, 3, s, s]`. The stem is class token and patches before the first block, normalised,
+ * `[n, 1 + patches, w]`; the layers are the blocks, of the same shape.
+ */
+export function vitStages(p: Parameters, arch: VitArchitecture, pixels: Tensor): ImageStages {
   const { n, w } = { n: pixels.shape[0]!, w: arch.width };
   const tokens = concat([
     expand(reshape(p("class"), [1, 1, w]), [n, 1, w]),
     embedPatches(p("patch"), pixels),
   ], 1);
-  const embedded = layerNorm(p, "norm_pre", add(tokens, p("position")), arch.epsilon);
-  const blocks = transformer(p, arch, embedded, null);
-  const classToken = reshape(slice(blocks.at(-1)!, [0, 0, 0], [n, 1, w]), [n, w]);
+  const stem = layerNorm(p, "norm_pre", add(tokens, p("position")), arch.epsilon);
+  const layers = transformer(p, arch, stem, null);
+  const classToken = reshape(slice(layers.at(-1)!, [0, 0, 0], [n, 1, w]), [n, w]);
   const normed = layerNorm(p, "norm_post", classToken, arch.epsilon);
-  return { embedded, blocks, features: matmul({ a: normed, b: p("projection") }, {}) };
+  return { stem, layers, features: matmul({ a: normed, b: p("projection") }, {}) };
 }
 
 /** A convolution whose stride is its size: pixels `[n, 3, s, s]`, w `[w, 3, p, p]` → `[n, s²/p², w]`. */

@@ -2,8 +2,17 @@
 import { dirname, join } from "node:path";
 import { type Checkpoint, openCheckpoint, type TensorEntry } from "../../lib/checkpoint/mod.ts";
 import { CheckpointError } from "../../lib/errors.ts";
-import { type Architecture, configuredSettings, openaiSettings } from "./architecture.ts";
 import {
+  type Architecture,
+  configuredSettings,
+  HEAD_WIDTH,
+  openaiSettings,
+  type ResNetArchitecture,
+  type TextArchitecture,
+  type VitArchitecture,
+} from "./architecture.ts";
+import {
+  type Axes,
   countBlocks,
   HALLMARKS,
   type Layout,
@@ -13,6 +22,8 @@ import {
   type Tower,
   towerPlaces,
 } from "./names.ts";
+import { countLayers, resnetPlaces } from "./resnet_names.ts";
+import { readFinite, readWeight } from "./values.ts";
 
 /** A weight of a tower; nothing but its description is in memory before `read()`. */
 export interface Weight {
@@ -25,7 +36,7 @@ export interface Weight {
 export interface ClipFile extends Disposable {
   readonly file: string;
   readonly architecture: Architecture;
-  /** The weights of each tower by the names of `names.ts`, as in "blocks.0.qkv.weight". */
+  /** The weights of each tower by the names of `names.ts` and `resnet_names.ts`, as in "blocks.0.qkv.weight". */
   readonly weights: Readonly<Record<Tower, ReadonlyMap<string, Weight>>>;
   /** What cosines of features are multiplied by to become logits. */
   logitScale(): Promise<number>;
@@ -40,44 +51,27 @@ export interface ClipFile extends Disposable {
 export async function openClipFile(path: string): Promise<ClipFile> {
   const checkpoint = await openCheckpoint(await modelFile(path));
   try {
-    const { file } = checkpoint;
+    const { file, tensors } = checkpoint;
     const layout = recogniseLayout(checkpoint);
     const config = layout === "huggingface" ? await readConfig(file) : null;
-    const settings = (tower: Tower, width: number) =>
-      layout === "openai"
-        ? openaiSettings(tower, width, file)
-        : configuredSettings(config, tower, width, file);
-    const image = readTower(checkpoint, layout, "image");
-    const text = readTower(checkpoint, layout, "text");
-    if (image.sizes.features !== text.sizes.features) {
+    const image = tensors.has(HALLMARKS.resnet)
+      ? readResNet(checkpoint)
+      : readVit(checkpoint, layout, config);
+    const text = readText(checkpoint, layout, config);
+    if (image.features !== text.features) {
       throw new CheckpointError(
-        `Cannot load CLIP from "${file}": its images have ${image.sizes.features} features and ` +
-          `its texts ${text.sizes.features}; as many were expected`,
+        `Cannot load CLIP from "${file}": its images have ${image.features} features and ` +
+          `its texts ${text.features}; as many were expected`,
       );
     }
-    const { width, hidden, patch } = image.sizes;
     const scale = tensorOf(checkpoint, LOGIT_SCALE);
-    fitShape(scale, [], image.sizes, file);
+    fitShape(scale, [], noSizes(), file);
     return {
       file,
       architecture: {
-        features: image.sizes.features,
-        image: {
-          width,
-          hidden,
-          blocks: image.blocks,
-          ...settings("image", width),
-          imageSize: patch * patchesPerSide(image.sizes.positions, file),
-          patchSize: patch,
-        },
-        text: {
-          width: text.sizes.width,
-          hidden: text.sizes.hidden,
-          blocks: text.blocks,
-          ...settings("text", text.sizes.width),
-          contextLength: text.sizes.positions,
-          vocabSize: text.sizes.vocabulary,
-        },
+        features: image.features,
+        image: image.architecture,
+        text: text.architecture,
       },
       weights: { image: image.weights, text: text.weights },
       logitScale: async () => Math.exp((await readFinite(scale, file))[0]!),
@@ -127,13 +121,7 @@ async function readConfig(file: string): Promise<unknown> {
 }
 
 function recogniseLayout({ file, tensors }: Checkpoint): Layout {
-  if (tensors.has(HALLMARKS.resnet)) {
-    throw new CheckpointError(
-      `Cannot load CLIP from "${file}": it is a ResNet CLIP; nada reads the ViT kind, such as ` +
-        `ViT-B/32`,
-    );
-  }
-  if (tensors.has(HALLMARKS.openai)) return "openai";
+  if (tensors.has(HALLMARKS.openai) || tensors.has(HALLMARKS.resnet)) return "openai";
   if (tensors.has(HALLMARKS.huggingface)) return "huggingface";
   const found = tensors.keys().take(3).map((name) => `"${name}"`).toArray().join(", ");
   throw new CheckpointError(
@@ -144,43 +132,108 @@ function recogniseLayout({ file, tensors }: Checkpoint): Layout {
   );
 }
 
-function patchesPerSide(positions: number, file: string): number {
+/** A tower as its tensors describe it. */
+interface TowerContents<A> {
+  readonly architecture: A;
+  readonly features: number;
+  readonly weights: ReadonlyMap<string, Weight>;
+}
+
+function readVit(
+  checkpoint: Checkpoint,
+  layout: Layout,
+  config: unknown,
+): TowerContents<VitArchitecture> {
+  const { sizes, architecture, weights } = readTransformer(checkpoint, layout, "image", config);
+  const { patch, positions, features } = sizes;
+  const imageSize = patch * cellsPerSide(positions, "one for the class", checkpoint.file);
+  return {
+    architecture: { kind: "vit", ...architecture, imageSize, patchSize: patch },
+    features,
+    weights,
+  };
+}
+
+/** A ResNet makes an image this many times smaller, from pixels to what is pooled. */
+const RESNET_CELL = 32;
+
+function readResNet(checkpoint: Checkpoint): TowerContents<ResNetArchitecture> {
+  const layers = countLayers(checkpoint.tensors.keys());
+  const { sizes, weights } = readPlaces(checkpoint, resnetPlaces(layers.map(atLeastOne)));
+  const { half, positions, features } = sizes;
+  const width = 2 * half;
+  const imageSize = RESNET_CELL * cellsPerSide(positions, "one for the mean", checkpoint.file);
+  const heads = 32 * width / HEAD_WIDTH;
+  return { architecture: { kind: "resnet", imageSize, width, layers, heads }, features, weights };
+}
+
+function readText(
+  checkpoint: Checkpoint,
+  layout: Layout,
+  config: unknown,
+): TowerContents<TextArchitecture> {
+  const { sizes, architecture, weights } = readTransformer(checkpoint, layout, "text", config);
+  return {
+    architecture: {
+      ...architecture,
+      contextLength: sizes.positions,
+      vocabSize: sizes.vocabulary,
+    },
+    features: sizes.features,
+    weights,
+  };
+}
+
+function readTransformer(checkpoint: Checkpoint, layout: Layout, tower: Tower, config: unknown) {
+  const blocks = countBlocks(layout, tower, checkpoint.tensors.keys());
+  const places = towerPlaces(layout, tower, atLeastOne(blocks));
+  const { sizes, weights } = readPlaces(checkpoint, places);
+  const { width, hidden } = sizes;
+  const settings = layout === "openai"
+    ? openaiSettings(tower, width, checkpoint.file)
+    : configuredSettings(config, tower, width, checkpoint.file);
+  return { sizes, architecture: { width, hidden, blocks, ...settings }, weights };
+}
+
+/** Where there is no block, looking for one makes the error name what is missing. */
+const atLeastOne = (blocks: number) => Math.max(1, blocks);
+
+function cellsPerSide(positions: number, extra: string, file: string): number {
   const side = Math.sqrt(positions - 1);
   if (Number.isInteger(side) && side > 0) return side;
   throw new CheckpointError(
-    `Cannot load CLIP from "${file}": its images have ${positions} positions; one for the class ` +
-      `and a square number for patches were expected`,
+    `Cannot load CLIP from "${file}": its images have ${positions} positions; ${extra} and a ` +
+      `square number for patches were expected`,
   );
 }
 
-interface TowerContents {
-  sizes: Record<SizeName, number>;
-  blocks: number;
-  weights: Map<string, Weight>;
-}
+type Sizes = Record<SizeName, number>;
+
+const noSizes = (): Sizes => ({
+  width: 0,
+  hidden: 0,
+  positions: 0,
+  features: 0,
+  patch: 0,
+  vocabulary: 0,
+  half: 0,
+});
 
 /** The weights of a tower, every shape checked against the sizes that the first ones define. */
-function readTower(checkpoint: Checkpoint, layout: Layout, tower: Tower): TowerContents {
-  const blocks = countBlocks(layout, tower, checkpoint.tensors.keys());
-  const sizes: Record<SizeName, number> = {
-    width: 0,
-    hidden: 0,
-    positions: 0,
-    features: 0,
-    patch: 0,
-    vocabulary: 0,
-  };
+function readPlaces(checkpoint: Checkpoint, places: readonly Place[]) {
+  const { file } = checkpoint;
+  const sizes = noSizes();
   const weights = new Map<string, Weight>();
-  // A tower needs one block to know its sizes; where there is none, the error names what is missing.
-  for (const place of towerPlaces(layout, tower, Math.max(1, blocks))) {
-    const parts = place.sources.map((source) => tensorOf(checkpoint, source));
-    const axes = partAxes(place);
-    for (const part of parts) fitShape(part, axes, sizes, checkpoint.file);
-    const shape = place.shape.map((axis) => axisSize(axis, sizes));
-    const read = () => readWeight(place, parts, checkpoint.file);
-    weights.set(place.name, { shape, read });
+  for (const { name, shape: axes, make, parts: wanted } of places) {
+    const parts = wanted.map((part) => {
+      const tensor = tensorOf(checkpoint, part.name);
+      fitShape(tensor, part.shape, sizes, file);
+      return tensor;
+    });
+    const shape = axes.map((axis) => axisSize(axis, sizes));
+    weights.set(name, { shape, read: () => readWeight(make, parts, file) });
   }
-  return { sizes, blocks, weights };
+  return { sizes, weights };
 }
 
 function tensorOf({ file, tensors }: Checkpoint, name: string): TensorEntry {
@@ -200,17 +253,11 @@ function tensorOf({ file, tensors }: Checkpoint, name: string): TensorEntry {
   return tensor;
 }
 
-/** The axes of each tensor in the file that a weight is made from. */
-function partAxes({ shape, sources, transposed }: Place): string[] {
-  const axes = shape.map((axis) => axis.replace(`${sources.length}*`, ""));
-  return transposed ? axes.reverse() : axes;
-}
-
 /** Checks a tensor's shape; a size that is not known yet is what this tensor has. */
 function fitShape(
   { name, shape }: TensorEntry,
-  axes: readonly string[],
-  sizes: Record<SizeName, number>,
+  axes: Axes,
+  sizes: Sizes,
   file: string,
 ): void {
   axes.forEach((axis, i) => {
@@ -229,45 +276,4 @@ function fitShape(
 /** The size of an axis such as "width", "3" or "3*width"; 0 if it is not known yet. */
 function axisSize(axis: string, sizes: Readonly<Record<string, number>>): number {
   return axis.split("*").reduce((product, factor) => product * (sizes[factor] ?? +factor), 1);
-}
-
-async function readWeight(
-  { transposed }: Place,
-  parts: readonly TensorEntry[],
-  file: string,
-): Promise<Float32Array<ArrayBuffer>> {
-  const [first] = parts;
-  if (parts.length === 1) {
-    const data = await readFinite(first!, file);
-    return transposed ? transpose(data, first!.shape[0]!, first!.shape[1]!) : data;
-  }
-  const joined = new Float32Array(parts.reduce((sum, part) => sum + part.count, 0));
-  let at = 0;
-  for (const part of parts) {
-    joined.set(await readFinite(part, file), at);
-    at += part.count;
-  }
-  return joined;
-}
-
-async function readFinite(tensor: TensorEntry, file: string): Promise<Float32Array<ArrayBuffer>> {
-  const data = await tensor.read();
-  const at = data.findIndex((value) => !Number.isFinite(value));
-  if (at >= 0) {
-    throw new CheckpointError(
-      `Cannot load "${tensor.name}" from "${file}": element ${at} is ${data[at]}; get the file ` +
-        `anew, this one is broken or its training diverged`,
-    );
-  }
-  return data;
-}
-
-function transpose(data: Float32Array, rows: number, columns: number): Float32Array<ArrayBuffer> {
-  const out = new Float32Array(data.length);
-  for (let row = 0; row < rows; row++) {
-    for (let column = 0; column < columns; column++) {
-      out[column * rows + row] = data[row * columns + column]!;
-    }
-  }
-  return out;
 }

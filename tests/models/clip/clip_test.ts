@@ -1,7 +1,7 @@
 import assert from "node:assert/strict";
 import { grad } from "../../../lib/graph/grad.ts";
-import { sum } from "../../../lib/graph/ops/mod.ts";
-import { input, numel } from "../../../lib/graph/tensor.ts";
+import { mean, square, sub, sum } from "../../../lib/graph/ops/mod.ts";
+import { constant, input, numel } from "../../../lib/graph/tensor.ts";
 import { Clip } from "../../../models/clip/clip.ts";
 import { preprocess } from "../../../models/clip/preprocess.ts";
 import { assertClose, relativeError } from "../../assert.ts";
@@ -12,8 +12,10 @@ import { tinyTensors, writeTiny } from "./tiny.ts";
 
 const ignore = !hasFixtures;
 
+/** `tokens` and, for a model beside the one of the file, `small_vocab_tokens` are token ids. */
 interface Expected {
   prompts: string[];
+  tokens: number[][];
   small_vocab_tokens: number[][];
 }
 
@@ -103,6 +105,55 @@ Deno.test({
         name: "UserError",
         message: /the model's vocabulary ends at 597/,
       });
+    });
+  },
+});
+
+for (const name of ["state_dict", "jit"]) {
+  Deno.test({
+    name: `Clip gives the features and logits of the original ResNet in ${name}.pt`,
+    ignore,
+    async fn() {
+      const ref = await fixture("clip/rn/expected.safetensors");
+      const { tokens } = await fixtureJson<Expected>("clip/rn/expected.json");
+      await withClip(fixturePath(`clip/rn/${name}.pt`), async (clip) => {
+        const texts = await clip.encodeTokens(tokens);
+        const images = await clip.encodeImages(ref["input.image"]!, "none");
+        const actual = {
+          text_features: joined(texts),
+          image_features: joined(images),
+          logits_per_image: logits(images, texts, await clip.logitScale()),
+        };
+        for (const [result, values] of Object.entries(actual)) {
+          const error = assertClose(values, ref[result]!.data, TOLERANCE, result);
+          console.log(`rn ${name} ${result}: ${error.toExponential(1)}`);
+        }
+      });
+    },
+  });
+}
+
+Deno.test({
+  name: "imageStages() of a ResNet have the reference's texture loss and its gradient",
+  ignore,
+  async fn() {
+    const ref = await fixture("losses/losses.safetensors");
+    const [x, texture] = [ref["input.target_image"]!, ref["input.texture_image"]!];
+    await withClip(fixturePath("clip/rn/state_dict.pt"), async (clip) => {
+      const image = input("image", x.shape);
+      const target = clip.imageStages(constant(texture.data, texture.shape)).features;
+      const loss = mean(square(sub(clip.imageStages(image).features, target)));
+      const [gradient] = grad(loss, [image]);
+      const actual = await evaluate(
+        { loss, gradient: gradient! },
+        { image: x.data },
+        await clip.imageState(),
+      );
+      const errors = [
+        assertClose(actual.loss, ref["texture.value"]!.data, TOLERANCE),
+        assertClose(actual.gradient, ref["texture.grad_target"]!.data, TOLERANCE),
+      ];
+      console.log(`rn texture loss and gradient: ${errors.map((e) => e.toExponential(1))}`);
     });
   },
 });

@@ -15,11 +15,12 @@ export function tinyTensors(): Map<string, TensorData> {
   const tensors = new Map<string, TensorData>();
   for (const [tower, blocks] of [["image", 2], ["text", 1]] as const) {
     for (const place of towerPlaces("openai", tower, blocks)) {
-      const shape = place.shape.map((axis) =>
-        axis.split("*").reduce((size, factor) => size * (SIZES[tower][factor] ?? +factor), 1)
-      );
-      const data = normals(numel(shape), random).map((x) => 0.2 * x);
-      tensors.set(place.sources[0]!, { shape, data });
+      for (const part of place.parts) {
+        const shape = part.shape.map((axis) =>
+          axis.split("*").reduce((size, factor) => size * (SIZES[tower][factor] ?? +factor), 1)
+        );
+        tensors.set(part.name, { shape, data: normals(numel(shape), random).map((x) => 0.2 * x) });
+      }
     }
   }
   return tensors.set(LOGIT_SCALE, { shape: [], data: Float32Array.of(1.5) });

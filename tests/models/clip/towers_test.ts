@@ -1,10 +1,10 @@
 import assert from "node:assert/strict";
 import { vjp } from "../../../lib/graph/grad.ts";
 import { constant, input, type Tensor } from "../../../lib/graph/tensor.ts";
+import { imageStages } from "../../../models/clip/image.ts";
 import type { Tower } from "../../../models/clip/names.ts";
 import { encodeText } from "../../../models/clip/text.ts";
 import { gelu, type Parameters } from "../../../models/clip/transformer.ts";
-import { imageStages } from "../../../models/clip/vit.ts";
 import { type ClipFile, openClipFile } from "../../../models/clip/weights.ts";
 import { assertClose } from "../../assert.ts";
 import { fixture, fixturePath, hasFixtures } from "../../fixtures.ts";
@@ -27,7 +27,13 @@ async function constants(file: ClipFile, tower: Tower): Promise<Parameters> {
  */
 const TOLERANCE = 2e-5;
 
-for (const [model, path] of [["vit_a", "state_dict.pt"], ["vit_b", "huggingface"]] as const) {
+const MODELS = [
+  { model: "vit_a", path: "state_dict.pt", stem: "ln_pre", layer: (i: number) => `block${i}` },
+  { model: "vit_b", path: "huggingface", stem: "ln_pre", layer: (i: number) => `block${i}` },
+  { model: "rn", path: "state_dict.pt", stem: "stem", layer: (i: number) => `layer${i + 1}` },
+];
+
+for (const { model, path, stem, layer } of MODELS) {
   Deno.test({
     name: `imageStages() of ${model} are those of the original, as is the gradient of the image`,
     ignore: !hasFixtures,
@@ -40,8 +46,8 @@ for (const [model, path] of [["vit_a", "state_dict.pt"], ["vit_b", "huggingface"
       const stages = imageStages(p, file.architecture.image, image);
       const [gradImage] = vjp(stages.features, cotangent, [image]);
       const outputs: Record<string, Tensor> = {
-        "image_layer.ln_pre": stages.embedded,
-        ...Object.fromEntries(stages.blocks.map((block, i) => [`image_layer.block${i}`, block])),
+        [`image_layer.${stem}`]: stages.stem,
+        ...Object.fromEntries(stages.layers.map((x, i) => [`image_layer.${layer(i)}`, x])),
         image_features: stages.features,
         grad_image: gradImage!,
       };
@@ -49,8 +55,10 @@ for (const [model, path] of [["vit_a", "state_dict.pt"], ["vit_b", "huggingface"
         image: ref["input.image"]!.data,
         cotangent: ref["input.cotangent"]!.data,
       });
-      assert.equal(stages.blocks.length, file.architecture.image.blocks);
+      const stored = Object.keys(ref).filter((name) => name.startsWith("image_layer."));
+      assert.equal(stages.layers.length + 1, stored.length);
       for (const name of Object.keys(outputs)) {
+        assert.deepEqual(outputs[name]!.shape, ref[name]!.shape);
         const error = assertClose(actual[name]!, ref[name]!.data, TOLERANCE, name);
         console.log(`${model} ${name}: ${error.toExponential(1)}`);
       }
