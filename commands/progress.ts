@@ -35,7 +35,7 @@ export class Progress {
   readonly #screen: ProgressScreen;
   /** The last updates, with when they came. */
   readonly #recent: { done: number; at: number }[];
-  #shownAt = -Infinity;
+  #shownAt: number;
   #shownDone: number;
   #line = "";
 
@@ -45,6 +45,7 @@ export class Progress {
     this.#screen = screen;
     this.#recent = [{ done, at: screen.now() }];
     this.#shownDone = done;
+    this.#shownAt = screen.now();
     if (screen.columns() !== null) this.#show(done, "");
   }
 
@@ -78,7 +79,7 @@ export class Progress {
     const facts = {
       count: `${done}/${this.#total}`,
       note,
-      rate: rate > 0 ? `${rate.toPrecision(3)} ${this.#unit}/s` : "",
+      rate: rate > 0 ? `${threeDigits(rate)} ${this.#unit}/s` : "",
       left: rate > 0 && done < this.#total
         ? `${formatDuration((this.#total - done) / rate)} left`
         : "",
@@ -96,6 +97,10 @@ export class Progress {
     const [first, last] = [this.#recent[0]!, this.#recent.at(-1)!];
     return last.at > first.at ? 1000 * (last.done - first.done) / (last.at - first.at) : 0;
   }
+}
+
+function threeDigits(rate: number): string {
+  return rate < 100 ? rate.toPrecision(3) : rate.toFixed(0);
 }
 
 interface Facts {

@@ -1,0 +1,132 @@
+import assert from "node:assert/strict";
+import { openCheckpoint, writeSafetensors } from "../../../lib/checkpoint/mod.ts";
+import { CheckpointError, UserError } from "../../../lib/errors.ts";
+import { VERSION } from "../../../lib/version.ts";
+import { applyDelta, promptOf, readDelta, writeDelta } from "../../../models/nada/delta.ts";
+import { loadGenerator } from "../../../models/nada/generator_file.ts";
+import { type HostTensor, readGenerator } from "../../../models/stylegan2/weights.ts";
+import { temporaryFolder } from "../../temporary.ts";
+import { asSource, madeUpTensors } from "../stylegan2/made_up.ts";
+
+const DIMENSIONS = { zSize: 6, wSize: 5, mappingDepth: 2, channels: [7, 5] };
+const BASE = { file: "/somewhere/base.pt", sha256: "ab".repeat(32) };
+const CONFIG = { options: { source: "photo", target: "Skizze – 素描", steps: 3 } };
+
+const base = () => readGenerator(asSource(madeUpTensors(DIMENSIONS, 1)));
+
+/** Tensors of another generator under some of the names. */
+async function changes(...names: string[]): Promise<Map<string, HostTensor>> {
+  const { parameters, noises } = await readGenerator(asSource(madeUpTensors(DIMENSIONS, 2)));
+  return new Map(names.map((name) => [name, parameters.get(name) ?? noises![0]!]));
+}
+
+Deno.test("writeDelta() writes only what changed, and what it belongs to", async () => {
+  using folder = temporaryFolder();
+  const path = folder.file("adapted.safetensors");
+  const changed = await changes("convs.0.conv.weight", "conv1.noise.weight");
+  await writeDelta(path, changed, { base: BASE, config: CONFIG });
+  using checkpoint = await openCheckpoint(path);
+  assert.deepEqual([...checkpoint.tensors.keys()].sort(), [...changed.keys()].sort());
+  assert.ok([...checkpoint.tensors.values()].every(({ dtype }) => dtype === "f32"));
+  assert.deepEqual(checkpoint.metadata, {
+    "nada.format": "delta",
+    "nada.version": VERSION,
+    "nada.base.file": "base.pt",
+    "nada.base.sha256": BASE.sha256,
+    "nada.config": JSON.stringify(CONFIG),
+  });
+});
+
+Deno.test("readDelta() gives back what writeDelta() wrote", async () => {
+  using folder = temporaryFolder();
+  const path = folder.file("adapted.safetensors");
+  const changed = await changes("input.input");
+  await writeDelta(path, changed, { base: BASE, config: CONFIG });
+  const delta = await readDelta(path);
+  assert.deepEqual(delta.base, { file: "base.pt", sha256: BASE.sha256 });
+  assert.deepEqual(delta.config, CONFIG);
+  assert.deepEqual(promptOf(delta), { source: "photo", target: "Skizze – 素描" });
+  assert.deepEqual(delta.tensors.get("input.input")!.data, changed.get("input.input")!.data);
+});
+
+Deno.test("readDelta() refuses other files, and values that are not finite", async () => {
+  using folder = temporaryFolder();
+  const refused = async (message: RegExp) =>
+    await assert.rejects(readDelta(folder.file("x.safetensors")), (error) => {
+      assert.ok(error instanceof CheckpointError);
+      assert.match(error.message, message);
+      return true;
+    });
+  await refused(/there is no such file/);
+  const tensors = await changes("input.input");
+  await writeSafetensors(folder.file("x.safetensors"), tensors);
+  await refused(/for an adapted generator: its metadata does not say so/);
+  await writeSafetensors(folder.file("x.safetensors"), tensors, {
+    "nada.format": "delta",
+    "nada.config": "{",
+  });
+  await refused(/"nada\.config" in its metadata is no JSON/);
+  tensors.get("input.input")!.data[3] = NaN;
+  await writeDelta(folder.file("x.safetensors"), tensors, { base: BASE, config: null });
+  await refused(/"input\.input".*element 3 is NaN/);
+});
+
+Deno.test("applyDelta() gives base and delta exactly at strength 0 and 1, and goes beyond", async () => {
+  const weights = await base();
+  const name = "convs.0.conv.weight";
+  const tensors = await changes(name);
+  const delta = { file: "d", base: BASE, config: null, tensors };
+  const values = (strength?: number) =>
+    applyDelta(weights, BASE, delta, strength).parameters.get(name)!.data;
+  const [from, to] = [weights.parameters.get(name)!.data, tensors.get(name)!.data];
+  assert.deepEqual(values(0), from);
+  assert.deepEqual(values(1), to);
+  assert.deepEqual(values(), to);
+  assert.deepEqual(values(1.5), from.map((a, i) => Math.fround(-0.5 * a + 1.5 * to[i]!)));
+  const others = applyDelta(weights, BASE, delta).parameters;
+  assert.equal(others.get("conv1.conv.weight"), weights.parameters.get("conv1.conv.weight"));
+});
+
+Deno.test("applyDelta() also moves the fixed noise", async () => {
+  const weights = await base();
+  const tensors = await changes("noises.noise_0");
+  const delta = { file: "d", base: BASE, config: null, tensors };
+  const { noises } = applyDelta(weights, BASE, delta);
+  assert.deepEqual(noises![0]!.data, tensors.get("noises.noise_0")!.data);
+  assert.deepEqual(noises![1], weights.noises![1]);
+});
+
+Deno.test("applyDelta() refuses another base, naming the one it needs, and tensors without a place", async () => {
+  const weights = await base();
+  const apply = (tensors: Map<string, HostTensor>, sha256 = BASE.sha256) => () =>
+    applyDelta(weights, BASE, {
+      file: "my.safetensors",
+      base: { file: "right.pt", sha256 },
+      config: null,
+      tensors,
+    });
+  const refused = (run: () => unknown, message: RegExp) =>
+    assert.throws(run, (error) => {
+      assert.ok(error instanceof UserError);
+      assert.match(error.message, message);
+      return true;
+    });
+  const tensors = await changes("input.input");
+  refused(
+    apply(tensors, "cd".repeat(32)),
+    /^Cannot apply "my\.safetensors" to ".*base\.pt": .*"right\.pt" with the sha256 cdcdcdcdcdcd…/,
+  );
+  refused(apply(new Map([["input.inputs", tensors.get("input.input")!]])), /no such tensor/);
+  const wrong = { shape: [1], data: Float32Array.of(1) };
+  refused(apply(new Map([["input.input", wrong]])), /shape \[1\], the base needs \[1,7,4,4\]/);
+});
+
+Deno.test("loadGenerator() says what to do with a delta", async () => {
+  using folder = temporaryFolder();
+  const path = folder.file("adapted.safetensors");
+  await writeDelta(path, await changes("input.input"), { base: BASE, config: CONFIG });
+  await assert.rejects(loadGenerator(path), {
+    name: "CheckpointError",
+    message: /only what an adaptation changed of "base\.pt"; give that file as --generator/,
+  });
+});
