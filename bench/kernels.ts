@@ -3,7 +3,6 @@
  * `deno task bench matmul`, `deno task bench conv`, both without a name; `--json` prints JSON.
  * Every time is the shortest of ROUNDS, of all dispatches of one op, without encoding them.
  */
-import { UserError } from "../lib/errors.ts";
 import { Gpu } from "../lib/gpu/device.ts";
 import { Profiler } from "../lib/gpu/profiler.ts";
 import { DeviceTensor } from "../lib/graph/device_tensor.ts";
@@ -144,15 +143,20 @@ async function time(gpu: Gpu, { inputs, op }: Case): Promise<number> {
   return best;
 }
 
+function fail(message: string): never {
+  console.error(message);
+  Deno.exit(2);
+}
+
 const json = Deno.args.includes("--json");
 const wanted = Deno.args.filter((arg) => arg !== "--json");
 const unknown = wanted.find((name) => !(name in SUITES));
 if (unknown !== undefined) {
-  throw new UserError(`Cannot bench "${unknown}": there are ${Object.keys(SUITES).join(" and ")}`);
+  fail(`Cannot bench "${unknown}": there are ${Object.keys(SUITES).join(" and ")}`);
 }
 const gpu = await Gpu.open();
 if (!gpu.hasTimestamps) {
-  throw new UserError(`Cannot time kernels on ${gpu.adapterName}: it offers no timestamps`);
+  fail(`Cannot time kernels on ${gpu.adapterName}: it offers no timestamps`);
 }
 if (!json) console.log(`${gpu.adapterName}\n   GFLOP/s         ms`);
 const results = [];
