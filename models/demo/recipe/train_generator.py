@@ -44,19 +44,20 @@ EMA = 0.998
 MAPPING_RATE = 0.1  # of the synthesis network's learning rate
 
 
-def fit_mapping(p, a, latents, scenes, pixels, steps=1500, batch=512):
+def fit_mapping(p, a, latents, scenes, pixels, steps=6000, batch=512, peak=0.01):
     """Makes w a code from which scene and picture follow linearly. Returns the head's last loss."""
     small = F.avg_pool2d(as_image(pixels), 4).flatten(1)
     small = small - small.mean(0)
-    components = torch.linalg.svd(small[:4096], full_matrices=False).Vh[:COMPONENTS]
-    goal = torch.cat([scenes, small @ components.T], 1)
-    goal = (goal - goal.mean(0)) / goal.std(0)
+    leading = small @ torch.linalg.svd(small[:4096], full_matrices=False).Vh[:COMPONENTS].T
+    # The square root of their share: large changes first, yet not those alone.
+    leading = leading / (leading.std(0) * leading[:, :1].std(0)).sqrt()
+    goal = torch.cat([(scenes - scenes.mean(0)) / scenes.std(0), leading], 1)
     head = torch.nn.Linear(a.w_size, goal.shape[1])
     own = [value for name, value in p.items() if name.startswith("style.")]
-    optimiser = torch.optim.Adam([*own, *head.parameters()], lr=3e-3, betas=(0.9, 0.99))
+    optimiser = torch.optim.Adam([*own, *head.parameters()], betas=(0.9, 0.99))
     for step in range(steps):
         for group in optimiser.param_groups:
-            group["lr"] = 3e-3 * min(1, 2 * (1 - step / steps))
+            group["lr"] = rate(step, steps, peak)
         pick = torch.randint(len(latents), (batch,))
         loss = F.mse_loss(head(mapping(p, a, latents[pick])), goal[pick])
         optimiser.zero_grad()

@@ -5,9 +5,11 @@ import type { Picture } from "./picture.ts";
 import { type StyleName, STYLES } from "./styles/mod.ts";
 
 export * from "./attributes.ts";
+export { caption, fill } from "./captions.ts";
 export { drawFace } from "./face.ts";
 export { type Picture, toImage } from "./picture.ts";
 export { STYLE_NAMES, type StyleName, STYLES } from "./styles/mod.ts";
+export * from "./words.ts";
 
 /** What a generator should draw for z `[64]`: `[3, size, size]` from 0 to 1. */
 export function truth(z: ArrayLike<number>, style: StyleName, size = 64): Picture {

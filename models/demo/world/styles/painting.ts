@@ -15,23 +15,49 @@ export function painting(layers: Layers): Picture {
   const detail = blurred(line, size, 1.2 * size / 64);
   const source = photo(layers).data;
   const plane = size * size;
-  const unit = 64 / size;
-  return perPixel(size, (rgb, i, x, y) => {
-    const { from, ridge } = strokeAt((x + 0.5) * unit, (y + 0.5) * unit);
-    const column = Math.min(size - 1, Math.max(0, Math.floor(from[0] / unit)));
-    const row = Math.min(size - 1, Math.max(0, Math.floor(from[1] / unit)));
-    const j = row * size + column;
+  const { from, ridge } = strokes(size);
+  const warm = [0.03, 0.005, -0.04];
+  return perPixel(size, (rgb, i) => {
     // Small things are painted last, with a fine brush: there the pixel itself counts.
     const fine = Math.min(0.9, 2 * detail[i]! * foreground[i]!);
     for (let c = 0; c < 3; c++) {
-      const stroke = source[c * plane + j]!;
+      const stroke = source[c * plane + from[i]!]!;
       rgb[c] = stroke + (source[c * plane + i]! - stroke) * fine;
     }
     const grey = luminance(...rgb);
-    const gain = 0.92 + 0.3 * ridge;
-    const warm = [0.03, 0.005, -0.04];
+    const gain = 0.92 + 0.3 * ridge[i]!;
     for (let c = 0; c < 3; c++) rgb[c] = (grey + (rgb[c]! - grey) * SATURATION) * gain + warm[c]!;
   });
+}
+
+/** The strokes on top at each pixel: the pixel that gives their colour, and their paint's height. */
+interface Strokes {
+  readonly from: Int32Array;
+  readonly ridge: Float32Array;
+}
+
+/** By the side of the picture: every canvas is covered by the same strokes. */
+const known = new Map<number, Strokes>();
+
+function strokes(size: number): Strokes {
+  const made = known.get(size) ?? makeStrokes(size);
+  known.set(size, made);
+  return made;
+}
+
+function makeStrokes(size: number): Strokes {
+  const from = new Int32Array(size * size);
+  const ridge = new Float32Array(size * size);
+  const unit = 64 / size;
+  const index = (position: number) => Math.min(size - 1, Math.max(0, Math.floor(position / unit)));
+  for (let y = 0, i = 0; y < size; y++) {
+    for (let x = 0; x < size; x++, i++) {
+      const stroke = strokeAt((x + 0.5) * unit, (y + 0.5) * unit);
+      from[i] = index(stroke.from[1]) * size + index(stroke.from[0]);
+      ridge[i] = stroke.ridge;
+    }
+  }
+  return { from, ridge };
 }
 
 /** The stroke on top at a pixel: where it takes its colour from, and its paint's height there. */

@@ -1,0 +1,98 @@
+/**
+ * Writes the texts that belong to scenes dumped with the same COUNT and SEED, as tokens:
+ *
+ *     deno run --allow-read --allow-write models/demo/recipe/dump_texts.ts FOLDER COUNT SEED
+ *
+ *   captions.u8  [COUNT, styles, CAPTIONS, CONTEXT]  rows of the cut vocabulary
+ *   classes.i8   [COUNT, attributes]                 which class a scene is in, -1 for none
+ *   texts.json   the cut vocabulary (ids of CLIP's tokens), the styles, and the questions that
+ *                zero-shot classification asks, all as tokens
+ */
+import { join } from "node:path";
+import { UserError } from "../../../lib/errors.ts";
+import { RandomState } from "../../../lib/random/numpy.ts";
+import { encode } from "../../clip/tokenizer.ts";
+import {
+  ATTRIBUTE_WORDS,
+  ATTRIBUTES,
+  caption,
+  classOf,
+  fill,
+  LATENT_SIZE,
+  PLAIN_TEMPLATES,
+  sceneFromLatent,
+  STYLE_NAMES,
+  STYLE_TEMPLATES,
+  STYLE_WORDS,
+  UNSEEN_STYLE_TEMPLATES,
+} from "../world/mod.ts";
+
+const CAPTIONS = 8;
+const CONTEXT = 32;
+
+const [folder, countText, seedText] = Deno.args;
+const [count, seed] = [Number(countText), Number(seedText)];
+if (folder === undefined || !(count > 0) || !(seed >= 0)) {
+  throw new UserError(`Cannot dump with arguments [${Deno.args}]: they are FOLDER COUNT SEED`);
+}
+
+const ids = cutVocabulary();
+const rowOf = new Map(ids.map((id, row) => [id, row]));
+
+/** Start, text, end and zeros, as rows of the cut table; its last two are start and end. */
+function tokens(text: string): number[] {
+  const rows = [ids.length, ...encode(text).map((id) => rowOf.get(id)!), ids.length + 1];
+  return [...rows, ...new Array<number>(CONTEXT - rows.length).fill(0)];
+}
+
+/** The ids of all tokens that the world's words need, in ascending order. */
+function cutVocabulary(): number[] {
+  const phrases = ATTRIBUTES.flatMap((name) => ATTRIBUTE_WORDS[name].flatMap((c) => c.phrases));
+  const templates = [...STYLE_TEMPLATES, ...UNSEEN_STYLE_TEMPLATES, ...PLAIN_TEMPLATES];
+  const names = STYLE_NAMES.flatMap((style) => STYLE_WORDS[style]);
+  const others = templates.map((template) => fill(template, "face"));
+  const texts = [...phrases, ...names, ...others, "a an and of"];
+  return [...new Set(texts.flatMap(encode))].sort((a, b) => a - b);
+}
+
+const z = Float32Array.from(new RandomState(seed).randn(count * LATENT_SIZE));
+const stream = new RandomState(seed + 1000);
+const random = () => stream.randomSample(1)[0]!;
+const captions = new Uint8Array(count * STYLE_NAMES.length * CAPTIONS * CONTEXT);
+const classes = new Int8Array(count * ATTRIBUTES.length);
+for (let n = 0, at = 0; n < count; n++) {
+  const scene = sceneFromLatent(z.subarray(n * LATENT_SIZE, (n + 1) * LATENT_SIZE));
+  classes.set(ATTRIBUTES.map((name) => classOf(name, scene[name])), n * ATTRIBUTES.length);
+  for (const style of STYLE_NAMES) {
+    for (let k = 0; k < CAPTIONS; k++, at += CONTEXT) {
+      captions.set(tokens(caption(scene, style, random)), at);
+    }
+  }
+}
+
+const questions = (templates: readonly string[]) =>
+  STYLE_NAMES.map((style) =>
+    STYLE_WORDS[style].flatMap((name) => templates.map((template) => tokens(fill(template, name))))
+  );
+const texts = {
+  context: CONTEXT,
+  captions: CAPTIONS,
+  vocabulary: ids,
+  styles: STYLE_NAMES,
+  attributes: ATTRIBUTES,
+  /** For each style, the short name in each template: what text directions are made of. */
+  directions: STYLE_NAMES.map((style) =>
+    STYLE_TEMPLATES.map((template) => tokens(fill(template, STYLE_WORDS[style][0]!)))
+  ),
+  /** For each style, every name in every template. */
+  seen: questions(STYLE_TEMPLATES),
+  unseen: questions(UNSEEN_STYLE_TEMPLATES),
+  /** For each attribute, one text a class. */
+  classes: ATTRIBUTES.map((name) =>
+    ATTRIBUTE_WORDS[name].map(({ phrases }) => tokens(`a picture of a person ${phrases[0]}`))
+  ),
+};
+await Deno.mkdir(folder, { recursive: true });
+await Deno.writeFile(join(folder, "captions.u8"), captions);
+await Deno.writeFile(join(folder, "classes.i8"), new Uint8Array(classes.buffer));
+await Deno.writeTextFile(join(folder, "texts.json"), JSON.stringify(texts));
