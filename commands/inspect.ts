@@ -56,8 +56,9 @@ export function render(
     ...otherFields("Values", [...values].filter(([name]) => !MODULE_FLAG.test(name))),
   ];
   const lines = fieldLines(fields.map(([name, value]) => [name, printable(value)]), width);
-  // What nothing is known about is best told by what it holds.
-  const listed = tensors ? entries : contents.kind === "tensors" ? entries.slice(0, SOME) : [];
+  // What is no model is best told by what it holds.
+  const isModel = !["tensors", "samples", "features"].includes(contents.kind);
+  const listed = tensors ? entries : isModel ? [] : entries.slice(0, SOME);
   if (listed.length > 0) lines.push("", ...tensorTable(listed, width));
   if (listed.length > 0 && listed.length < entries.length) {
     lines.push(`and ${entries.length - listed.length} more, which --tensors lists`);
@@ -93,6 +94,10 @@ function title(contents: Recognised): string {
       return "state of a run, for --resume";
     case "unusable":
       return `${contents.looksLike} that nada cannot use`;
+    case "samples":
+      return "images of a generator, with their latents";
+    case "features":
+      return "features of images and texts in CLIP's space";
     case "tensors":
       return "tensors, of no model that nada knows";
   }
@@ -118,7 +123,7 @@ function contentFields(contents: Recognised): Field[] {
       return [["Steps", `${formatCount(contents.step)} done`]];
     case "unusable":
       return [["Reason", contents.reason]];
-    case "tensors":
+    default:
       return [];
   }
 }

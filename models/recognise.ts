@@ -26,6 +26,8 @@ export type Recognised =
   | { readonly kind: "resume"; readonly step: number }
   /** It looks like a model, but nada cannot use it, for the reason given. */
   | { readonly kind: "unusable"; readonly looksLike: string; readonly reason: string }
+  /** What `nada sample` and `nada clip` write. */
+  | { readonly kind: "samples" | "features" }
   | { readonly kind: "tensors" };
 
 /** A file that was looked into; of a Hugging Face folder, the file with its weights. */
@@ -58,9 +60,9 @@ async function recognise(checkpoint: Checkpoint): Promise<Recognised> {
   const { metadata, tensors } = checkpoint;
   const delta = deltaAbout(checkpoint);
   if (delta) return { kind: "delta", ...delta, prompt: promptOf(delta) };
-  if (metadata["nada.format"] === "resume") {
-    return { kind: "resume", step: Number(metadata["nada.step"]) };
-  }
+  const format = metadata["nada.format"];
+  if (format === "resume") return { kind: "resume", step: Number(metadata["nada.step"]) };
+  if (format === "samples" || format === "features") return { kind: format };
   if (Object.values(HALLMARKS).some((name) => tensors.has(name))) {
     return await orReason("a CLIP model", () => recogniseClip(checkpoint));
   }
