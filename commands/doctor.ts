@@ -10,6 +10,7 @@ import { type Driver, findDriver } from "../lib/gpu/driver.ts";
 import { type Probe, probe } from "../lib/gpu/probe.ts";
 import { GpuError } from "../lib/errors.ts";
 import { VERSION } from "../lib/version.ts";
+import { WIDTH, wrap } from "./layout.ts";
 
 /** One line of the report. */
 export interface Finding {
@@ -217,7 +218,6 @@ async function codename(): Promise<string | undefined> {
   return /^VERSION_CODENAME="?(\w+)/m.exec(release)?.[1];
 }
 
-const WIDTH = 80;
 const STATUS_WIDTH = 9;
 const NAME_WIDTH = 13;
 
@@ -235,10 +235,4 @@ export function render({ ok, version, findings }: Report): string {
   }
   lines.push(ok ? "Nothing is missing." : "Something is missing.");
   return lines.join("\n");
-}
-
-/** Breaks at spaces; a word longer than a line gets one to itself, in pieces. */
-function wrap(text: string, width: number): string[] {
-  const pattern = new RegExp(`\\S.{0,${width - 1}}(?=\\s|$)|\\S{1,${width}}`, "g");
-  return text.match(pattern)?.map((line) => line.trimEnd()) ?? [];
 }

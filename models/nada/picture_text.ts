@@ -24,10 +24,7 @@ export interface PictureAbout {
   readonly target?: string;
 }
 
-/**
- * Text chunks by keyword: a few for people, and all under "nada" as JSON, which `nada.version` in
- * deltas corresponds to.
- */
+/** Text chunks by keyword: some for people, and everything under "nada" as JSON. */
 export function pictureText(about: PictureAbout): Record<string, string> {
   const { seed, seeds, latents, mixSeeds, adapted, source, target, step } = about;
   const lines: Record<string, string | undefined> = {
