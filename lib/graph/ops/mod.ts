@@ -1,5 +1,6 @@
 /** Every op; importing this registers them all. */
 export * from "./conv.ts";
+export * from "./crop.ts";
 export * from "./elementwise.ts";
 export * from "./matmul.ts";
 export * from "./embedding.ts";
