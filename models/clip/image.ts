@@ -13,7 +13,7 @@ export interface ImageStages {
   readonly features: Tensor;
 }
 
-/** Features of images with what is computed on the way. Pixels `[n, 3, s, s]` as `preprocess` makes them. */
+/** Features of images `[n, 3, s, s]` as `preprocess` makes them, and what is computed on the way. */
 export function imageStages(p: Parameters, arch: ImageArchitecture, pixels: Tensor): ImageStages {
   return arch.kind === "vit" ? vitStages(p, arch, pixels) : resnetStages(p, arch, pixels);
 }

@@ -91,7 +91,7 @@ const BLOCKS: Record<Layout, Record<Tower, string>> = {
 /** The logarithm of what cosines are multiplied by: the one tensor that is in no tower. */
 export const LOGIT_SCALE = "logit_scale";
 
-/** Names by which a layout is recognised. */
+/** Names by which a layout is recognised, and an image tower that is a ResNet. */
 export const HALLMARKS: Record<Layout | "resnet", string> = {
   openai: "visual.conv1.weight",
   huggingface: "vision_model.embeddings.patch_embedding.weight",

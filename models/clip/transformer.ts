@@ -20,7 +20,7 @@ import {
 import { constant, dims, type Tensor } from "../../lib/graph/tensor.ts";
 import type { Activation, TransformerArchitecture } from "./architecture.ts";
 
-/** A tower's weights by the names of `names.ts`. */
+/** A tower's weights by the names of `names.ts` and `resnet_names.ts`. */
 export type Parameters = (name: string) => Tensor;
 
 /**

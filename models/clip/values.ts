@@ -40,7 +40,7 @@ const BATCH_NORM_EPSILON = 1e-5;
 /*
  * A batch norm in use, with the mean and variance gathered in training, is linear in each channel:
  *
- *   y = s (w * x) + (bias - s mean) = (s w) * x + (bias - s mean),   s = weight / sqrt(variance + ε)
+ *   y = s (w * x - mean) + bias = (s w) * x + (bias - s mean),  s = weight / sqrt(variance + ε)
  */
 const MAKERS: Record<Make, Maker> = {
   joined(parts) {

@@ -28,7 +28,7 @@ import { readFinite, readWeight } from "./values.ts";
 /** A weight of a tower; nothing but its description is in memory before `read()`. */
 export interface Weight {
   readonly shape: readonly number[];
-  /** All values; throws a CheckpointError where one is NaN or infinite. */
+  /** All values; throws a CheckpointError where one cannot be, such as NaN. */
   read(): Promise<Float32Array<ArrayBuffer>>;
 }
 
@@ -36,7 +36,7 @@ export interface Weight {
 export interface ClipFile extends Disposable {
   readonly file: string;
   readonly architecture: Architecture;
-  /** The weights of each tower by the names of `names.ts` and `resnet_names.ts`, as in "blocks.0.qkv.weight". */
+  /** The weights of each tower by our names, as in "blocks.0.qkv.weight"; see `names.ts`. */
   readonly weights: Readonly<Record<Tower, ReadonlyMap<string, Weight>>>;
   /** What cosines of features are multiplied by to become logits. */
   logitScale(): Promise<number>;

@@ -1,9 +1,10 @@
 import assert from "node:assert/strict";
 import { type TensorData, writeSafetensors } from "../../../lib/checkpoint/mod.ts";
 import { openClipFile } from "../../../models/clip/weights.ts";
+import { assertClose } from "../../assert.ts";
 import { fixture, fixturePath, hasFixtures } from "../../fixtures.ts";
 import { temporaryFolder } from "../../temporary.ts";
-import { tinyTensors, writeTiny } from "./tiny.ts";
+import { tinyResNetTensors, tinyTensors, writeTiny } from "./tiny.ts";
 
 const ignore = !hasFixtures;
 
@@ -98,9 +99,11 @@ Deno.test({
 });
 
 /** What opening says of the tiny model after a change to its tensors. */
-async function refusal(change: (tensors: Map<string, TensorData>) => void): Promise<string> {
+async function refusal(
+  change: (tensors: Map<string, TensorData>) => void,
+  tensors = tinyTensors(),
+): Promise<string> {
   using folder = temporaryFolder();
-  const tensors = tinyTensors();
   change(tensors);
   const path = await writeTiny(folder.file("clip.safetensors"), tensors);
   try {
@@ -167,6 +170,75 @@ Deno.test("openClipFile() refuses towers that do not fit together, and odd numbe
     await refusal((tensors) => tensors.set("visual.positional_embedding", zeros(7, 64))),
     /its images have 7 positions; one for the class and a square number/,
   );
+});
+
+Deno.test("openClipFile() counts the blocks of each layer of a ResNet", async () => {
+  using folder = temporaryFolder();
+  using file = await openClipFile(await writeTiny(folder.file("rn.pt"), tinyResNetTensors()));
+  assert.deepEqual(file.architecture.image, {
+    kind: "resnet",
+    imageSize: 32,
+    width: 4,
+    layers: [1, 2, 1, 1],
+    heads: 2,
+  });
+});
+
+Deno.test("openClipFile() says what is missing from a ResNet, or of another shape", async () => {
+  const cases: [string, TensorData | null, RegExp][] = [
+    ["visual.conv1.weight", null, /"visual.conv1.weight" is missing/],
+    ["visual.bn2.running_var", null, /"visual.bn2.running_var" is missing/],
+    ["visual.layer4.0.downsample.0.weight", null, /downsample.0.weight" is missing/],
+    ["visual.layer2.1.conv1.weight", zeros(8, 16, 1, 1), /\[8,16,1,1\], \[8,32,1,1\] was expected/],
+    ["visual.layer1.0.bn3.running_mean", zeros(8), /\[8\], \[16\] was expected/],
+    ["visual.attnpool.positional_embedding", zeros(3, 128), /3 positions; one for the mean and a/],
+  ];
+  for (const [name, data, message] of cases) {
+    const change = (tensors: Map<string, TensorData>) =>
+      data ? tensors.set(name, data) : tensors.delete(name);
+    assert.match(await refusal(change, tinyResNetTensors()), message);
+  }
+  const withoutLayer3 = await refusal((tensors) => {
+    for (const name of [...tensors.keys()]) {
+      if (name.startsWith("visual.layer3.")) tensors.delete(name);
+    }
+  }, tinyResNetTensors());
+  assert.match(withoutLayer3, /"visual.layer3.0.conv1.weight" is missing/);
+});
+
+Deno.test("a weight's read() folds the batch norm into the convolution", async () => {
+  using folder = temporaryFolder();
+  const tensors = tinyResNetTensors();
+  const set = (name: string, ...values: number[]) =>
+    tensors.set(`visual.${name}`, { shape: [2], data: Float32Array.from(values) });
+  set("bn1.weight", 3, -2);
+  set("bn1.bias", 0.5, 1);
+  set("bn1.running_mean", 4, 5);
+  set("bn1.running_var", 0.25, 4);
+  const path = await writeTiny(folder.file("rn.safetensors"), tensors);
+  using file = await openClipFile(path);
+  const weight = file.weights.image.get("stem.0.weight")!;
+  assert.deepEqual(weight.shape, [2, 3, 3, 3]);
+  const convolution = tensors.get("visual.conv1.weight")!.data;
+  const scales = [3 / Math.sqrt(0.25 + 1e-5), -2 / Math.sqrt(4 + 1e-5)];
+  const expected = [...convolution].map((x, i) => x * scales[i < 27 ? 0 : 1]!);
+  assertClose(await weight.read(), expected, 1e-7);
+  const bias = [0.5 - 4 * scales[0]!, 1 - 5 * scales[1]!];
+  assertClose(await file.weights.image.get("stem.0.bias")!.read(), bias, 1e-7);
+});
+
+Deno.test("a weight's read() refuses a negative variance", async () => {
+  using folder = temporaryFolder();
+  const tensors = tinyResNetTensors();
+  tensors.get("visual.layer2.1.bn3.running_var")!.data[5] = -0.5;
+  const path = await writeTiny(folder.file("rn.safetensors"), tensors);
+  using file = await openClipFile(path);
+  for (const name of ["weight", "bias"]) {
+    await assert.rejects(file.weights.image.get(`layers.1.1.expand.${name}`)!.read(), {
+      name: "CheckpointError",
+      message: /^Cannot load "visual.layer2.1.bn3.running_var" from .*: element 5 is -0.5;/,
+    });
+  }
 });
 
 Deno.test("openClipFile() says what it found in place of a CLIP", async () => {
