@@ -27,6 +27,8 @@ const LINE_MS = 30_000;
 const WINDOW = 20;
 const MAX_BAR = 30;
 const MIN_BAR = 6;
+/** Columns for brackets and the gap behind. */
+const AROUND_BAR = 4;
 
 /** A bar on a terminal, a line now and then elsewhere; on stderr. */
 export class Progress {
@@ -117,12 +119,13 @@ function plainLine(facts: Facts): string {
 /** One line of at most `width` columns: where there is little room, the least important goes. */
 function barLine(share: number, facts: Facts, width: number): string {
   let shown = facts;
-  for (const name of ["rate", "left", "note"] as const) {
-    if (plainLine(shown).length + MIN_BAR + 4 <= width) break;
+  for (const name of ["rate", "left"] as const) {
+    if (plainLine(shown).length + MIN_BAR + AROUND_BAR <= width) break;
     shown = { ...shown, [name]: "" };
   }
+  if (plainLine(shown).length > width) shown = { ...shown, note: "" };
   const text = plainLine(shown);
-  const room = Math.min(MAX_BAR, width - text.length - 4);
+  const room = Math.min(MAX_BAR, width - text.length - AROUND_BAR);
   if (room < MIN_BAR) return text.slice(0, Math.max(0, width));
   const filled = Math.round(room * Math.min(1, share));
   return `[${"=".repeat(filled)}${" ".repeat(room - filled)}]  ${text}`;
