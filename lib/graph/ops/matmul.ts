@@ -3,11 +3,13 @@ import lanesWgsl from "../../../kernels/common/lanes.wgsl" with { type: "text" }
 import outerWgsl from "../../../kernels/common/outer.wgsl" with { type: "text" };
 import tileWgsl from "../../../kernels/common/tile.wgsl" with { type: "text" };
 import matmulCpuWgsl from "../../../kernels/matmul_cpu.wgsl" with { type: "text" };
+import matmulSmallWgsl from "../../../kernels/matmul_small.wgsl" with { type: "text" };
 import matmulTiledWgsl from "../../../kernels/matmul_tiled.wgsl" with { type: "text" };
 import { LANES } from "../../gpu/device.ts";
 import { ShapeError } from "../../errors.ts";
 import { defineOp, type Kernel, type Op } from "../op.ts";
 import { numel, type Shape, type Tensor } from "../tensor.ts";
+import { PER_ELEMENT, perElement } from "./launch.ts";
 import { reshape } from "./shape.ts";
 import { sum } from "./reduce.ts";
 
@@ -56,8 +58,12 @@ function params({ a, b }: Record<"a" | "b", Tensor>, attrs: MatmulAttrs) {
   const [a_m, a_k] = attrs.transposeA ? [1, M] : [K, 1];
   const [b_k, b_n] = attrs.transposeB ? [1, K] : [N, 1];
   const [a_batch, b_batch] = [aBatched ? M * K : 0, bBatched ? K * N : 0];
-  return { products: numel(batch), M, N, K, a_batch, a_m, a_k, b_batch, b_k, b_n };
+  const products = numel(batch);
+  return { count: products * M * N, products, M, N, K, a_batch, a_m, a_k, b_batch, b_k, b_n };
 }
+
+/** Multiplications up to which a software adapter takes the small kernel: a tenth of a millisecond. */
+const SMALL = 2 ** 17;
 
 /** Grid of one workgroup per `rows` x `columns` block of each product. */
 function blocks(rows: number, columns: number) {
@@ -96,6 +102,16 @@ export const matmul: Op<"a" | "b", MatmulAttrs> = defineOp({
     return [...batch, M, N];
   },
   kernels: [
+    // Drivers of software adapters take 0.2 to 0.4 s to compile the large ones, this one 0.03 s.
+    {
+      name: "matmul_small",
+      source: matmulSmallWgsl,
+      when: (adapter, { count, K }) => adapter === "cpu" && count! * K! <= SMALL,
+      params,
+      consts: PER_ELEMENT,
+      grid: perElement,
+      rereads: true,
+    },
     // Up to 16 rows, blocks of 32 would mostly compute rows that are not there.
     cpuKernel("matmul_cpu_few", 8, 32, (M) => M <= 16),
     cpuKernel("matmul_cpu", 32, 64, () => true),
