@@ -120,9 +120,18 @@ async function readConfig(file: string): Promise<unknown> {
   }
 }
 
+/** A tensor of every StyleGAN2 generator in rosinality's layout. */
+const GENERATOR = /^(g_ema\.)?conv1\.conv\.weight$/;
+
 function recogniseLayout({ file, tensors }: Checkpoint): Layout {
   if (tensors.has(HALLMARKS.openai) || tensors.has(HALLMARKS.resnet)) return "openai";
   if (tensors.has(HALLMARKS.huggingface)) return "huggingface";
+  if (tensors.keys().some((name) => GENERATOR.test(name))) {
+    throw new CheckpointError(
+      `Cannot load CLIP from "${file}": it is a StyleGAN2 generator; give it where a generator is ` +
+        `asked for`,
+    );
+  }
   const found = tensors.keys().take(3).map((name) => `"${name}"`).toArray().join(", ");
   throw new CheckpointError(
     `Cannot load CLIP from "${file}": it is no CLIP model, its ${tensors.size} tensors ` +
