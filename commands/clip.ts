@@ -24,10 +24,11 @@ interface Flags {
 }
 
 const NOTES = `
-FILE.safetensors gets image_features [n, d] and text_features [m, d], as the model
-gives them: not of unit length. A file of --images holds images [n, 3, h, w] in
-[-1, 1], which are resized and normalised as when adapting, or pixel_values, which
-are taken as they are. PNG files get CLIP's own preprocessing.
+FILE.safetensors gets image_features [n, d] and text_features [m, d], as the
+model gives them: not of unit length. A file of --images holds images
+[n, 3, h, w] in [-1, 1], which are resized and normalised as when adapting, or
+pixel_values, which are taken as they are. PNG files get CLIP's own
+preprocessing.
 
 Examples:
   nada clip --clip ViT-B-32.pt --images a.png b.png --texts "a cat" "a dog" \\

@@ -105,7 +105,9 @@ async function draw(
   const total = set.pictures.length;
   const gpu = await Gpu.open();
   try {
-    const batch = Math.min(wanted ?? fittingBatch(a, gpu.limits.bindingBytes), total);
+    const most = Math.min(wanted ?? fittingBatch(a, gpu.limits.bindingBytes), total);
+    // As many batches, but of equal size: what is missing in the last would be drawn for nothing.
+    const batch = Math.ceil(total / Math.ceil(total / most));
     const generator = await uploadGenerator(gpu, weights);
     const sampler = await Sampler.create(gpu, generator, { batch, noise });
     using progress = quiet ? null : new Progress({ total, unit: "images" });
