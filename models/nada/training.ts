@@ -27,7 +27,7 @@ import {
 } from "../stylegan2/generator.ts";
 import { type NoiseMode, noNoises, randomNoises } from "../stylegan2/noise.ts";
 import type { GeneratorWeights, HostTensor } from "../stylegan2/weights.ts";
-import { directionalLoss } from "./losses.ts";
+import { directionalLoss } from "./losses/mod.ts";
 
 /** StyleGAN2's training code scales Adam for a regulariser every 4 steps, and NADA keeps that. */
 const LAZY = 4 / 5;

@@ -1,5 +1,6 @@
-/** Losses on image features, as graphs (StyleGAN-NADA, Gal et al. 2022, section 4.1). */
+/** The directional loss (StyleGAN-NADA, Gal et al. 2022, section 4.1). */
 import {
+  abs,
   add,
   div,
   greaterEqual,
@@ -10,8 +11,8 @@ import {
   sub,
   sum,
   unit,
-} from "../../lib/graph/ops/mod.ts";
-import { constant, type Tensor } from "../../lib/graph/tensor.ts";
+} from "../../../lib/graph/ops/mod.ts";
+import { constant, type Tensor } from "../../../lib/graph/tensor.ts";
 
 /**
  * Below this, a difference of two unit vectors is float32 rounding: the images are equal, and the
@@ -38,12 +39,28 @@ export function editDirection(frozen: Tensor, adapted: Tensor): Tensor {
   return div(edit, sqrt(safe2));
 }
 
+/** How two unit vectors are compared: by angle, or by mean squared or absolute difference. */
+export type DirectionDistance = "cosine" | "mse" | "mae";
+
 /**
- * The directional loss: `1 - cos(edit direction, text direction)`, mean over the batch (section
- * 4.1, equation 1). Features `[n, d]`, text direction `[1, d]`, a unit
- * vector → `[]`, from 0 to 2.
+ * The directional loss: how far the edit is from the wanted direction, mean over the batch; by
+ * default `1 - cos` of the two, from 0 to 2 (section 4.1, equation 1). Features `[n, d]`, the
+ * wanted direction a unit vector `[1, d]` → `[]`.
  */
-export function directionalLoss(frozen: Tensor, adapted: Tensor, textDirection: Tensor): Tensor {
-  // Both are unit vectors, so their cosine is their product.
-  return mean(sub(1, sum(mul(editDirection(frozen, adapted), textDirection), [1])));
+export function directionalLoss(
+  frozen: Tensor,
+  adapted: Tensor,
+  wanted: Tensor,
+  distance: DirectionDistance = "cosine",
+): Tensor {
+  const edit = editDirection(frozen, adapted);
+  switch (distance) {
+    case "cosine":
+      // Both are unit vectors, so their cosine is their product.
+      return mean(sub(1, sum(mul(edit, wanted), [1])));
+    case "mse":
+      return mean(square(sub(edit, wanted)));
+    case "mae":
+      return mean(abs(sub(edit, wanted)));
+  }
 }
