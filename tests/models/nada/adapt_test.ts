@@ -172,7 +172,7 @@ Deno.test("adapt() writes nothing when what it is given is no good", async () =>
     [{ trainGenerator: other }, /they differ in architecture \(8x8, z 6, channels 7 3/],
     [{ generator: nan }, /"conv1.conv.weight" holds NaN at index 5/],
     [{ generator: options.clip }, /it is a CLIP model/],
-    [{ clip: options.generator }, /it is no CLIP model/],
+    [{ clip: options.generator }, /it is a StyleGAN2 generator/],
     [{ batch: 2 ** 22 }, /use a smaller batch/],
   ];
   const before = { ...gpu.allocated };
