@@ -2,7 +2,7 @@
 //
 //   x, out  [rows, cols]   row-major
 //
-// One workgroup of WG threads per row; each thread takes every WG-th element. The variance is
+// One workgroup of WG threads per row (common/row_*.wgsl); each thread takes every WG-th element. The variance is
 // summed from differences to the mean, in a second pass: E[x^2] - E[x]^2 would cancel.
 
 struct Params { rows: u32, cols: u32, eps: f32 }
@@ -11,36 +11,23 @@ struct Params { rows: u32, cols: u32, eps: f32 }
 @group(0) @binding(1) var<storage, read_write> out: array<f32>;
 @group(0) @binding(2) var<uniform>             p: Params;
 
-var<workgroup> partial: array<f32, WG>;
-
-fn total(lane: u32, value: f32) -> f32 {
-  partial[lane] = value;
-  for (var half = WG / 2u; half > 0u; half /= 2u) {
-    workgroupBarrier();
-    if (lane < half) { partial[lane] += partial[lane + half]; }
-  }
-  workgroupBarrier();
-  let sum = partial[0];
-  workgroupBarrier();
-  return sum;
-}
-
 @compute @workgroup_size(WG)
 fn main(@builtin(workgroup_id) group: vec3<u32>, @builtin(local_invocation_index) lane: u32) {
   let row = group.y * ROW_GROUPS + group.x;
   if (row >= p.rows) { return; }
   let start = row * p.cols;
+  let cols = f32(p.cols);
 
   var sum = 0.0;
   for (var k = lane; k < p.cols; k += WG) { sum += load_x(start + k); }
-  let mean = total(lane, sum) / f32(p.cols);
+  let mean = total(lane, sum) / cols;
 
   var squares = 0.0;
   for (var k = lane; k < p.cols; k += WG) {
     let d = load_x(start + k) - mean;
     squares += d * d;
   }
-  let scale = inverseSqrt(total(lane, squares) / f32(p.cols) + p.eps);
+  let scale = inverseSqrt(total(lane, squares) / cols + p.eps);
 
   for (var k = lane; k < p.cols; k += WG) {
     let i = start + k;

@@ -4,8 +4,8 @@
 //
 //   x, gy, out  [rows, cols]   row-major
 //
-// One workgroup of WG threads per row; each thread takes every WG-th element. y is made again from
-// x, so that it need not be kept.
+// One workgroup of WG threads per row (common/row_*.wgsl); each thread takes every WG-th element.
+// y is made again from x, so that it need not be kept.
 
 struct Params { rows: u32, cols: u32, eps: f32 }
 
@@ -14,25 +14,12 @@ struct Params { rows: u32, cols: u32, eps: f32 }
 @group(0) @binding(2) var<storage, read_write> out: array<f32>;
 @group(0) @binding(3) var<uniform>             p: Params;
 
-var<workgroup> partial: array<f32, WG>;
-
-fn mean_of(lane: u32, value: f32) -> f32 {
-  partial[lane] = value;
-  for (var half = WG / 2u; half > 0u; half /= 2u) {
-    workgroupBarrier();
-    if (lane < half) { partial[lane] += partial[lane + half]; }
-  }
-  workgroupBarrier();
-  let sum = partial[0];
-  workgroupBarrier();
-  return sum / f32(p.cols);
-}
-
 @compute @workgroup_size(WG)
 fn main(@builtin(workgroup_id) group: vec3<u32>, @builtin(local_invocation_index) lane: u32) {
   let row = group.y * ROW_GROUPS + group.x;
   if (row >= p.rows) { return; }
   let start = row * p.cols;
+  let cols = f32(p.cols);
 
   var sum_x = 0.0;
   var sum_g = 0.0;
@@ -40,8 +27,8 @@ fn main(@builtin(workgroup_id) group: vec3<u32>, @builtin(local_invocation_index
     sum_x += load_x(start + k);
     sum_g += load_gy(start + k);
   }
-  let mean_x = mean_of(lane, sum_x);
-  let mean_g = mean_of(lane, sum_g);
+  let mean_x = total(lane, sum_x) / cols;
+  let mean_g = total(lane, sum_g) / cols;
 
   var squares = 0.0;
   var products = 0.0;
@@ -50,8 +37,8 @@ fn main(@builtin(workgroup_id) group: vec3<u32>, @builtin(local_invocation_index
     squares += d * d;
     products += d * load_gy(start + k);
   }
-  let scale = inverseSqrt(mean_of(lane, squares) + p.eps);
-  let mean_gy = mean_of(lane, products) * scale;
+  let scale = inverseSqrt(total(lane, squares) / cols + p.eps);
+  let mean_gy = total(lane, products) / cols * scale;
 
   for (var k = lane; k < p.cols; k += WG) {
     let i = start + k;

@@ -2,15 +2,13 @@
 //
 //   x, out  [rows, cols]   row-major
 //
-// One workgroup of WG threads per row; each thread takes every WG-th element.
+// One workgroup of WG threads per row (common/row_*.wgsl); each thread takes every WG-th element.
 
 struct Params { rows: u32, cols: u32 }
 
 @group(0) @binding(0) var<storage, read>       x: array<f32>;
 @group(0) @binding(1) var<storage, read_write> out: array<f32>;
 @group(0) @binding(2) var<uniform>             p: Params;
-
-var<workgroup> partial: array<f32, WG>;
 
 @compute @workgroup_size(WG)
 fn main(@builtin(workgroup_id) group: vec3<u32>, @builtin(local_invocation_index) lane: u32) {
@@ -19,29 +17,16 @@ fn main(@builtin(workgroup_id) group: vec3<u32>, @builtin(local_invocation_index
   let start = row * p.cols;
 
   // Every thread begins with an element of the row, so short rows need no neutral value.
-  var largest = load_x(start + min(lane, p.cols - 1u));
-  for (var k = lane; k < p.cols; k += WG) { largest = max(largest, load_x(start + k)); }
-  partial[lane] = largest;
-  for (var half = WG / 2u; half > 0u; half /= 2u) {
-    workgroupBarrier();
-    if (lane < half) { partial[lane] = max(partial[lane], partial[lane + half]); }
-  }
-  workgroupBarrier();
-  let m = partial[0];
-  workgroupBarrier();
+  var high = load_x(start + min(lane, p.cols - 1u));
+  for (var k = lane; k < p.cols; k += WG) { high = max(high, load_x(start + k)); }
+  let m = largest(lane, high);
 
   var sum = 0.0;
   for (var k = lane; k < p.cols; k += WG) { sum += exp(load_x(start + k) - m); }
-  partial[lane] = sum;
-  for (var half = WG / 2u; half > 0u; half /= 2u) {
-    workgroupBarrier();
-    if (lane < half) { partial[lane] += partial[lane + half]; }
-  }
-  workgroupBarrier();
-  let total = partial[0];
+  let all = total(lane, sum);
 
   for (var k = lane; k < p.cols; k += WG) {
     let i = start + k;
-    out[i] = epilogue(exp(load_x(i) - m) / total, i);
+    out[i] = epilogue(exp(load_x(i) - m) / all, i);
   }
 }

@@ -1,4 +1,8 @@
-/** Grid shapes that several kernels share. */
+/** Grids, and forms of kernels, that several ops share. */
+import rowLanesWgsl from "../../../kernels/common/row_lanes.wgsl" with { type: "text" };
+import rowWorkgroupWgsl from "../../../kernels/common/row_workgroup.wgsl" with { type: "text" };
+import { LANES } from "../../gpu/device.ts";
+import type { Kernel } from "../op.ts";
 
 /** Workgroups in one row of the grid; WebGPU allows 65,535 along an axis. */
 export const ROW_GROUPS = 32768;
@@ -11,12 +15,26 @@ export function perElement({ count }: Record<string, number>): [number, number, 
   return foldGroups(Math.ceil(count! / PER_ELEMENT.WG));
 }
 
-/** Constants of kernels with one workgroup per row. */
-export const PER_ROW = { WG: 64, ROW_GROUPS };
+/** Threads for a row on a GPU; shorter rows leave some of them idle. */
+export const ROW_THREADS = 64;
 
-/** Grid of kernels with one workgroup per row; `rows` rows. */
-export function perRow({ rows }: Record<string, number>): [number, number, number] {
-  return foldGroups(rows!);
+/** The two forms of a kernel with one workgroup per row; its parameters have `rows`. */
+export function rowKernels<I extends string, A>(
+  { source, ...kernel }: Pick<Kernel<I, A>, "name" | "source" | "params" | "when">,
+): Kernel<I, A>[] {
+  const { name, when = () => true } = kernel;
+  const grid = ({ rows }: Record<string, number>) => foldGroups(rows!);
+  return [
+    {
+      ...kernel,
+      name: `${name}_cpu`,
+      when: (adapter, params) => adapter === "cpu" && when(adapter, params),
+      source: rowLanesWgsl + source,
+      consts: { WG: LANES, ROW_GROUPS },
+      grid,
+    },
+    { ...kernel, source: rowWorkgroupWgsl + source, consts: { WG: ROW_THREADS, ROW_GROUPS }, grid },
+  ];
 }
 
 /** Folds a long row of workgroups into several: the kernel finds its place by ROW or ROW_GROUPS. */

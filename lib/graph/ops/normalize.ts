@@ -5,7 +5,7 @@ import softmaxWgsl from "../../../kernels/softmax.wgsl" with { type: "text" };
 import { defineOp, type HostTensor, type Op } from "../op.ts";
 import { dims, type Tensor } from "../tensor.ts";
 import { add, div, mul, neg, rsqrt, square, sub } from "./elementwise.ts";
-import { PER_ROW, perRow } from "./launch.ts";
+import { rowKernels } from "./launch.ts";
 import { mean, sum } from "./reduce.ts";
 
 const rowParams = (x: Tensor) => {
@@ -28,13 +28,11 @@ const average = (values: number[]) => values.reduce((a, b) => a + b, 0) / values
 const softmaxOp: Op<"x", Record<never, never>> = defineOp({
   name: "softmax",
   shape: ({ x }) => x.shape,
-  kernels: [{
+  kernels: rowKernels({
     name: "softmax",
     source: softmaxWgsl,
     params: ({ x }) => rowParams(x),
-    consts: PER_ROW,
-    grid: perRow,
-  }],
+  }),
   reference: ({ x }) =>
     mapRows(x, (row) => {
       const exps = row.map((value) => Math.exp(value - Math.max(...row)));
@@ -57,13 +55,11 @@ export const softmax = (x: Tensor): Tensor => softmaxOp({ x }, {});
 const normalizeOp: Op<"x", { eps: number }> = defineOp({
   name: "normalize",
   shape: ({ x }) => x.shape,
-  kernels: [{
+  kernels: rowKernels({
     name: "normalize",
     source: normalizeWgsl,
     params: ({ x }, { eps }) => ({ ...rowParams(x), eps }),
-    consts: PER_ROW,
-    grid: perRow,
-  }],
+  }),
   reference: ({ x }, { eps }) =>
     mapRows(x, (row) => {
       const m = average(row);
@@ -83,13 +79,11 @@ export const normalize = (x: Tensor, eps: number): Tensor => normalizeOp({ x }, 
 const normalizeGrad: Op<"x" | "gy", { eps: number }> = defineOp({
   name: "normalize_grad",
   shape: ({ x }) => x.shape,
-  kernels: [{
+  kernels: rowKernels({
     name: "normalize_grad",
     source: normalizeGradWgsl,
     params: ({ x }, { eps }) => ({ ...rowParams(x), eps }),
-    consts: PER_ROW,
-    grid: perRow,
-  }],
+  }),
   reference: ({ x, gy }, { eps }) =>
     mapRows(x, (row, start) => {
       const g = row.map((_, k) => gy.data[start + k]!);

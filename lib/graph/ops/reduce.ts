@@ -5,7 +5,7 @@ import { ShapeError } from "../../errors.ts";
 import { defineOp, type Op } from "../op.ts";
 import { dims, numel, type Tensor } from "../tensor.ts";
 import { mul } from "./elementwise.ts";
-import { PER_ELEMENT, PER_ROW, perElement, perRow } from "./launch.ts";
+import { PER_ELEMENT, perElement, ROW_THREADS, rowKernels } from "./launch.ts";
 import { expand, reshape } from "./shape.ts";
 
 /** `out[a, b] = Σ_k x[a, k, b]` for x `[outer, len, inner]`. */
@@ -16,17 +16,15 @@ const sumMiddle: Op<"x", Record<never, never>> = defineOp({
     return [outer, inner];
   },
   kernels: [
-    {
+    ...rowKernels<"x", Record<never, never>>({
       name: "sum_rows",
       source: sumRowsWgsl,
-      when: (_, { inner, cols }) => inner === 1 && cols! >= PER_ROW.WG,
+      when: (_, { inner, cols }) => inner === 1 && cols! >= ROW_THREADS,
       params({ x }) {
         const { outer, len, inner } = dims(x, "outer len inner");
         return { rows: outer, cols: len, inner };
       },
-      consts: PER_ROW,
-      grid: perRow,
-    },
+    }),
     {
       name: "sum_strided",
       source: sumStridedWgsl,
