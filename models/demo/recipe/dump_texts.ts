@@ -4,6 +4,8 @@
  *     deno run --allow-read --allow-write models/demo/recipe/dump_texts.ts FOLDER COUNT SEED
  *
  *   captions.u8  [COUNT, styles, CAPTIONS, CONTEXT]  rows of the cut vocabulary
+ *   claims.i8    [COUNT, styles, CAPTIONS, 1 + attributes]  the style and the classes that a
+ *                caption names, -1 for what it leaves open
  *   classes.i8   [COUNT, attributes]                 which class a scene is in, -1 for none
  *   texts.json   the cut vocabulary (ids of CLIP's tokens), the styles, and the questions that
  *                zero-shot classification asks, all as tokens
@@ -59,13 +61,18 @@ const z = Float32Array.from(new RandomState(seed).randn(count * LATENT_SIZE));
 const stream = new RandomState(seed + 1000);
 const random = () => stream.randomSample(1)[0]!;
 const captions = new Uint8Array(count * STYLE_NAMES.length * CAPTIONS * CONTEXT);
+const claims = new Int8Array(count * STYLE_NAMES.length * CAPTIONS * (1 + ATTRIBUTES.length));
 const classes = new Int8Array(count * ATTRIBUTES.length);
 for (let n = 0, at = 0; n < count; n++) {
   const scene = sceneFromLatent(z.subarray(n * LATENT_SIZE, (n + 1) * LATENT_SIZE));
   classes.set(ATTRIBUTES.map((name) => classOf(name, scene[name])), n * ATTRIBUTES.length);
   for (const style of STYLE_NAMES) {
-    for (let k = 0; k < CAPTIONS; k++, at += CONTEXT) {
-      captions.set(tokens(caption(scene, style, random)), at);
+    for (let k = 0; k < CAPTIONS; k++, at++) {
+      const made = caption(scene, style, random);
+      captions.set(tokens(made.text), at * CONTEXT);
+      const named = ATTRIBUTES.map((name) => made.classes[name] ?? -1);
+      const styleIndex = made.style === null ? -1 : STYLE_NAMES.indexOf(made.style);
+      claims.set([styleIndex, ...named], at * (1 + ATTRIBUTES.length));
     }
   }
 }
@@ -94,5 +101,6 @@ const texts = {
 };
 await Deno.mkdir(folder, { recursive: true });
 await Deno.writeFile(join(folder, "captions.u8"), captions);
+await Deno.writeFile(join(folder, "claims.i8"), new Uint8Array(claims.buffer));
 await Deno.writeFile(join(folder, "classes.i8"), new Uint8Array(classes.buffer));
 await Deno.writeTextFile(join(folder, "texts.json"), JSON.stringify(texts));

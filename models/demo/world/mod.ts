@@ -5,7 +5,7 @@ import type { Picture } from "./picture.ts";
 import { type StyleName, STYLES } from "./styles/mod.ts";
 
 export * from "./attributes.ts";
-export { caption, fill } from "./captions.ts";
+export { type Caption, caption, fill } from "./captions.ts";
 export { drawFace } from "./face.ts";
 export { type Picture, toImage } from "./picture.ts";
 export { STYLE_NAMES, type StyleName, STYLES } from "./styles/mod.ts";

@@ -4,12 +4,14 @@ import { tokenize } from "../../../../models/clip/tokenizer.ts";
 import {
   ATTRIBUTE_WORDS,
   ATTRIBUTES,
+  type Caption,
   caption,
   classOf,
   fill,
   type Scene,
   STYLE_NAMES,
   STYLE_WORDS,
+  type StyleName,
 } from "../../../../models/demo/world/mod.ts";
 
 const BEARDED: Scene = {
@@ -18,7 +20,7 @@ const BEARDED: Scene = {
   hairColour: 0.5,
 };
 
-function captions(count: number, style: typeof STYLE_NAMES[number]): string[] {
+function captions(count: number, style: StyleName): Caption[] {
   const stream = new RandomState(3);
   const random = () => stream.randomSample(1)[0]!;
   return Array.from({ length: count }, () => caption(BEARDED, style, random));
@@ -26,25 +28,31 @@ function captions(count: number, style: typeof STYLE_NAMES[number]): string[] {
 
 Deno.test("caption() names its style, or none, and never another one", () => {
   for (const style of STYLE_NAMES) {
-    const texts = captions(100, style);
-    const own = texts.filter((text) => STYLE_WORDS[style].some((name) => text.includes(name)));
+    const all = captions(100, style);
+    const own = all.filter((one) => one.style === style);
     assert.ok(own.length > 70 && own.length < 100);
-    for (const text of texts.filter((text) => !own.includes(text))) {
+    for (const { text } of own) {
+      assert.ok(STYLE_WORDS[style].some((name) => text.includes(name)), text);
+    }
+    for (const { text } of all.filter((one) => one.style === null)) {
       assert.match(text, /^(a person|a face|this is a person) /);
     }
   }
 });
 
-Deno.test("caption() says only what is true of the scene", () => {
-  for (const text of captions(300, "photo")) {
+Deno.test("caption() says only what is true of the scene, and lists what it says", () => {
+  const all = captions(300, "photo");
+  for (const { text, classes } of all) {
     assert.doesNotMatch(text, /without a beard|black hair|brown hair|blond hair|white hair/);
+    assert.equal(/red hair/.test(text), classes.hairColour === 2);
+    assert.equal(/with a beard/.test(text), classes.beard === 1);
   }
-  assert.ok(captions(300, "photo").some((text) => text.endsWith("with a beard")));
+  assert.ok(all.some(({ classes }) => classes.beard === 1));
 });
 
 Deno.test("caption() fits a context of 32 tokens", () => {
   for (const style of STYLE_NAMES) {
-    for (const text of captions(50, style)) tokenize(text, { contextLength: 32 });
+    for (const { text } of captions(50, style)) tokenize(text, { contextLength: 32 });
   }
 });
 
