@@ -1,0 +1,174 @@
+/**
+ * The adaptive layer choice (StyleGAN-NADA, section 4.2): codes of some latents are moved in W+
+ * towards the target text, and the layers whose codes moved most are the ones to train.
+ */
+import { UserError } from "../../lib/errors.ts";
+import type { Gpu } from "../../lib/gpu/device.ts";
+import { DeviceTensor } from "../../lib/graph/device_tensor.ts";
+import { grad } from "../../lib/graph/grad.ts";
+import { abs, add, assign, mean, mul, sub } from "../../lib/graph/ops/mod.ts";
+import { Program } from "../../lib/graph/program.ts";
+import { input, numel, state, type Tensor } from "../../lib/graph/tensor.ts";
+import type { Clip } from "../clip/clip.ts";
+import type { ResizeVariant } from "../clip/preprocess.ts";
+import type { Architecture } from "../stylegan2/architecture.ts";
+import type { DeviceGenerator } from "../stylegan2/device.ts";
+import { broadcastW, mapping, parameterLeaves, synthesis } from "../stylegan2/generator.ts";
+import { fixedNoises, type NoiseMode, noNoises, randomNoises } from "../stylegan2/noise.ts";
+import { globalLoss, type GlobalTarget } from "./losses/mod.ts";
+
+/** Step of the gradient descent in W+. */
+const LEARNING_RATE = 0.01;
+
+/** A CLIP model that judges the images by the target text alone, without an article. */
+export interface SelectionJudge {
+  readonly clip: Clip;
+  /** Models with weight 0 are left out. */
+  readonly weight: number;
+  readonly target: GlobalTarget;
+}
+
+export interface SelectionModels {
+  /** Its mapping network gives the codes. */
+  readonly frozen: DeviceGenerator;
+  /** Its synthesis network, as it is at each choice, draws the images. */
+  readonly trained: DeviceGenerator;
+  readonly judges: readonly SelectionJudge[];
+}
+
+export interface SelectionOptions {
+  /** Latents at a time. */
+  readonly batch: number;
+  /** Steps of gradient descent. */
+  readonly iterations: number;
+  /** Layers to choose. */
+  readonly count: number;
+  readonly noise: NoiseMode;
+  readonly clipResize: ResizeVariant;
+}
+
+export interface SelectionInputs {
+  /** `[batch, zSize]` */
+  readonly z: Float32Array<ArrayBuffer>;
+  /** Seed and counter of random noise; iteration i takes the counter + i. */
+  readonly noiseKey: Uint32Array<ArrayBuffer>;
+}
+
+export interface LayerChoice {
+  /** How far the codes moved, one number for each of `selectableLayers`. */
+  readonly weights: Float32Array;
+  /** Indices into `selectableLayers`, those that moved most first. */
+  readonly chosen: readonly number[];
+  /** Their names. */
+  readonly layers: readonly string[];
+}
+
+/**
+ * The layers that can be chosen, by the index of their code. This is the reference's list: it has
+ * to_rgb1 at 1, so that all later ones are one off from the row of w+ that styles them.
+ */
+export function selectableLayers({ convs }: Architecture): string[] {
+  const [first, ...rest] = convs.map(({ name }) => name);
+  return [first!, "to_rgb1", ...rest];
+}
+
+/**
+ * Whether `count` layers are all that can be chosen: then there is nothing to find out. Throws a
+ * UserError for more than there are, and for no whole number from 1 on.
+ */
+export function choosesAll(a: Architecture, count: number): boolean {
+  const layers = selectableLayers(a).length;
+  if (Number.isInteger(count) && count >= 1 && count <= layers) return count === layers;
+  throw new UserError(
+    `Cannot choose ${count} layers: this generator has ${layers} to choose from; pass ` +
+      `--auto-layer-k with a whole number from 1 to ${layers}, where ${layers} trains them all`,
+  );
+}
+
+export class LayerSelection {
+  private constructor(
+    private readonly options: SelectionOptions,
+    private readonly architecture: Architecture,
+    private readonly program: Program,
+    /** What gradient descent has added to the codes, `[batch, wCount, wSize]`. */
+    private readonly moved: DeviceTensor,
+  ) {}
+
+  /** Compiles one step of the descent. It reads the generators' tensors as they are at each choice. */
+  static async create(
+    gpu: Gpu,
+    { frozen, trained, judges }: SelectionModels,
+    options: SelectionOptions,
+  ): Promise<LayerSelection> {
+    const a = trained.architecture;
+    const { batch, clipResize } = options;
+    const codes = mapping(
+      parameterLeaves(a, frozenName),
+      a,
+      input("z", [batch, a.zSize]),
+    );
+    // What was moved is kept apart from the codes: beside them, most of its digits would be lost.
+    const moved = state("moved", [batch, a.wCount, a.wSize]);
+    const wPlus = add(broadcastW(a, codes), moved);
+    const { image } = synthesis(parameterLeaves(a), a, wPlus, noiseLeaves(a, options));
+    const asked = judges.filter(({ weight }) => weight !== 0);
+    const loss = asked
+      .map(({ clip, weight, target }) =>
+        mul(globalLoss(clip.imageFeatures(image, clipResize), target), weight)
+      )
+      .reduce(add);
+    const [gradient] = grad(loss, [moved]);
+    const after = sub(moved, mul(gradient!, LEARNING_RATE));
+
+    const towers = await Promise.all(asked.map(({ clip }) => clip.imageState()));
+    const kept = new DeviceTensor(gpu, moved.shape, "moved codes");
+    try {
+      const program = await Program.compile(gpu, {
+        outputs: { weights: mean(abs(after), [0, 2]) },
+        updates: [assign({ state: moved, value: after }, {})],
+        state: {
+          ...Object.assign({}, ...towers),
+          ...Object.fromEntries(
+            Object.entries(frozen.tensors).map(([name, tensor]) => [frozenName(name), tensor]),
+          ),
+          ...trained.tensors,
+          moved: kept,
+        },
+      });
+      return new LayerSelection(options, a, program, kept);
+    } catch (error) {
+      kept.dispose();
+      throw error;
+    }
+  }
+
+  /** Moves the codes of these latents and says which layers that concerns most. */
+  async choose({ z, noiseKey: [seed, counter] }: SelectionInputs): Promise<LayerChoice> {
+    this.moved.write(new Float32Array(numel(this.moved.shape)));
+    let weights: Float32Array = new Float32Array(this.architecture.wCount);
+    for (let i = 0; i < this.options.iterations; i++) {
+      const inputs = { z, "noise key": Uint32Array.of(seed!, counter! + i) };
+      weights = (await this.program.run(inputs, { read: ["weights"] })).weights!;
+    }
+    const chosen = [...weights.keys()]
+      .sort((i, k) => weights[k]! - weights[i]!)
+      .slice(0, this.options.count);
+    const names = selectableLayers(this.architecture);
+    return { weights, chosen, layers: chosen.map((index) => names[index]!) };
+  }
+
+  /** Frees all but the generators and the CLIP models. */
+  dispose(): void {
+    this.program.dispose();
+    this.moved.dispose();
+  }
+}
+
+const frozenName = (name: string) => `frozen/${name}`;
+
+/** The trained generator's noise. */
+function noiseLeaves(a: Architecture, { noise, batch }: SelectionOptions): Tensor[] {
+  if (noise === "none") return noNoises(a);
+  if (noise === "random") return randomNoises(a, batch, input("noise key", [2], "u32"));
+  return fixedNoises(a);
+}
