@@ -1,4 +1,4 @@
-import { type Command, InvalidArgumentError, Option } from "commander";
+import { type Command, InvalidArgumentError } from "commander";
 import { existsSync } from "node:fs";
 import { join, relative, resolve } from "node:path";
 import { UserError } from "../lib/errors.ts";
@@ -12,6 +12,8 @@ import {
   type AdaptResult,
   resume,
 } from "../models/nada/adapt.ts";
+import { clipResizeOption, noiseOption, parseCount, parseWhole } from "./options.ts";
+import { checkOutput } from "./output.ts";
 import { Progress } from "./progress.ts";
 
 type Flags =
@@ -70,7 +72,7 @@ export function register(command: Command): void {
     .option("--seed <n>", "seed of latents and noise", parseSeed, 2)
     .option("-o, --out <dir>", "folder of the run, new (default: below ./runs, by the texts)")
     .option("--sample-every <n>", "steps between sample grids, 0 for none", parseWhole, 50)
-    .addOption(noiseOption())
+    .addOption(noiseOption("noise in both generators", "random"))
     .option("--z <file>", "safetensors with the latents, z [steps, batch, z_dim]")
     .option("--templates <file>", "text templates, one a line with {} for the text")
     .addOption(clipResizeOption())
@@ -80,16 +82,6 @@ export function register(command: Command): void {
     .option("--quiet", "no progress")
     .addHelpText("after", EXAMPLES)
     .action((flags: Flags) => run(command, flags));
-}
-
-function noiseOption(): Option {
-  return new Option("--noise <mode>", "noise in both generators")
-    .choices(["random", "const", "none"]).default("random");
-}
-
-function clipResizeOption(): Option {
-  return new Option("--clip-resize <kind>", "how images are resized for CLIP")
-    .choices(["bicubic", "bicubic-antialias"]).default("bicubic");
 }
 
 async function run(command: Command, flags: Flags): Promise<void> {
@@ -107,6 +99,7 @@ async function run(command: Command, flags: Flags): Promise<void> {
   }
   const options = flags.resume === undefined ? resolveOptions(flags) : null;
   const out = flags.out ?? (options ? freeFolder(options) : "");
+  if (options) await checkOutput(out, { kind: "folder", overwrite: true });
 
   const gpu = await Gpu.open();
   if (flags.profile !== undefined) gpu.profiler = new Profiler();
@@ -240,17 +233,6 @@ function report({ folder, status, stepsDone, lastGrid }: AdaptResult, { json, qu
 /** "sampleEvery" → "--sample-every". */
 function flagName(name: string): string {
   return `--${name.replaceAll(/[A-Z]/g, (letter) => `-${letter.toLowerCase()}`)}`;
-}
-
-function parseWhole(text: string): number {
-  if (/^\d+$/.test(text) && Number(text) <= 1e9) return Number(text);
-  throw new InvalidArgumentError("Expected a whole number from 0 on.");
-}
-
-function parseCount(text: string): number {
-  const count = parseWhole(text);
-  if (count > 0) return count;
-  throw new InvalidArgumentError("Expected a whole number from 1 on.");
 }
 
 function parseSeed(text: string): number {

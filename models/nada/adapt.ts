@@ -9,12 +9,15 @@ import { VERSION } from "../../lib/version.ts";
 import { Clip } from "../clip/clip.ts";
 import type { ResizeVariant } from "../clip/preprocess.ts";
 import { fillTemplates, parseTemplates, TEMPLATES } from "../clip/templates.ts";
+import { fittingBatch } from "../stylegan2/batch.ts";
 import { type DeviceGenerator, readParameters } from "../stylegan2/device.ts";
 import { latentsFromSeeds } from "../stylegan2/latents.ts";
-import type { NoiseMode } from "../stylegan2/noise.ts";
+import { fixedNoiseValues, type NoiseMode } from "../stylegan2/noise.ts";
 import { NotFiniteError, Sampler } from "../stylegan2/sampler.ts";
-import { type GeneratorWeights, readGenerator } from "../stylegan2/weights.ts";
+import type { GeneratorWeights, HostTensor } from "../stylegan2/weights.ts";
 import { writeDelta } from "./delta.ts";
+import { loadGenerator } from "./generator_file.ts";
+import { pictureText } from "./picture_text.ts";
 import { LatentStream, noiseKeys } from "./random_latents.ts";
 import { assertFree, type LogEntry, RunFolder } from "./run_folder.ts";
 import { textDirection } from "./text_direction.ts";
@@ -124,6 +127,8 @@ export async function resume(
 /** The models of a run, on the device. */
 interface Prepared extends Disposable {
   readonly frozen: GeneratorWeights;
+  /** Start of the trained generator. */
+  readonly trained: GeneratorWeights;
   readonly training: Training;
   /** The pictures of the frozen generator. */
   readonly before: Float32Array;
@@ -145,8 +150,8 @@ async function prepare(gpu: Gpu, options: AdaptOptions): Promise<Prepared> {
   const templates = options.templates
     ? parseTemplates(await Deno.readTextFile(options.templates), options.templates)
     : TEMPLATES;
-  const frozen = await loadGenerator(options.generator);
-  const trained = options.trainGenerator ? await loadGenerator(options.trainGenerator) : frozen;
+  const { weights: frozen } = await loadGenerator(options.generator);
+  const { weights: trained } = await loadGenerator(options.trainGenerator ?? options.generator);
   checkSameArchitecture(options, frozen, trained);
   const z = options.z ? await readLatents(options.z, options, frozen.architecture.zSize) : null;
   const clip = await Clip.open(gpu, options.clip);
@@ -168,6 +173,7 @@ async function prepare(gpu: Gpu, options: AdaptOptions): Promise<Prepared> {
     const training = await Training.create(gpu, models, { ...options, clipResize });
     return {
       frozen,
+      trained,
       training,
       before: await sampleImages(gpu, training.frozen),
       z,
@@ -222,7 +228,7 @@ async function train(
     lastGrid = await writeGrid(folder, config, state.step, run.before, after);
     events.onSamples?.(lastGrid);
     await folder.writeState(state, frozen.parameters);
-    await writeAdapted(folder, config, frozen, training.generator);
+    await writeAdapted(folder, config, run);
     await writeChart(folder, config, log);
     savedStep = state.step;
     return true;
@@ -259,8 +265,7 @@ async function train(
 /** Images `[8, 3, r, r]` of the seeds that every run shows. */
 async function sampleImages(gpu: Gpu, generator: DeviceGenerator): Promise<Float32Array> {
   const { architecture } = generator;
-  // At most 4 million pixels at a time keep the memory below that of a training step.
-  const batch = Math.max(1, Math.min(8, Math.floor(2 ** 20 / architecture.resolution ** 2)));
+  const batch = fittingBatch(architecture, gpu.limits.bindingBytes);
   const sampler = await Sampler.create(gpu, generator, { batch });
   try {
     const z = latentsFromSeeds(SAMPLE_SEEDS, architecture.zSize);
@@ -272,7 +277,7 @@ async function sampleImages(gpu: Gpu, generator: DeviceGenerator): Promise<Float
 
 async function writeGrid(
   folder: RunFolder,
-  { options, files, nada }: Config,
+  { options, files }: Config,
   step: number,
   before: Float32Array,
   after: Float32Array,
@@ -288,19 +293,16 @@ async function writeGrid(
     columns: SAMPLE_SEEDS.map((seed) => `seed ${seed}`),
   });
   const file = folder.file(`samples/step_${String(step).padStart(4, "0")}.png`);
-  const about = {
+  const text = pictureText({
     seeds: SAMPLE_SEEDS,
     truncation: SAMPLE_TRUNCATION,
-    step,
     generator: basename(options.generator),
     generatorSha256: files.generator!.sha256,
+    step,
     source: options.source,
     target: options.target,
-  };
-  await writeFileAtomic(
-    file,
-    encodePng(grid, { Software: `nada ${nada}`, nada: JSON.stringify(about) }),
-  );
+  });
+  await writeFileAtomic(file, encodePng(grid, text));
   return file;
 }
 
@@ -312,17 +314,18 @@ async function writeChart(folder: RunFolder, { options }: Config, log: readonly 
   await writeFileAtomic(folder.file("loss.png"), encodePng(chart));
 }
 
-/** Writes the tensors of the generator that differ from the base. */
+/** Writes the tensors of the trained generator that differ from the base's. */
 async function writeAdapted(
   folder: RunFolder,
   config: Config,
-  base: GeneratorWeights,
-  generator: DeviceGenerator,
+  { frozen, trained, training }: Prepared,
 ): Promise<void> {
+  const before = storedTensors(frozen);
+  const after = storedTensors({ ...trained, parameters: await readParameters(training.generator) });
   const changed = new Map(
-    (await readParameters(generator)).entries().filter(([name, { data }]) => {
-      const old = base.parameters.get(name)!.data;
-      return data.some((value, i) => value !== old[i]);
+    after.entries().filter(([name, { data }]) => {
+      const old = before.get(name)?.data;
+      return old !== undefined && data.some((value, i) => value !== old[i]);
     }),
   );
   const { sha256 } = config.files.generator!;
@@ -332,9 +335,11 @@ async function writeAdapted(
   });
 }
 
-async function loadGenerator(path: string): Promise<GeneratorWeights> {
-  using checkpoint = await openCheckpoint(path);
-  return await readGenerator(checkpoint);
+/** Parameters, noise, and the mean w where there is one. */
+function storedTensors(weights: GeneratorWeights): Map<string, HostTensor> {
+  const tensors = new Map([...weights.parameters, ...fixedNoiseValues(weights)]);
+  if (weights.latentAvg) tensors.set("latent_avg", weights.latentAvg);
+  return tensors;
 }
 
 function checkSameArchitecture(
