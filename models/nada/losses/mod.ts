@@ -11,7 +11,7 @@ import { manifoldLoss } from "./manifold.ts";
 import { patches, patchLoss } from "./patch.ts";
 import type { LossTargets } from "./targets.ts";
 import { textureLoss } from "./texture.ts";
-import { checkLossWeights, type LossPart, type LossWeights } from "./weights.ts";
+import { checkLossWeights, LOSS_PARTS, type LossPart, type LossWeights } from "./weights.ts";
 
 export { directionalLoss, type DirectionDistance, editDirection } from "./directional.ts";
 export { globalLoss, type GlobalTarget, globalTarget } from "./global.ts";
@@ -115,7 +115,8 @@ export function totalLoss(
 export async function lossState(
   { judges, textureClip, weights }: LossSpec,
 ): Promise<Record<string, DeviceTensor>> {
-  const clips = present(judges).map(({ clip }) => clip);
+  const judged = LOSS_PARTS.some((part) => part !== "texture" && weights[part] !== 0);
+  const clips = judged ? present(judges).map(({ clip }) => clip) : [];
   if (textureClip && weights.texture !== 0) clips.push(textureClip);
   const states = await Promise.all(clips.map((clip) => clip.imageState()));
   return Object.assign({}, ...states);

@@ -64,7 +64,9 @@ Deno.test("totalLoss() builds nothing for parts and CLIP models whose weight is 
   assert.deepEqual(launches(gpu, total, adapted), launches(gpu, alone, adapted));
 
   const before = gpu.allocated.bytes;
+  const texture = { ...DIRECTION_ONLY, direction: 0, texture: 1 };
   await lossState({ ...spec, judges: [spec.judges[1]!] });
+  await lossState({ ...spec, weights: texture, textureClip: null });
   assert.equal(gpu.allocated.bytes, before, "weights that no part needs were uploaded");
   clip.dispose();
   idle.dispose();
