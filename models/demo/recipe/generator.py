@@ -127,9 +127,10 @@ def stored_form(p, a, mean_w):
     for name, value in p.items():
         out[name] = value / MAPPING_LR if name.startswith("style.") else value
     kernel = low_pass(1, torch.float32)[0, 0]
+    noise = torch.Generator().manual_seed(0)
     for name, _, _, side, up, row in a.convs:
         out[f"{name}.noise.weight"] = torch.zeros(1)
-        out[f"noises.noise_{row}"] = torch.randn(1, 1, side, side, generator=torch.Generator().manual_seed(row))
+        out[f"noises.noise_{row}"] = torch.randn(1, 1, side, side, generator=noise)
         if up:
             out[f"{name}.conv.blur.kernel"] = kernel
     for name, *_ in a.rgbs[1:]:

@@ -56,6 +56,16 @@ class Data:
         return as_image(self.pictures[style][scenes])
 
 
+def other_styles(data, count):
+    """Styles but the first, the photo, each at most once."""
+    return 1 + torch.randperm(len(data.styles) - 1)[:count]
+
+
+def each_in_its_style(data, scenes, styles):
+    rows = zip(scenes.split(1), styles.tolist())
+    return torch.cat([data.images(scene, style) for scene, style in rows])
+
+
 def text_directions(p, a, data, seen):
     """[styles, features]: from "photo" to each style, by random names in two random templates."""
     templates = len(data.texts["directions"][0])
@@ -123,9 +133,9 @@ def image_gradient(p, a, x, photo, direction, create_graph):
 
 def alignment_loss(p, a, data, directions):
     scenes = torch.randint(data.count, (ALIGN_SCENES,)).repeat_interleave(ALIGN_EACH)
-    styles = torch.cat([1 + torch.randperm(len(data.styles) - 1)[:ALIGN_EACH] for _ in range(ALIGN_SCENES)])
-    photo = data.images(scenes, 0)
-    true = torch.cat([data.images(scenes[i : i + 1], k) for i, k in enumerate(styles.tolist())])
+    others = [other_styles(data, ALIGN_EACH) for _ in range(ALIGN_SCENES)]
+    styles = torch.cat(others)
+    photo, true = data.images(scenes, 0), each_in_its_style(data, scenes, styles)
     if torch.rand(()) < 0.5:
         photo, true = moved([photo, true])
     x = on_the_way(photo, true)
@@ -144,10 +154,11 @@ def fits(claims, styles, classes):
 
 def contrastive_loss(p, a, data, directions):
     scenes = torch.randint(data.count, (SCENES,))
-    others = [1 + torch.randperm(len(data.styles) - 1)[: STYLES_EACH - 1] for _ in range(SCENES)]
-    styles = torch.cat([torch.cat([torch.zeros(1, dtype=torch.long), o]) for o in others])
+    photo = torch.zeros(1, dtype=torch.long)
+    others = [torch.cat([photo, other_styles(data, STYLES_EACH - 1)]) for _ in range(SCENES)]
+    styles = torch.cat(others)
     scenes = scenes.repeat_interleave(STYLES_EACH)
-    images = torch.cat([data.images(scenes[i : i + 1], k) for i, k in enumerate(styles.tolist())])
+    images = each_in_its_style(data, scenes, styles)
     variant = torch.randint(data.variants, (len(scenes),))
     tokens = data.captions[scenes, styles, variant]
     mask = fits(data.claims[scenes, styles, variant], styles, data.classes[scenes])
@@ -181,7 +192,8 @@ def measure(p, a, data, count=128):
     with torch.no_grad():
         unseen = [torch.tensor(t) for t in data.texts["unseen"]]
         prompts = torch.stack([F.normalize(encode_text(p, a, t).mean(0), dim=0) for t in unseen])
-        features = [batched(lambda x: encode_image(p, a, x), data.images(scenes, k)) for k in range(len(data.styles))]
+        encode = lambda x: encode_image(p, a, x)
+        features = [batched(encode, data.images(scenes, k)) for k in range(len(data.styles))]
         right = [(f @ prompts.T).argmax(1) == k for k, f in enumerate(features)]
         out["style"] = round(100 * torch.cat(right).float().mean().item(), 1)
         out["attributes"] = {}
@@ -263,7 +275,8 @@ def train(options):
             since += 1
         if step % options.every == 0 or step == options.steps:
             seconds += time.time() - mark
-            losses = dict(zip(("contrastive", "direction", "alignment", "detail"), [round(v, 4) for v in (sums / since).tolist()]))
+            names = ("contrastive", "direction", "alignment", "detail")
+            losses = {name: round(value, 4) for name, value in zip(names, (sums / since).tolist())}
             line = {"step": step, "seconds": round(seconds), "losses": losses, **measure(ema, a, held)}
             print(json.dumps(line), flush=True)
             with open(f"{options.out}/log.jsonl", "a") as log:
