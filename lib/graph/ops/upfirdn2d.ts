@@ -1,8 +1,9 @@
 /** Upsampling, filtering and downsampling of images in one step. */
+import upfirdn2dRunsWgsl from "../../../kernels/upfirdn2d_runs.wgsl" with { type: "text" };
 import upfirdn2dWgsl from "../../../kernels/upfirdn2d.wgsl" with { type: "text" };
 import { ShapeError } from "../../errors.ts";
 import { defineOp, type Op } from "../op.ts";
-import { dims, numel, type Shape } from "../tensor.ts";
+import { dims, numel, type Shape, type Tensor } from "../tensor.ts";
 import { PER_ELEMENT, perElement } from "./launch.ts";
 
 export interface UpfirdnAttrs {
@@ -28,6 +29,27 @@ function sizes(x: { shape: Shape }, f: { shape: Shape }, { up, down, pad }: Upfi
   return { n, c, h, w, kh, kw, oh, ow };
 }
 
+function params(
+  { x, f }: Record<"x" | "f", Tensor>,
+  attrs: UpfirdnAttrs,
+  out: Tensor,
+): Record<string, number> {
+  const { n, c, oh, ow, ...rest } = sizes(x, f, attrs);
+  const { up, down, pad: [left, , top], correlate } = attrs;
+  return {
+    count: numel(out.shape),
+    runs: n * c * oh * Math.ceil(ow / 4),
+    ...rest,
+    oh,
+    ow,
+    up,
+    down,
+    left,
+    top,
+    correlate: correlate ? 1 : 0,
+  };
+}
+
 /**
  * Inserts `up - 1` zeros after each sample of x `[n, c, h, w]`, pads, convolves with f `[kh, kw]`
  * and keeps every `down`-th sample. No gradient flows to f.
@@ -38,30 +60,23 @@ export const upfirdn2d: Op<"x" | "f", UpfirdnAttrs> = defineOp({
     const { n, c, oh, ow } = sizes(x, f, attrs);
     return [n, c, oh, ow];
   },
-  kernels: [{
-    name: "upfirdn2d",
-    source: upfirdn2dWgsl,
-    params({ x, f }, attrs, out) {
-      const { h, w, kh, kw, oh, ow } = sizes(x, f, attrs);
-      const { up, down, pad, correlate } = attrs;
-      return {
-        count: numel(out.shape),
-        h,
-        w,
-        oh,
-        ow,
-        kh,
-        kw,
-        up,
-        down,
-        left: pad[0],
-        top: pad[2],
-        correlate: correlate ? 1 : 0,
-      };
+  kernels: [
+    {
+      name: "upfirdn2d_runs",
+      source: upfirdn2dRunsWgsl,
+      when: (_, { up, down, kw }) => up === 1 && down === 1 && kw === 4,
+      params,
+      consts: PER_ELEMENT,
+      grid: ({ runs }) => perElement({ count: runs! }),
     },
-    consts: PER_ELEMENT,
-    grid: perElement,
-  }],
+    {
+      name: "upfirdn2d",
+      source: upfirdn2dWgsl,
+      params,
+      consts: PER_ELEMENT,
+      grid: perElement,
+    },
+  ],
   reference({ x, f }, attrs) {
     const { n, c, h, w, kh, kw, oh, ow } = sizes(x, f, attrs);
     const { up, down, pad: [left, , top], correlate } = attrs;
@@ -110,6 +125,7 @@ export const upfirdn2d: Op<"x" | "f", UpfirdnAttrs> = defineOp({
     { inputs: { x: [1, 2, 5, 3], f: [4, 4] }, attrs: { up: 2, down: 1, pad: [2, 1, 2, 1] } },
     { inputs: { x: [3, 1, 9, 8], f: [3, 5] }, attrs: { up: 1, down: 2, pad: [2, 1, 0, 3] } },
     { inputs: { x: [1, 1, 4, 6], f: [2, 3] }, attrs: { up: 3, down: 2, pad: [1, 2, -1, 1] } },
+    { inputs: { x: [3, 2, 9, 6], f: [3, 4] }, attrs: { up: 1, down: 1, pad: [2, 2, -1, 1] } },
     {
       inputs: { x: [2, 1, 5, 4], f: [3, 3] },
       attrs: { up: 1, down: 1, pad: [1, 1, 1, 1], correlate: true },
