@@ -3,7 +3,8 @@
     STYLES="photo sketch painting pixel neon watercolour stone night"
     deno run -A models/demo/recipe/dump.ts DATA/train 5000 3 $STYLES
     deno run -A models/demo/recipe/dump_texts.ts DATA/train 5000 3     (and DATA/held 512 4)
-    python3 models/demo/recipe/train_clip.py --data DATA --out DATA/clip --steps 12000
+    python3 models/demo/recipe/train_clip.py --data DATA --out DATA/clip \\
+        --generator DATA/generator/state.pt --steps 12000
 
 It goes on from its last checkpoint when it is started again; --export writes the weights from there.
 
@@ -15,8 +16,9 @@ Three losses:
 - Direction: from a scene's photo to another of its styles as from text to text.
 - Alignment: the gradient of the text direction's score with respect to the picture points to the
   true picture in that style. A network that classifies perfectly can do without this; adapting a
-  generator cannot. THIS LOSS USES THE WORLD'S KNOWN PAIRS, which a CLIP trained on captions alone
-  does not have.
+  generator cannot. Some pictures lie between photo and truth, the others come from adaptations that
+  run meanwhile. THIS LOSS USES THE WORLD'S KNOWN PAIRS, which a CLIP trained on captions alone does
+  not have.
 """
 
 import argparse
@@ -29,12 +31,15 @@ import numpy as np
 import torch
 import torch.nn.functional as F
 
+from adaptations import BATCH, Adaptation
 from clip import Architecture, encode_image, encode_text, initial_parameters
 from files import as_image, read_latents, read_pictures, save_state, write_safetensors
 
 EMA = 0.998
 SCENES, STYLES_EACH = 8, 4  # of the contrastive batch
-ALIGN_SCENES, ALIGN_EACH = 8, 4  # of the alignment batch
+ALIGN_SCENES, ALIGN_EACH = 6, 4  # of the alignment batch
+ADAPTED = 2  # styles whose adaptation gives pictures to each batch
+MET_FROM = 750  # the step before which the CLIP would lead adaptations nowhere
 
 
 class Data:
@@ -43,8 +48,9 @@ class Data:
             self.texts = json.load(file)
         styles, attributes = self.texts["styles"], self.texts["attributes"]
         self.styles, self.attributes = styles, attributes
+        self.latents = read_latents(folder)
         self.pictures = [read_pictures(folder, style) for style in styles]
-        count, variants = len(read_latents(folder)), self.texts["captions"]
+        count, variants = len(self.latents), self.texts["captions"]
         context = self.texts["context"]
         read = lambda name, kind: torch.from_numpy(np.fromfile(f"{folder}/{name}", kind)).long()
         self.captions = read("captions.u8", np.uint8).view(count, len(styles), variants, context)
@@ -127,7 +133,9 @@ def image_gradient(p, a, x, photo, direction, create_graph):
         with torch.no_grad():
             origin = encode_image(p, a, photo)
         edit = features - origin
-        score = ((edit * direction).sum(1) / (edit.norm(dim=1) + 1e-2)).sum()
+        # Equal pictures have no direction; their gradient is then that of the plain score.
+        length = (edit.square().sum(1) + 1e-4).sqrt()
+        score = ((edit * direction).sum(1) / length).sum()
     return torch.autograd.grad(score, x, create_graph=create_graph)[0]
 
 
@@ -144,6 +152,22 @@ def alignment_loss(p, a, data, directions):
     whole = cosine(gradient, true - x)
     fine = cosine(details(gradient), details(true - x))
     return 1 - whole.mean(), 1 - fine.mean()
+
+
+def adaptation_loss(p, a, data, directions, adaptations, step):
+    """As the alignment loss, at pictures of running adaptations, which take a step each."""
+    losses = []
+    for i in range(ADAPTED):
+        k = (ADAPTED * step + i) % len(adaptations)
+        scenes = torch.randint(data.count, (BATCH,))
+        photo, x = adaptations[k].pictures(data.latents[scenes])
+        wanted = directions[k + 1].expand(BATCH, -1)
+        gradient = image_gradient(p, a, x, photo, wanted, create_graph=True)
+        adaptations[k].follow(gradient.detach())
+        change = data.images(scenes, k + 1) - x
+        losses.append(1 - cosine(gradient, change).mean())
+        losses[-1] = losses[-1] + 0.5 * (1 - cosine(details(gradient), details(change)).mean())
+    return sum(losses) / ADAPTED
 
 
 def fits(claims, styles, classes):
@@ -253,7 +277,9 @@ def train(options):
         torch.manual_seed(options.seed + step)
     else:
         ema = {name: value.detach().clone() for name, value in p.items()}
-    sums, since, mark = torch.zeros(4), 0, time.time()
+    frozen = torch.load(options.generator)["ema"]
+    adaptations = [Adaptation(frozen) for _ in data.styles[1:]]
+    sums, since, mark = torch.zeros(5), 0, time.time()
     while step < options.steps:
         for group in optimiser.param_groups:
             group["lr"] = rate(step, options.steps, options.rate)
@@ -261,7 +287,10 @@ def train(options):
             directions = text_directions(p, a, data, seen)
             contrast, direction = contrastive_loss(p, a, data, directions)
             whole, fine = alignment_loss(p, a, data, directions)
-        loss = 0.5 * contrast + 0.3 * direction + 2 * whole + fine
+            met = torch.zeros(())
+            if step >= MET_FROM:
+                met = adaptation_loss(p, a, data, directions, adaptations, step)
+        loss = 0.5 * contrast + 0.3 * direction + 2 * whole + fine + met
         optimiser.zero_grad()
         loss.backward()
         torch.nn.utils.clip_grad_norm_(p.values(), 1.0)
@@ -271,11 +300,11 @@ def train(options):
         with torch.no_grad():
             p["logit_scale"].clamp_(0, math.log(100))
             torch._foreach_lerp_(list(ema.values()), list(p.values()), 1 - decay)
-            sums += torch.stack([contrast, direction, whole, fine])
+            sums += torch.stack([contrast, direction, whole, fine, met])
             since += 1
         if step % options.every == 0 or step == options.steps:
             seconds += time.time() - mark
-            names = ("contrastive", "direction", "alignment", "detail")
+            names = ("contrastive", "direction", "alignment", "detail", "met")
             losses = {name: round(value, 4) for name, value in zip(names, (sums / since).tolist())}
             line = {"step": step, "seconds": round(seconds), "losses": losses, **measure(ema, a, held)}
             print(json.dumps(line), flush=True)
@@ -289,7 +318,7 @@ def train(options):
                 "seconds": seconds,
                 "width": options.width,
             })
-            sums, since, mark = torch.zeros(4), 0, time.time()
+            sums, since, mark = torch.zeros(5), 0, time.time()
 
 
 def export(options):
@@ -312,6 +341,7 @@ if __name__ == "__main__":
     parser = argparse.ArgumentParser()
     parser.add_argument("--data", required=True)
     parser.add_argument("--out", required=True)
+    parser.add_argument("--generator", help="state.pt of train_generator.py")
     parser.add_argument("--steps", type=int, default=12000)
     parser.add_argument("--rate", type=float, default=1e-3)
     parser.add_argument("--width", type=int, default=128)
