@@ -4,6 +4,7 @@ import { writeSafetensors } from "../lib/checkpoint/mod.ts";
 import { UserError } from "../lib/errors.ts";
 import { Gpu } from "../lib/gpu/device.ts";
 import { VERSION } from "../lib/version.ts";
+import { clipPath } from "../models/catalog.ts";
 import { Clip, openClipFile, type ResizeVariant } from "../models/clip/mod.ts";
 import { type ImageFiles, readImageFiles } from "../models/clip/image_files.ts";
 import { tokenize } from "../models/clip/tokenizer.ts";
@@ -40,7 +41,11 @@ Examples:
 /** See CommandModule. */
 export function register(command: Command): void {
   command
-    .requiredOption("--clip <path>", "CLIP model: OpenAI's .pt or a Hugging Face folder")
+    .requiredOption(
+      "--clip <path>",
+      "CLIP model: OpenAI's .pt, a Hugging Face folder, or demo",
+      clipPath,
+    )
     .option("--images <file...>", "PNG files, or safetensors with images or pixel_values")
     .option("--texts <text...>", "texts")
     .addOption(clipResizeOption())
@@ -78,8 +83,8 @@ async function clip(flags: Flags): Promise<void> {
 /** Reads the images, and sees that model and texts are usable; nothing is computed. */
 async function readInputs({ clip, images = [], texts = [] }: Flags): Promise<ImageFiles> {
   using file = await openClipFile(clip);
-  const { image: { imageSize }, text: { contextLength, vocabSize } } = file.architecture;
-  for (const text of texts) tokenize(text, { contextLength, vocabSize });
+  const { image: { imageSize }, text: limits } = file.architecture;
+  for (const text of texts) tokenize(text, limits);
   return await readImageFiles(images, imageSize);
 }
 

@@ -4,6 +4,7 @@ import type {
   Architecture as ClipArchitecture,
   TransformerArchitecture,
 } from "../models/clip/architecture.ts";
+import { generatorPath } from "../models/catalog.ts";
 import { type Inspected, inspectFile, type Recognised } from "../models/recognise.ts";
 import type { GeneratorOutline } from "../models/stylegan2/weights.ts";
 import { fieldLines, formatBytes, formatCount, printable, reportWidth, wrap } from "./layout.ts";
@@ -23,7 +24,11 @@ Examples:
 /** See CommandModule. */
 export function register(command: Command): void {
   command
-    .argument("<file>", "generator, CLIP model or its Hugging Face folder, delta, any tensors")
+    .argument(
+      "<file>",
+      "generator, CLIP model or its folder, delta, any tensors; or demo",
+      generatorPath,
+    )
     .option("--tensors", "list all tensors")
     .option("--json", "print everything as JSON")
     .addHelpText("after", EXAMPLES)

@@ -1,5 +1,6 @@
 import { type Command, Option } from "commander";
 import { Gpu } from "../lib/gpu/device.ts";
+import { generatorPath } from "../models/catalog.ts";
 import { fittingBatch } from "../models/stylegan2/batch.ts";
 import { uploadGenerator } from "../models/stylegan2/device.ts";
 import { Sampler } from "../models/stylegan2/sampler.ts";
@@ -50,7 +51,11 @@ Examples:
 /** See CommandModule. */
 export function register(command: Command): void {
   command
-    .requiredOption("--generator <file>", "StyleGAN2 generator (.pt or .safetensors)")
+    .requiredOption(
+      "--generator <file>",
+      "StyleGAN2 generator (.pt, .safetensors), or demo",
+      generatorPath,
+    )
     .option("--adapted <file>", "adapted.safetensors of a run with this generator")
     .option("--strength <x>", "of the adaptation: 0 none, 1 full, above 1 more", parseNumber)
     .addOption(latents("--seeds <list>", "seeds and ranges of seeds").default("0-15"))

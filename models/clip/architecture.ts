@@ -46,6 +46,8 @@ export interface TextArchitecture extends TransformerArchitecture {
   readonly contextLength: number;
   /** Rows of the token table; the last two are start and end of text. */
   readonly vocabSize: number;
+  /** CLIP's token ids of the other rows where the table is cut to some words; null for the first. */
+  readonly vocabulary: readonly number[] | null;
 }
 
 export interface Architecture {

@@ -9,6 +9,7 @@ import { type ImageStages, imageStages, largestInTransformer, largestTensor } fr
 import type { Tower } from "./names.ts";
 import { preprocess, type ResizeVariant } from "./preprocess.ts";
 import { encodeText } from "./text.ts";
+import { TEMPLATES } from "./templates.ts";
 import { tokenize } from "./tokenizer.ts";
 import type { Parameters } from "./transformer.ts";
 import { type ClipFile, openClipFile } from "./weights.ts";
@@ -50,6 +51,11 @@ export class Clip {
     return this.#file.file;
   }
 
+  /** The sentences to put a class name into: the model's own, if it has some. */
+  get templates(): readonly string[] {
+    return this.#file.templates ?? TEMPLATES;
+  }
+
   get architecture(): Architecture {
     return this.#file.architecture;
   }
@@ -88,10 +94,7 @@ export class Clip {
 
   /** Features of texts, not of unit length. Throws a UserError for a text that is too long. */
   async encodeTexts(texts: readonly string[]): Promise<Float32Array[]> {
-    const { contextLength, vocabSize } = this.architecture.text;
-    return await this.encodeTokens(
-      texts.map((text) => tokenize(text, { contextLength, vocabSize })),
-    );
+    return await this.encodeTokens(texts.map((text) => tokenize(text, this.architecture.text)));
   }
 
   /** The same for texts given as token ids; the highest id of each marks its end. */

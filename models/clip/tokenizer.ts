@@ -6,7 +6,7 @@ import {
   END_OF_WORD,
   START_OF_TEXT,
   type Vocabulary,
-  vocabulary,
+  vocabulary as fullVocabulary,
   VOCABULARY_SIZE,
 } from "./vocabulary.ts";
 
@@ -15,6 +15,8 @@ export interface TokenizeOptions {
   contextLength?: number;
   /** Rows of the model's token table; the last two are start and end of text. */
   vocabSize?: number;
+  /** CLIP's ids of the other rows, where they are not the first ones: all words the model knows. */
+  vocabulary?: readonly number[] | null;
 }
 
 const START_ID = VOCABULARY_SIZE - 2;
@@ -22,13 +24,26 @@ const END_ID = VOCABULARY_SIZE - 1;
 
 /**
  * The token ids a CLIP text encoder reads: start, the text, end, then zeros, `contextLength` in
- * all. Throws `UserError` when the text is too long, or needs a token that the model lacks.
+ * all. A model with a `vocabulary` passes over words that it does not know.
+ *
+ * Throws `UserError` when the text is too long, needs a token that the model lacks, or has no word
+ * that it knows.
  */
 export function tokenize(
   text: string,
-  { contextLength = 77, vocabSize = VOCABULARY_SIZE }: TokenizeOptions = {},
+  { contextLength = 77, vocabSize = VOCABULARY_SIZE, vocabulary = null }: TokenizeOptions = {},
 ): number[] {
-  const ids = [START_ID, ...encode(text), END_ID];
+  const words = vocabulary ? encode(text).filter((id) => vocabulary.includes(id)) : encode(text);
+  if (vocabulary && words.length === 0) {
+    const known = vocabulary.map((id) => decode([id]).trim()).filter((word) =>
+      /^\p{L}+$/u.test(word)
+    );
+    throw new UserError(
+      `Cannot tokenize "${beginning(text)}": the model knows none of its words, only ` +
+        `${known.join(" ")}; use these, or a CLIP with all ${VOCABULARY_SIZE} tokens`,
+    );
+  }
+  const ids = [START_ID, ...words, END_ID];
   if (ids.length > contextLength) {
     throw new UserError(
       `Cannot tokenize "${beginning(text)}": it has ${ids.length} tokens with start and end, ` +
@@ -36,13 +51,13 @@ export function tokenize(
     );
   }
   const rows = new Array<number>(contextLength).fill(0);
-  ids.forEach((id, i) => rows[i] = tableRow(id, vocabSize, text));
+  ids.forEach((id, i) => rows[i] = tableRow(id, vocabSize, vocabulary, text));
   return rows;
 }
 
 /** The token ids of a text alone, without start, end and padding: 0 to `VOCABULARY_SIZE - 1`. */
 export function encode(text: string): number[] {
-  const words = vocabulary();
+  const words = fullVocabulary();
   return (cleanText(text).match(WORDS) ?? []).flatMap((word) =>
     word === START_OF_TEXT || word === END_OF_TEXT
       ? words.id(word)
@@ -55,7 +70,7 @@ export function encode(text: string): number[] {
  * clean-up and spaces. Throws `UserError` for an id outside the vocabulary.
  */
 export function decode(ids: readonly number[]): string {
-  const words = vocabulary();
+  const words = fullVocabulary();
   const symbols = ids.map((id) => {
     const token = words.token(id);
     if (token === undefined) {
@@ -105,8 +120,14 @@ function mergePairs(tokens: string[], words: Vocabulary): string[] {
 }
 
 /** The row of a model's token table for a token id: start and end are always its last two. */
-function tableRow(id: number, vocabSize: number, text: string): number {
+function tableRow(
+  id: number,
+  vocabSize: number,
+  vocabulary: readonly number[] | null,
+  text: string,
+): number {
   if (id >= START_ID) return id - VOCABULARY_SIZE + vocabSize;
+  if (vocabulary) return vocabulary.indexOf(id);
   if (id < vocabSize - 2) return id;
   throw new UserError(
     `Cannot tokenize "${beginning(text)}": "${decode([id]).trim()}" is token ${id}, the model's ` +

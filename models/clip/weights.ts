@@ -38,6 +38,8 @@ export interface ClipFile extends Disposable {
   readonly architecture: Architecture;
   /** The weights of each tower by our names, as in "blocks.0.qkv.weight"; see `names.ts`. */
   readonly weights: Readonly<Record<Tower, ReadonlyMap<string, Weight>>>;
+  /** The text templates that a model with few words was made for; null for any. */
+  readonly templates: readonly string[] | null;
   /** What cosines of features are multiplied by to become logits. */
   logitScale(): Promise<number>;
 }
@@ -74,6 +76,7 @@ export async function openClipFile(path: string): Promise<ClipFile> {
         text: text.architecture,
       },
       weights: { image: image.weights, text: text.weights },
+      templates: readList(checkpoint, "nada.templates", isTemplate),
       logitScale: async () => Math.exp((await readFinite(scale, file))[0]!),
       [Symbol.dispose]: () => checkpoint.close(),
     };
@@ -187,10 +190,31 @@ function readText(
       ...architecture,
       contextLength: sizes.positions,
       vocabSize: sizes.vocabulary,
+      vocabulary: readList(checkpoint, "nada.vocabulary", isTokenId),
     },
     features: sizes.features,
     weights,
   };
+}
+
+const isTokenId = (value: unknown): value is number => Number.isInteger(value);
+const isTemplate = (value: unknown): value is string =>
+  typeof value === "string" && value.includes("{}");
+
+/** A JSON list in the file's metadata; null where there is none. */
+function readList<T>(
+  { file, metadata }: Checkpoint,
+  key: string,
+  isItem: (value: unknown) => value is T,
+): T[] | null {
+  if (metadata[key] === undefined) return null;
+  try {
+    const list: unknown = JSON.parse(metadata[key]);
+    if (Array.isArray(list) && list.every(isItem)) return list;
+  } catch {
+    // said below
+  }
+  throw new CheckpointError(`Cannot load CLIP from "${file}": its metadata "${key}" is no list`);
 }
 
 function readTransformer(checkpoint: Checkpoint, layout: Layout, tower: Tower, config: unknown) {

@@ -1,7 +1,7 @@
 /** What the texts of a run mean to one CLIP model: all that the loss has to know of them. */
 import { UserError } from "../../../lib/errors.ts";
 import type { Clip } from "../../clip/clip.ts";
-import { fillTemplates, TEMPLATES } from "../../clip/templates.ts";
+import { fillTemplates } from "../../clip/templates.ts";
 import { textDirection } from "../text_direction.ts";
 import { dot, meanDirection, unitVector } from "../vectors.ts";
 import { type GlobalTarget, globalTarget } from "./global.ts";
@@ -33,7 +33,7 @@ export interface Texts {
  * CLIP sees no difference between them.
  */
 export async function textTargets(clip: Clip, texts: Texts, weights: LossWeights) {
-  const { source, target, templates = TEMPLATES, partTemplates = PART_TEMPLATES } = texts;
+  const { source, target, templates = clip.templates, partTemplates = PART_TEMPLATES } = texts;
   const direction = (from: readonly Float32Array[], to: readonly Float32Array[]) => {
     const found = textDirection(from, to);
     if (found.every(Number.isFinite)) return found;

@@ -96,3 +96,15 @@ Deno.test("decode() refuses ids that CLIP does not have", () => {
     assert.throws(() => decode([320, id]), { name: "UserError", message: new RegExp(`id ${id}:`) });
   }
 });
+
+Deno.test("tokenize() with a vocabulary gives its rows, and passes over words that are not in it", () => {
+  const vocabulary = ["a", "photo", "sketch"].flatMap(encode).sort((a, b) => a - b);
+  const options = { contextLength: 7, vocabSize: 5, vocabulary };
+  const row = (word: string) => vocabulary.indexOf(encode(word)[0]!);
+  assert.deepEqual(
+    tokenize("a quick sketch", options),
+    [3, row("a"), row("sketch"), 4, 0, 0, 0],
+  );
+  assert.deepEqual(tokenize("photo", options).slice(0, 3), [3, row("photo"), 4]);
+  assert.throws(() => tokenize("zebra crossing", options), /knows none of its words, only/);
+});
