@@ -39,7 +39,7 @@ EMA = 0.998
 SCENES, STYLES_EACH = 8, 4  # of the contrastive batch
 ALIGN_SCENES, ALIGN_EACH = 6, 4  # of the alignment batch
 ADAPTED = 2  # styles whose adaptation gives pictures to each batch
-MET_FROM = 750  # the step before which the CLIP would lead adaptations nowhere
+MET_FROM = 1000  # the step before which the CLIP would lead adaptations nowhere
 
 
 class Data:
