@@ -14,6 +14,7 @@ import { join } from "node:path";
 import { UserError } from "../../../lib/errors.ts";
 import { RandomState } from "../../../lib/random/numpy.ts";
 import { encode } from "../../clip/tokenizer.ts";
+import { cutTokenizer } from "../tokenizer.ts";
 import {
   ATTRIBUTE_WORDS,
   ATTRIBUTES,
@@ -39,13 +40,7 @@ if (folder === undefined || !(count > 0) || !(seed >= 0)) {
 }
 
 const ids = cutVocabulary();
-const rowOf = new Map(ids.map((id, row) => [id, row]));
-
-/** Start, text, end and zeros, as rows of the cut table; its last two are start and end. */
-function tokens(text: string): number[] {
-  const rows = [ids.length, ...encode(text).map((id) => rowOf.get(id)!), ids.length + 1];
-  return [...rows, ...new Array<number>(CONTEXT - rows.length).fill(0)];
-}
+const tokens = cutTokenizer(ids, CONTEXT);
 
 /** The ids of all tokens that the world's words need, in ascending order. */
 function cutVocabulary(): number[] {

@@ -36,10 +36,11 @@ from clip import Architecture, encode_image, encode_text, initial_parameters
 from files import as_image, read_latents, read_pictures, save_state, write_safetensors
 
 EMA = 0.998
-SCENES, STYLES_EACH = 8, 4  # of the contrastive batch
+SCENES, STYLES_EACH = 12, 4  # of the contrastive batch
 ALIGN_SCENES, ALIGN_EACH = 6, 4  # of the alignment batch
 ADAPTED = 2  # styles whose adaptation gives pictures to each batch
-MET_FROM = 1000  # the step before which the CLIP would lead adaptations nowhere
+ALIGN_FROM = 600  # by then styles are told apart; before, alignment only learns tones
+MET_FROM = 1500  # the step before which the CLIP would lead adaptations nowhere
 
 
 class Data:
@@ -261,6 +262,7 @@ def train(options):
     p = initial_parameters(a)
     for value in p.values():
         value.requires_grad_()
+    image_parameters = [v for name, v in p.items() if name.startswith("visual.")]
     decayed = [v for v in p.values() if v.dim() >= 2]
     plain = [v for v in p.values() if v.dim() < 2]
     groups = [{"params": decayed, "weight_decay": 0.02}, {"params": plain, "weight_decay": 0.0}]
@@ -283,17 +285,22 @@ def train(options):
     while step < options.steps:
         for group in optimiser.param_groups:
             group["lr"] = rate(step, options.steps, options.rate)
+        optimiser.zero_grad()
+        whole = fine = met = torch.zeros(())
         with torch.autocast("cpu", dtype=torch.bfloat16):
             directions = text_directions(p, a, data, seen)
             contrast, direction = contrastive_loss(p, a, data, directions)
-            whole, fine = alignment_loss(p, a, data, directions)
-            met = torch.zeros(())
+            fixed = directions.detach()
+            if step >= ALIGN_FROM:
+                whole, fine = alignment_loss(p, a, data, fixed)
             if step >= MET_FROM:
-                met = adaptation_loss(p, a, data, directions, adaptations, step)
-        loss = 0.5 * contrast + 0.3 * direction + 2 * whole + fine + met
-        optimiser.zero_grad()
-        loss.backward()
-        torch.nn.utils.clip_grad_norm_(p.values(), 1.0)
+                met = adaptation_loss(p, a, data, fixed, adaptations, step)
+        if step >= ALIGN_FROM:
+            # Second derivatives have spikes; alone they would drown what the captions teach.
+            (whole + 0.5 * fine + met).backward()
+            torch.nn.utils.clip_grad_norm_(image_parameters, 1.0)
+        (contrast + 0.5 * direction).backward()
+        torch.nn.utils.clip_grad_norm_(p.values(), 2.0)
         optimiser.step()
         step += 1
         decay = min(EMA, step / (step + 10))
