@@ -39,6 +39,11 @@ export const commands: CommandEntry[] = [
     load: () => import("./sample.ts"),
   },
   {
+    name: "eval",
+    summary: "figures of an adaptation: direction, diversity, what was kept",
+    load: () => import("./eval.ts"),
+  },
+  {
     name: "clip",
     summary: "features of images and texts, and how similar they are",
     load: () => import("./clip.ts"),

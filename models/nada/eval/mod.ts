@@ -1,0 +1,12 @@
+/** Judging an adaptation. */
+export { CLUSTER_SEED, CLUSTERS } from "./diversity.ts";
+export {
+  type ClipFigures,
+  evaluate,
+  evaluateShort,
+  type Evaluation,
+  MAX_SAMPLES,
+  MIN_SAMPLES,
+  type ShortFigures,
+} from "./evaluate.ts";
+export { type Observer, type TextObserver, textObserver } from "./observer.ts";
