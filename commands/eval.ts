@@ -3,13 +3,7 @@ import { basename, dirname, join } from "node:path";
 import { sha256File } from "../lib/checkpoint/mod.ts";
 import { UserError } from "../lib/errors.ts";
 import { Gpu } from "../lib/gpu/device.ts";
-import {
-  Clip,
-  openClipFile,
-  parseTemplates,
-  type ResizeVariant,
-  TEMPLATES,
-} from "../models/clip/mod.ts";
+import { Clip, openClipFile, parseTemplates, type ResizeVariant } from "../models/clip/mod.ts";
 import { fillTemplates } from "../models/clip/templates.ts";
 import { tokenize } from "../models/clip/tokenizer.ts";
 import { applyDelta, promptOf, readDelta } from "../models/nada/delta.ts";
@@ -117,7 +111,8 @@ function readSeeds({ seeds: given, samples }: Flags): number[] {
 interface EvalRequest {
   readonly frozen: GeneratorWeights;
   readonly adapted: GeneratorWeights;
-  readonly templates: readonly string[];
+  /** Null for each model's own. */
+  readonly templates: readonly string[] | null;
   readonly about: EvalAbout;
 }
 
@@ -143,12 +138,14 @@ async function readRequest(flags: Flags, seeds: readonly number[]): Promise<Eval
         `pass others with --source and --target`,
     );
   }
-  const texts = [source, target].flatMap((text) => fillTemplates(text, templates));
   const clipSha256: string[] = [];
   for (const path of clip) {
     using file = await openClipFile(path);
-    const { contextLength, vocabSize } = file.architecture.text;
-    for (const text of texts) tokenize(text, { contextLength, vocabSize });
+    for (const text of [source, target]) {
+      for (const filled of fillTemplates(text, templates ?? file.templates)) {
+        tokenize(filled, file.architecture.text);
+      }
+    }
     clipSha256.push(await sha256File(file.file));
   }
   return {
@@ -171,8 +168,8 @@ async function readRequest(flags: Flags, seeds: readonly number[]): Promise<Eval
   };
 }
 
-async function readTemplates(path: string | undefined): Promise<readonly string[]> {
-  if (path === undefined) return TEMPLATES;
+async function readTemplates(path: string | undefined): Promise<readonly string[] | null> {
+  if (path === undefined) return null;
   try {
     return parseTemplates(await Deno.readTextFile(path), path);
   } catch (error) {
@@ -197,7 +194,12 @@ async function judge(
     for (const [i, path] of paths.entries()) {
       const clip = await Clip.open(gpu, path);
       clips.push(clip);
-      observers.push(await textObserver(names[i]!, clip, { ...about, templates }));
+      observers.push(
+        await textObserver(names[i]!, clip, {
+          ...about,
+          templates: templates ?? clip.templates,
+        }),
+      );
     }
     const generators = {
       frozen: await uploadGenerator(gpu, frozen),

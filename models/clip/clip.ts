@@ -9,7 +9,6 @@ import { type ImageStages, imageStages, largestInTransformer, largestTensor } fr
 import type { Tower } from "./names.ts";
 import { preprocess, type ResizeVariant } from "./preprocess.ts";
 import { encodeText } from "./text.ts";
-import { TEMPLATES } from "./templates.ts";
 import { tokenize } from "./tokenizer.ts";
 import type { Parameters } from "./transformer.ts";
 import { type ClipFile, openClipFile } from "./weights.ts";
@@ -53,7 +52,7 @@ export class Clip {
 
   /** The sentences to put a class name into: the model's own, if it has some. */
   get templates(): readonly string[] {
-    return this.#file.templates ?? TEMPLATES;
+    return this.#file.templates;
   }
 
   get architecture(): Architecture {

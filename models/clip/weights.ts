@@ -24,6 +24,7 @@ import {
 } from "./names.ts";
 import { countLayers, resnetPlaces } from "./resnet_names.ts";
 import { readFinite, readWeight } from "./values.ts";
+import { TEMPLATES } from "./templates.ts";
 
 /** A weight of a tower; nothing but its description is in memory before `read()`. */
 export interface Weight {
@@ -38,8 +39,8 @@ export interface ClipFile extends Disposable {
   readonly architecture: Architecture;
   /** The weights of each tower by our names, as in "blocks.0.qkv.weight"; see `names.ts`. */
   readonly weights: Readonly<Record<Tower, ReadonlyMap<string, Weight>>>;
-  /** The text templates that a model with few words was made for; null for any. */
-  readonly templates: readonly string[] | null;
+  /** The sentences to put a class name into: the model's own, if it has some. */
+  readonly templates: readonly string[];
   /** What cosines of features are multiplied by to become logits. */
   logitScale(): Promise<number>;
 }
@@ -76,7 +77,7 @@ export async function openClipFile(path: string): Promise<ClipFile> {
         text: text.architecture,
       },
       weights: { image: image.weights, text: text.weights },
-      templates: readList(checkpoint, "nada.templates", isTemplate),
+      templates: readList(checkpoint, "nada.templates", isTemplate) ?? TEMPLATES,
       logitScale: async () => Math.exp((await readFinite(scale, file))[0]!),
       [Symbol.dispose]: () => checkpoint.close(),
     };

@@ -13,8 +13,7 @@
 import { join } from "node:path";
 import { UserError } from "../../../lib/errors.ts";
 import { RandomState } from "../../../lib/random/numpy.ts";
-import { encode } from "../../clip/tokenizer.ts";
-import { cutTokenizer } from "../tokenizer.ts";
+import { encode, tokenize } from "../../clip/tokenizer.ts";
 import {
   ATTRIBUTE_WORDS,
   ATTRIBUTES,
@@ -40,7 +39,8 @@ if (folder === undefined || !(count > 0) || !(seed >= 0)) {
 }
 
 const ids = cutVocabulary();
-const tokens = cutTokenizer(ids, CONTEXT);
+const limits = { contextLength: CONTEXT, vocabSize: ids.length + 2, vocabulary: ids };
+const tokens = (text: string) => tokenize(text, limits);
 
 /** The ids of all tokens that the world's words need, in ascending order. */
 function cutVocabulary(): number[] {

@@ -337,7 +337,7 @@ def export(options):
         "format": "pt",
         "steps": str(state["step"]),
         "seed": str(options.seed),
-        "vocabulary": json.dumps(held.texts["vocabulary"]),
+        "nada.vocabulary": json.dumps(held.texts["vocabulary"]),
     }
     write_safetensors(options.export, state["ema"], metadata)
     rounded = {name: value.half().float() for name, value in state["ema"].items()}
