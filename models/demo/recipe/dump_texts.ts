@@ -80,6 +80,7 @@ const texts = {
   context: CONTEXT,
   captions: CAPTIONS,
   vocabulary: ids,
+  templates: STYLE_TEMPLATES,
   styles: STYLE_NAMES,
   attributes: ATTRIBUTES,
   /** For each style, the short name in each template: what text directions are made of. */

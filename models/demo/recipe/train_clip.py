@@ -338,6 +338,7 @@ def export(options):
         "steps": str(state["step"]),
         "seed": str(options.seed),
         "nada.vocabulary": json.dumps(held.texts["vocabulary"]),
+        "nada.templates": json.dumps(held.texts["templates"]),
     }
     write_safetensors(options.export, state["ema"], metadata)
     rounded = {name: value.half().float() for name, value in state["ema"].items()}
