@@ -1,4 +1,5 @@
 import { type Color, GROUND, INK, type Pen, type Sheet, SOFT_INK, withPen } from "./canvas.ts";
+import { bandHeight, type ChartBand, drawBand } from "./chart_band.ts";
 import { CHART_SIZE, type ChartFrame, chartFrame } from "./chart_frame.ts";
 import type { RgbImage } from "./image.ts";
 
@@ -24,20 +25,23 @@ const COLORS: readonly Color[] = [
 
 /**
  * The losses of a run over its steps, 1280x720 pixels: each series as it is in a light colour and,
- * over it, smoothed. Series may be empty, have one value, be constant or hold NaN.
+ * over it, smoothed. Series may be empty, have one value, be constant or hold NaN. A band makes the
+ * picture higher.
  */
 export function lossChart(
-  { title, series }: { title: string; series: readonly LossSeries[] },
+  { title, series, band }: { title: string; series: readonly LossSeries[]; band?: ChartBand },
 ): Promise<RgbImage> {
   const frame = chartFrame(series.map(({ values }) => values));
   return withPen((pen) => {
-    const sheet = pen.sheet(CHART_SIZE.width, CHART_SIZE.height, GROUND);
+    const height = CHART_SIZE.height + (band ? bandHeight(band) : 0);
+    const sheet = pen.sheet(CHART_SIZE.width, height, GROUND);
     const width = frame.right - frame.left;
     sheet.text(pen.text(title, width, { size: 26, color: INK, bold: true }), frame.left, 30);
     drawLegend(pen, sheet, frame, series);
     drawAxes(pen, sheet, frame);
     series.forEach(({ values }, i) => drawLine(sheet, frame, values, 1.5, `${colorOf(i)}50`));
     series.forEach(({ values }, i) => drawLine(sheet, frame, smooth(values), 3, colorOf(i)));
+    if (band) drawBand(pen, sheet, frame, band);
     return sheet.image();
   });
 }

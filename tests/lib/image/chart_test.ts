@@ -142,3 +142,22 @@ Deno.test("chartFrame() writes ticks with the decimals they need", () => {
   deepEqual(labels(10, 50), ["10", "20", "30", "40", "50"]);
   deepEqual(chartFrame([Array(300).fill(1)]).stepTicks, [0, 50, 100, 150, 200, 250, 300]);
 });
+
+Deno.test("lossChart() shows below the plot what was on when", { permissions }, async () => {
+  const band = { title: "layers", names: ["a", "b", "c"], steps: [[0], [0, 2], [2], [2]] };
+  const series = [{ label: "loss", values: [4, 3, 2, 1] }];
+  const chart = await lossChart({ title: "t", series, band });
+  const frame = chartFrame(series.map(({ values }) => values));
+  ok(chart.height > CHART_SIZE.height);
+  // The rows' colours from top to bottom, in the middle of each step.
+  const on = [1, 2, 3, 4].map((step) => {
+    const column = Array.from(
+      { length: chart.height - CHART_SIZE.height },
+      (_, i) => isBlue(pixel(chart, frame.x(step - 0.5), CHART_SIZE.height + i)),
+    );
+    return column.flatMap((blue, i) => blue && !column[i - 1] ? [i] : []);
+  });
+  const [[a], [, c]] = [on[0]!, on[1]!];
+  deepEqual(on, [[a], [a, c], [c], [c]]);
+  ok(c! - a! > 20, "a row lies between them");
+});
