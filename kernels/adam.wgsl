@@ -1,16 +1,17 @@
 // One step of Adam (Kingma & Ba 2015) with beta1 = 0, the setting of StyleGAN2 and StyleGAN-NADA:
 //
-//   v = beta2 * v + (1 - beta2) * g^2
+//   v = decay * v + (1 - beta2) * g^2
 //   w = w - lr * g / (sqrt(v / (1 - beta2^t)) + eps)
 //
 //   w, v, g  [count]
-//   hyper    [2]       lr and 1 / (1 - beta2^t), which change from step to step
+//   hyper    [3]       lr, 1 / (1 - beta2^t) and decay, which change from step to step: decay is
+//                      beta2, or a power of it to make up for steps that were left out
 //   guard    [1]       nothing changes unless this number is finite: the loss, usually
 //
 // One thread per element. Without a first moment the plain gradient takes its place.
 
-// rest = 1 - beta2, which f32 would round a second time
-struct Params { count: u32, beta2: f32, rest: f32, eps: f32 }
+// rest = 1 - beta2
+struct Params { count: u32, rest: f32, eps: f32 }
 
 @group(0) @binding(0) var<storage, read_write> w: array<f32>;
 @group(0) @binding(1) var<storage, read_write> v: array<f32>;
@@ -25,7 +26,7 @@ fn main(@builtin(global_invocation_id) id: vec3<u32>) {
   // By its bits: compilers may assume that there is no NaN.
   let finite = (bitcast<u32>(guard[0]) & 0x7f800000u) != 0x7f800000u;
   if (i >= p.count || !finite) { return; }
-  let moment = p.beta2 * v[i] + p.rest * g[i] * g[i];
+  let moment = hyper[2] * v[i] + p.rest * g[i] * g[i];
   v[i] = moment;
   w[i] -= hyper[0] * g[i] / (sqrt(moment * hyper[1]) + p.eps);
 }

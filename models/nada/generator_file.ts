@@ -22,3 +22,9 @@ export async function loadGenerator(path: string): Promise<GeneratorFile> {
   }
   return { file: path, sha256: await sha256File(path), weights: await readGenerator(checkpoint) };
 }
+
+/** Whether the file is a delta and no generator of its own. */
+export async function isDelta(path: string): Promise<boolean> {
+  using checkpoint = await openCheckpoint(path);
+  return deltaAbout(checkpoint) !== null;
+}

@@ -2,7 +2,8 @@
  * The folder of a run:
  *
  *     config.json           every option resolved, what it ran on, sha256 of every file it read
- *     log.jsonl             {"step":0,"loss":…,"layers":[…],"ms":…} a step
+ *     log.jsonl             {"step":0,"loss":…,"layers":[…],"ms":…} a step; "parts" of the loss,
+ *                           where there are several
  *     samples/step_0050.png the same latents before and after
  *     loss.png              the chart of the log
  *     adapted.safetensors   the delta: new values of every tensor that differs from the base
@@ -14,7 +15,10 @@ import { join } from "node:path";
 import { openCheckpoint, writeSafetensors } from "../../lib/checkpoint/mod.ts";
 import { UserError } from "../../lib/errors.ts";
 import { writeFileAtomic } from "../../lib/files.ts";
-import type { HostTensor } from "../stylegan2/weights.ts";
+import { layerParameters } from "../stylegan2/architecture.ts";
+import type { GeneratorWeights, HostTensor } from "../stylegan2/weights.ts";
+import type { LayerTime } from "./adam_clock.ts";
+import type { LossPart } from "./losses/mod.ts";
 import type { TrainingState } from "./training.ts";
 
 /** One line of the log. */
@@ -22,6 +26,9 @@ export interface LogEntry {
   readonly step: number;
   /** Before the step's update; null where it was not a finite number. */
   readonly loss: number | null;
+  /** The parts of the loss, each before its weight, where there are several. */
+  readonly parts?: Readonly<Partial<Record<LossPart, number>>>;
+  /** The layers that it trained. */
   readonly layers: readonly string[];
   readonly ms: number;
 }
@@ -81,7 +88,10 @@ export class RunFolder {
     return entries;
   }
 
-  async writeState({ step, weights, moments }: TrainingState, shapes: Shapes): Promise<void> {
+  async writeState(
+    { step, weights, moments, times }: TrainingState,
+    shapes: Shapes,
+  ): Promise<void> {
     const tensors = [
       ...weights.entries().map(([name, data]) => [`weight/${name}`, name, data] as const),
       ...moments.entries().map(([name, data]) => [`moment/${name}`, name, data] as const),
@@ -89,30 +99,53 @@ export class RunFolder {
     await writeSafetensors(
       this.file("resume.safetensors"),
       tensors.map(([stored, name, data]) => [stored, { shape: shapes.get(name)!.shape, data }]),
-      { "nada.format": "resume", "nada.step": String(step) },
+      {
+        "nada.format": "resume",
+        "nada.step": String(step),
+        "nada.times": JSON.stringify(Object.fromEntries(times)),
+      },
     );
   }
 
-  /** Reads the state back. Throws a UserError or CheckpointError where it does not fit. */
-  async readState(names: readonly string[], shapes: Shapes): Promise<TrainingState> {
+  /**
+   * Reads the state of these layers back. Throws a UserError or CheckpointError where it does not
+   * fit.
+   */
+  async readState(
+    { architecture, parameters }: GeneratorWeights,
+    layers: readonly string[],
+  ): Promise<TrainingState> {
+    const refuse = (what: string): never => {
+      throw new UserError(
+        `Cannot resume "${this.path}": resume.safetensors has no ${what}; it belongs to another run`,
+      );
+    };
     using checkpoint = await openCheckpoint(this.file("resume.safetensors"));
     const step = Number(checkpoint.metadata["nada.step"]);
+    const times = new Map(Object.entries(readTimes(checkpoint.metadata["nada.times"])));
+    const missing = layers.find((layer) => !times.has(layer));
+    if (missing !== undefined || !Number.isInteger(step)) refuse(`times of "${missing}"`);
+    const parametersOf = layerParameters(architecture);
+    const names = layers.flatMap((layer) => parametersOf.get(layer)!);
     const read = async (kind: string) => {
       const values = new Map<string, Float32Array<ArrayBuffer>>();
       for (const name of names) {
         const tensor = checkpoint.tensors.get(`${kind}/${name}`);
-        const { shape } = shapes.get(name)!;
-        if (!tensor || tensor.shape.join() !== shape.join() || !Number.isInteger(step)) {
-          throw new UserError(
-            `Cannot resume "${this.path}": resume.safetensors has no "${kind}/${name}" of shape ` +
-              `[${shape}]; it belongs to another run`,
-          );
-        }
-        values.set(name, await tensor.read() as Float32Array<ArrayBuffer>);
+        const { shape } = parameters.get(name)!;
+        if (tensor?.shape.join() !== shape.join()) refuse(`"${kind}/${name}" of shape [${shape}]`);
+        values.set(name, await tensor!.read() as Float32Array<ArrayBuffer>);
       }
       return values;
     };
-    return { step, weights: await read("weight"), moments: await read("moment") };
+    return { step, weights: await read("weight"), moments: await read("moment"), times };
+  }
+}
+
+function readTimes(text = "{}"): Record<string, LayerTime> {
+  try {
+    return JSON.parse(text);
+  } catch {
+    return {};
   }
 }
 

@@ -7,30 +7,14 @@ import { DeviceTensor, readAll } from "../../lib/graph/device_tensor.ts";
 import { grad } from "../../lib/graph/grad.ts";
 import { adam, reshape } from "../../lib/graph/ops/mod.ts";
 import { Program } from "../../lib/graph/program.ts";
-import { constant, input, state, type Tensor } from "../../lib/graph/tensor.ts";
+import { input, state, type Tensor } from "../../lib/graph/tensor.ts";
 import type { Update } from "../../lib/graph/update.ts";
-import type { Clip } from "../clip/clip.ts";
-import type { ResizeVariant } from "../clip/preprocess.ts";
-import {
-  type Architecture,
-  defaultTrainedLayers,
-  layerParameters,
-  noiseShapes,
-} from "../stylegan2/architecture.ts";
-import { type DeviceGenerator, uploadGenerator } from "../stylegan2/device.ts";
-import {
-  broadcastW,
-  mapping,
-  parameterLeaves,
-  type Parameters,
-  synthesis,
-} from "../stylegan2/generator.ts";
+import { type Architecture, layerParameters, noiseShapes } from "../stylegan2/architecture.ts";
+import type { DeviceGenerator } from "../stylegan2/device.ts";
+import { broadcastW, mapping, parameterLeaves, synthesis } from "../stylegan2/generator.ts";
 import { type NoiseMode, noNoises, randomNoises } from "../stylegan2/noise.ts";
-import type { GeneratorWeights, HostTensor } from "../stylegan2/weights.ts";
-import { directionalLoss } from "./losses/mod.ts";
-
-/** StyleGAN2's training code scales Adam for a regulariser every 4 steps, and NADA keeps that. */
-const LAZY = 4 / 5;
+import { AdamClock, BETA2, type FrozenAdam, type LayerTime } from "./adam_clock.ts";
+import { type LossPart, type LossSpec, lossState, totalLoss } from "./losses/mod.ts";
 
 /** The two generators of a run. */
 export type Which = "frozen" | "trained";
@@ -40,16 +24,18 @@ export interface TrainingOptions {
   /** Learning rate before the factor 4/5 of the reference. */
   readonly lr: number;
   readonly noise: NoiseMode;
-  readonly clipResize: ResizeVariant;
+  /** Layers that can be trained, by the reference's names. */
+  readonly layers: readonly string[];
+  readonly frozenAdam: FrozenAdam;
 }
 
 export interface TrainingModels {
-  readonly frozen: GeneratorWeights;
-  /** Start of the trained generator; of the same architecture. */
-  readonly trained: GeneratorWeights;
-  readonly clip: Clip;
-  /** Unit vector `[d]` in this CLIP's space. */
-  readonly textDirection: Float32Array<ArrayBuffer>;
+  readonly frozen: DeviceGenerator;
+  /** The generator that moves; of the same architecture. */
+  readonly trained: DeviceGenerator;
+  /** Parameters that are different in the two from the start. */
+  readonly differing: ReadonlySet<string>;
+  readonly loss: LossSpec;
 }
 
 /** All that changes while training: enough to go on from, bit for bit. */
@@ -57,14 +43,25 @@ export interface TrainingState {
   /** Steps done. */
   readonly step: number;
   readonly weights: ReadonlyMap<string, Float32Array<ArrayBuffer>>;
-  /** Adam's second moments. */
+  /** Adam's second moments, as they were when their layers were last trained. */
   readonly moments: ReadonlyMap<string, Float32Array<ArrayBuffer>>;
+  /** By layer. */
+  readonly times: ReadonlyMap<string, LayerTime>;
 }
 
 export interface StepInputs {
   /** `[batch, zSize]` */
   readonly z: Float32Array<ArrayBuffer>;
   readonly noiseKeys: Readonly<Record<Which, Uint32Array<ArrayBuffer>>>;
+  /** Corners of the patches, `[batch, 2]`. */
+  readonly corners: Uint32Array<ArrayBuffer>;
+}
+
+/** The loss of a step before its update. */
+export interface StepLoss {
+  readonly total: number;
+  /** The parts that are computed, each before its weight. */
+  readonly parts: Readonly<Partial<Record<LossPart, number>>>;
 }
 
 export class Training {
@@ -74,75 +71,70 @@ export class Training {
     private readonly gpu: Gpu,
     private readonly options: TrainingOptions,
     private readonly program: Program,
-    private readonly owned: readonly DeviceTensor[],
     /** Trained parameters by name in the layout. */
     private readonly weights: ReadonlyMap<string, DeviceTensor>,
     private readonly moments: ReadonlyMap<string, DeviceTensor>,
-    readonly frozen: DeviceGenerator,
-    /** The generator that moves. */
-    readonly generator: DeviceGenerator,
-    /** The layers that are trained, by the reference's names. */
-    readonly layers: readonly string[],
+    private readonly clock: AdamClock,
+    private readonly parts: readonly LossPart[],
   ) {}
 
-  /** Uploads the generators and compiles the step. */
+  /** Compiles the step. The generators and the loss's CLIP models stay the caller's to dispose. */
   static async create(
     gpu: Gpu,
-    models: TrainingModels,
+    { frozen, trained, differing, loss: spec }: TrainingModels,
     options: TrainingOptions,
   ): Promise<Training> {
-    const { frozen, trained } = models;
     const a = frozen.architecture;
-    const layers = defaultTrainedLayers(a);
-    const layerOf = new Map<string, string>();
+    const { layers } = options;
     const parametersOf = layerParameters(a);
-    for (const layer of layers) {
-      for (const name of parametersOf.get(layer)!) layerOf.set(name, layer);
-    }
-    // Tensors that are and stay equal are shared, and with them what is computed from them.
-    const own = (name: string) =>
-      layerOf.has(name) || !sameValues(frozen.parameters.get(name)!, trained.parameters.get(name)!);
+    const layerOf = new Map(
+      layers.flatMap((layer) => parametersOf.get(layer)!.map((name) => [name, layer] as const)),
+    );
+    const leaves = {
+      frozen: parameterLeaves(a, (name) => `frozen/${name}`),
+      // Tensors that are and stay equal are shared, and with them what is computed from them.
+      trained: parameterLeaves(
+        a,
+        (name) => `${layerOf.has(name) || differing.has(name) ? "trained" : "frozen"}/${name}`,
+      ),
+    };
+    const z = input("z", [options.batch, a.zSize]);
+    // As in the reference, one mapping network serves both, unless it is to be trained.
+    const mapper = { frozen: leaves.frozen, trained: leaves[mappingOf(layers)] };
+    const draw = (which: Which) => {
+      const wPlus = broadcastW(a, mapping(mapper[which], a, z));
+      return synthesis(leaves[which], a, wPlus, noiseLeaves(a, options, which)).image;
+    };
+    const loss = totalLoss({
+      frozen: draw("frozen"),
+      adapted: draw("trained"),
+      corners: input("corners", [options.batch, 2], "u32"),
+    }, spec);
 
-    const still = await uploadGenerator(gpu, frozen);
-    const owned = Object.values(still.tensors);
+    const weights = new Map([...layerOf.keys()].map((name) => [name, trained.tensors[name]!]));
+    const moments = new Map<string, DeviceTensor>();
     try {
-      const generator = await uploadGenerator(gpu, trained);
-      owned.push(...Object.values(generator.tensors));
-      const weights = new Map([...layerOf.keys()].map((name) => [name, generator.tensors[name]!]));
-      const moments = new Map(
-        weights.entries().map(([name, { shape }]) => [name, new DeviceTensor(gpu, shape, name)]),
-      );
-      owned.push(...moments.values());
-
-      const z = input("z", [options.batch, a.zSize]);
-      const generate = (which: Which, parameters: Parameters) => {
-        const noises = noiseLeaves(a, options, which);
-        return synthesis(parameters, a, broadcastW(a, mapping(parameters, a, z)), noises).image;
-      };
-      const { clip, textDirection } = models;
-      const features = (image: Tensor) => clip.imageFeatures(image, options.clipResize);
-      const leaves = {
-        frozen: parameterLeaves(a, (name) => `frozen/${name}`),
-        trained: parameterLeaves(a, (name) => `${own(name) ? "trained" : "frozen"}/${name}`),
-      };
-      const loss = directionalLoss(
-        features(generate("frozen", leaves.frozen)),
-        features(generate("trained", leaves.trained)),
-        constant(textDirection, [1, textDirection.length]),
-      );
+      await gpu.scoped(() => {
+        for (const [name, { shape }] of weights) {
+          moments.set(name, new DeviceTensor(gpu, shape, `moment of ${name}`));
+        }
+        return Promise.resolve();
+      });
       const program = await Program.compile(gpu, {
-        outputs: { loss },
-        updates: adamUpdates(loss, layerOf, leaves.trained),
+        outputs: { total: loss.total, ...prefixed("part", Object.fromEntries(loss.parts)) },
+        updates: adamUpdates(loss.total, layerOf, leaves.trained),
         state: {
-          ...await clip.imageState(),
-          ...prefixed("frozen", still.tensors),
-          ...prefixed("trained", generator.tensors),
+          ...await lossState(spec),
+          ...prefixed("frozen", frozen.tensors),
+          ...prefixed("trained", trained.tensors),
           ...prefixed("moment", Object.fromEntries(moments)),
         },
       });
-      return new Training(gpu, options, program, owned, weights, moments, still, generator, layers);
+      const clock = new AdamClock(layers, options.frozenAdam);
+      const parts = [...loss.parts.keys()];
+      return new Training(gpu, options, program, weights, moments, clock, parts);
     } catch (error) {
-      owned.forEach((tensor) => tensor.dispose());
+      moments.forEach((tensor) => tensor.dispose());
       throw error;
     }
   }
@@ -152,7 +144,12 @@ export class Training {
     return this.#step;
   }
 
-  /** Names of the trained parameters in the layout. */
+  /** The layers that can be trained. */
+  get layers(): readonly string[] {
+    return this.options.layers;
+  }
+
+  /** Names of their parameters in the layout. */
   get trainedNames(): string[] {
     return [...this.weights.keys()];
   }
@@ -163,47 +160,64 @@ export class Training {
   }
 
   /**
-   * One step. Returns the loss before the update; where it is not finite, nothing has changed.
+   * One step, which trains `layers` and leaves the others as they are. Returns the loss before the
+   * update; where that is not finite, nothing has changed.
    */
-  async run({ z, noiseKeys }: StepInputs): Promise<number> {
-    const beta2 = adamBeta2();
-    const correction = 1 - beta2 ** (this.#step + 1);
-    const hyper = Float32Array.of(this.options.lr * LAZY, 1 / correction);
-    const { frozen, trained } = noiseKeys;
-    const inputs = { z, hyper, "noise key/frozen": frozen, "noise key/trained": trained };
-    const { loss } = await this.program.run(inputs, { read: ["loss"] });
-    if (Number.isFinite(loss![0])) this.#step++;
-    return loss![0]!;
+  async run(
+    { z, noiseKeys, corners }: StepInputs,
+    layers: readonly string[] = this.layers,
+  ): Promise<StepLoss> {
+    const trained = new Set(layers);
+    const inputs = {
+      z,
+      corners,
+      ...prefixed("noise key", noiseKeys),
+      ...Object.fromEntries(
+        this.layers.map((layer) => [`hyper/${layer}`, this.clock.hyper(layer, this.options.lr)]),
+      ),
+    };
+    const read = ["total", ...this.parts.map((part) => `part/${part}`)];
+    const skip = new Set(this.layers).difference(trained);
+    const values = await this.program.run(inputs, { read, skip });
+    const total = values.total![0]!;
+    if (Number.isFinite(total)) {
+      this.#step++;
+      this.clock.advance(trained);
+    }
+    const parts = this.parts.map((part) => [part, values[`part/${part}`]![0]!]);
+    return { total, parts: Object.fromEntries(parts) };
   }
 
   /** Reads the state back. */
   async read(): Promise<TrainingState> {
-    const names = [...this.weights.keys()];
+    const names = this.trainedNames;
     const tensors = [...this.weights.values(), ...this.moments.values()];
     const values = await readAll(this.gpu, tensors);
     return {
       step: this.#step,
       weights: new Map(names.map((name, i) => [name, values[i]!])),
       moments: new Map(names.map((name, i) => [name, values[names.length + i]!])),
+      times: this.clock.times,
     };
   }
 
   /** Goes back to a state that was read before. */
   restore(saved: TrainingState): void {
     this.#step = saved.step;
+    this.clock.restore(saved.times);
     for (const [name, tensor] of this.weights) tensor.write(saved.weights.get(name)!);
     for (const [name, tensor] of this.moments) tensor.write(saved.moments.get(name)!);
   }
 
   dispose(): void {
     this.program.dispose();
-    this.owned.forEach((tensor) => tensor.dispose());
+    this.moments.forEach((tensor) => tensor.dispose());
   }
 }
 
-/** Adam's second decay: 0.99, scaled like the learning rate. */
-export function adamBeta2(): number {
-  return 0.99 ** LAZY;
+/** Whose mapping network gives the trained generator its styles. */
+function mappingOf(layers: readonly string[]): Which {
+  return layers.includes("style") ? "trained" : "frozen";
 }
 
 /** The optimiser's step for every trained parameter, switchable by layer. */
@@ -214,13 +228,16 @@ function adamUpdates(
 ): Update[] {
   const names = [...layerOf.keys()];
   const gradients = grad(loss, names.map((name) => leaves[name]!));
-  const hyper = input("hyper", [2]);
+  const hypers = new Map(
+    [...layerOf.values()].map((layer) => [layer, input(`hyper/${layer}`, [3])]),
+  );
   const guard = reshape(loss, [1]);
   return names.map((name, i) => {
+    const layer = layerOf.get(name)!;
     const w = leaves[name]!;
     const v = state(`moment/${name}`, w.shape);
-    const attrs = { beta2: adamBeta2(), eps: 1e-8 };
-    return adam({ w, v, g: gradients[i]!, hyper, guard }, attrs, layerOf.get(name)!);
+    const hyper = hypers.get(layer)!;
+    return adam({ w, v, g: gradients[i]!, hyper, guard }, { beta2: BETA2, eps: 1e-8 }, layer);
   });
 }
 
@@ -236,8 +253,4 @@ function prefixed<T>(prefix: string, values: Readonly<Record<string, T>>): Recor
   return Object.fromEntries(
     Object.entries(values).map(([name, value]) => [`${prefix}/${name}`, value]),
   );
-}
-
-function sameValues(a: HostTensor, b: HostTensor): boolean {
-  return a.data.every((value, i) => value === b.data[i]);
 }

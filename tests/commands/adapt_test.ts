@@ -95,6 +95,21 @@ Deno.test("nada adapt refuses wrong options with one line that names them", asyn
     [[...options, "--out", options[1]!], /it is a file/],
     [["--resume", folder.path], /it has no config.json/],
     [["--resume", folder.path, "--lr", "1"], /--lr with --resume/],
+    [
+      [...options, "--clip-weight", "1", "--clip-weight", "2", ...out],
+      /there are 1 \(clip.safetensors\) and 2 weights \(1, 2\)/,
+    ],
+    [[...options, "--lambda-patch", "x", ...out], /'--lambda-patch <x>'.*Expected a number/],
+    [[...options, "--lambda-direction", "0", ...out], /weights of all its parts are 0/],
+    [[...options, "--direction-loss", "l2", ...out], /Allowed choices are cosine, mse, mae/],
+    [[...options, "--auto-layer-k", "5", ...out], /Cannot choose 5 layers: .* has 4/],
+    [[...options, "--layers-every", "5", ...out], /--layers-every without --auto-layer-k/],
+    [
+      [...options, "--phase", "shape", "--train-layers", "conv1", ...out],
+      /--phase and --train-layers together/,
+    ],
+    [[...options, "--phase", "fine", ...out], /Allowed choices are texture, shape, no_fine/],
+    [[...options, "--train-layers", "conv2", ...out], /no such layer; its layers are style/],
   ];
   for (const [args, message] of wrong) assert.match(await fail("adapt", ...args), message);
   await assert.rejects(Deno.lstat(folder.file("run")), Deno.errors.NotFound);

@@ -40,7 +40,8 @@ export function editDirection(frozen: Tensor, adapted: Tensor): Tensor {
 }
 
 /** How two unit vectors are compared: by angle, or by mean squared or absolute difference. */
-export type DirectionDistance = "cosine" | "mse" | "mae";
+export const DIRECTION_DISTANCES = ["cosine", "mse", "mae"] as const;
+export type DirectionDistance = typeof DIRECTION_DISTANCES[number];
 
 /**
  * The directional loss: how far the edit is from the wanted direction, mean over the batch; by

@@ -13,7 +13,12 @@ import type { LossTargets } from "./targets.ts";
 import { textureLoss } from "./texture.ts";
 import { checkLossWeights, LOSS_PARTS, type LossPart, type LossWeights } from "./weights.ts";
 
-export { directionalLoss, type DirectionDistance, editDirection } from "./directional.ts";
+export {
+  DIRECTION_DISTANCES,
+  directionalLoss,
+  type DirectionDistance,
+  editDirection,
+} from "./directional.ts";
 export { globalLoss, type GlobalTarget, globalTarget } from "./global.ts";
 export { PART_TEMPLATES, patchSize } from "./patch.ts";
 export { type LossTargets, type Texts, textTargets } from "./targets.ts";

@@ -200,13 +200,13 @@ Deno.test("Program leaves nothing allocated after dispose", async () => {
     outputs: { loss },
     updates: [
       adam(
-        { w: weight, v: moment, g: g!, hyper: input("hyper", [2]), guard: reshape(loss, [1]) },
+        { w: weight, v: moment, g: g!, hyper: input("hyper", [3]), guard: reshape(loss, [1]) },
         { beta2: 0.9, eps: 1e-8 },
       ),
     ],
     state: { w, v },
   });
-  const feeds = { x: new Float32Array(9).fill(3), hyper: Float32Array.of(0.1, 1 / (1 - 0.9)) };
+  const feeds = { x: new Float32Array(9).fill(3), hyper: Float32Array.of(0.1, 1 / (1 - 0.9), 0.9) };
   const { loss: first } = await program.run(feeds, { read: ["loss"] });
   assert.equal(first![0], 81);
   assert.ok(gpu.allocated.bytes > before.bytes);

@@ -1,11 +1,20 @@
 import assert from "node:assert/strict";
 import { openCheckpoint, writeSafetensors } from "../../../lib/checkpoint/mod.ts";
 import { decodePng } from "../../../lib/image/mod.ts";
-import { adapt, type AdaptOptions, resume } from "../../../models/nada/adapt.ts";
+import {
+  adapt,
+  ADAPT_DEFAULTS,
+  type AdaptOptions,
+  readInputs,
+  readRun,
+  resume,
+} from "../../../models/nada/adapt.ts";
+import { DIRECTION_ONLY, LOSS_PARTS } from "../../../models/nada/losses/mod.ts";
 import type { LogEntry } from "../../../models/nada/run_folder.ts";
+import { assertClose } from "../../assert.ts";
 import { testGpu } from "../../gpu.ts";
 import { temporaryFolder } from "../../temporary.ts";
-import { writeTiny } from "../clip/tiny.ts";
+import { tinyResNetTensors, writeTiny } from "../clip/tiny.ts";
 import { madeUpTensors } from "../stylegan2/made_up.ts";
 
 const GENERATOR = { zSize: 6, wSize: 5, mappingDepth: 2, channels: [7, 5] };
@@ -18,21 +27,30 @@ async function files(folder: { file(name: string): string }): Promise<AdaptOptio
   const templates = folder.file("templates.txt");
   await Deno.writeTextFile(templates, "{}\n");
   return {
+    ...ADAPT_DEFAULTS,
     generator,
-    trainGenerator: null,
-    clip: await writeTiny(folder.file("clip.safetensors")),
+    clips: [{ path: await writeTiny(folder.file("clip.safetensors")), weight: 1 }],
     source: "a",
     target: "b",
     steps: 5,
-    batch: 2,
-    lr: 0.002,
-    seed: 2,
     sampleEvery: 2,
-    noise: "random",
-    z: null,
     templates,
-    clipResize: "bicubic",
+    partTemplates: templates,
   };
+}
+
+/** A new run to its end, or until `events` or `signal` stop it. */
+async function adaptTo(
+  out: string,
+  options: AdaptOptions,
+  events: Parameters<typeof adapt>[3] = {},
+  signal = NEVER,
+) {
+  return await adapt(await testGpu(), out, await readInputs(options), events, signal);
+}
+
+async function resumeAt(path: string, steps: number | null) {
+  return await resume(await testGpu(), await readRun(path, steps), {}, NEVER);
 }
 
 const readLog = (file: string) =>
@@ -50,7 +68,7 @@ Deno.test("adapt() writes the run folder: config, log, grids, chart, delta", asy
   const before = { ...gpu.allocated };
   const options = await files(folder);
   const out = folder.file("run");
-  const result = await adapt(gpu, out, options, {}, NEVER);
+  const result = await adaptTo(out, options);
   assert.deepEqual(result, {
     folder: out,
     status: "finished",
@@ -62,7 +80,12 @@ Deno.test("adapt() writes the run folder: config, log, grids, chart, delta", asy
   const config = JSON.parse(Deno.readTextFileSync(`${out}/config.json`));
   assert.deepEqual(config.options, options);
   assert.match(config.files.generator.sha256, /^[0-9a-f]{64}$/);
-  assert.deepEqual(Object.keys(config.files).sort(), ["clip", "generator", "templates"]);
+  assert.deepEqual(Object.keys(config.files).sort(), [
+    "clip",
+    "generator",
+    "partTemplates",
+    "templates",
+  ]);
 
   const log = readLog(`${out}/log.jsonl`);
   assert.deepEqual(log.map(({ step }) => step), [0, 1, 2, 3, 4]);
@@ -89,21 +112,32 @@ Deno.test("adapt() writes the run folder: config, log, grids, chart, delta", asy
   }
 });
 
-Deno.test("resume() continues bit for bit where adapt() was stopped", async () => {
+const AUTO = { count: 2, iterations: 2, batch: 3, every: 2 };
+
+Deno.test("resume() continues bit for bit where adapt() was stopped, layers chosen or not", async () => {
   using folder = temporaryFolder();
-  const gpu = await testGpu();
   const options = await files(folder);
-  await adapt(gpu, folder.file("whole"), options, {}, NEVER);
+  const lambdas = { ...DIRECTION_ONLY, patch: 0.5 };
+  await checkResume(folder.file("plain"), options);
+  await checkResume(folder.file("auto"), { ...options, autoLayers: AUTO, lambdas });
+  const frozenAdam = "decay";
+  await checkResume(folder.file("decay"), { ...options, autoLayers: AUTO, frozenAdam });
+});
+
+async function checkResume(root: string, options: AdaptOptions): Promise<void> {
+  Deno.mkdirSync(root);
+  const folder = { file: (name: string) => `${root}/${name}` };
+  await adaptTo(folder.file("whole"), options);
 
   const stop = new AbortController();
   const onStep = ({ step }: LogEntry) => step === 2 && stop.abort();
   const part = folder.file("part");
-  const stopped = await adapt(gpu, part, options, { onStep }, stop.signal);
+  const stopped = await adaptTo(part, options, { onStep }, stop.signal);
   assert.equal(stopped.status, "interrupted");
   assert.equal(stopped.stepsDone, 3);
   assert.equal(readLog(`${part}/log.jsonl`).length, 3);
 
-  const resumed = await resume(gpu, part, null, {}, NEVER);
+  const resumed = await resumeAt(part, null);
   assert.equal(resumed.status, "finished");
   for (const name of ["adapted", "resume"]) {
     const [one, other] = await Promise.all(
@@ -111,28 +145,106 @@ Deno.test("resume() continues bit for bit where adapt() was stopped", async () =
     );
     assert.deepEqual(one, other);
   }
-  const losses = (run: string) => readLog(folder.file(`${run}/log.jsonl`)).map((e) => e.loss);
-  assert.deepEqual(losses("part"), losses("whole"));
+  const log = (run: string) =>
+    readLog(folder.file(`${run}/log.jsonl`)).map((entry) => ({ ...entry, ms: 0 }));
+  assert.deepEqual(log("part"), log("whole"));
+}
+
+Deno.test("adapt() trains the layers it chooses, logs them, and leaves the others alone", async () => {
+  using folder = temporaryFolder();
+  const options = { ...await files(folder), autoLayers: { ...AUTO, every: 3 } };
+  await adaptTo(folder.file("run"), options);
+  const chosen = readLog(folder.file("run/log.jsonl")).map(({ layers }) => layers);
+  assert.deepEqual([chosen[1], chosen[2], chosen[4]], [chosen[0], chosen[0], chosen[3]]);
+  assert.ok(chosen.every((layers) => layers.length === 2));
+  const moved = (await tensors(folder.file("run/adapted.safetensors"))).keys()
+    .map((name) => name.replace(/\.(conv|noise|activate|bias).*/, ""));
+  assert.deepEqual(new Set(moved), new Set(chosen.flat()));
+});
+
+Deno.test("adapt() skips the choice of layers when it would choose them all, and says so", async () => {
+  using folder = temporaryFolder();
+  const autoLayers = { ...AUTO, count: 4 };
+  let note: string | null = null;
+  const onStart = (start: { note: string | null }) => note = start.note;
+  await adaptTo(folder.file("run"), { ...await files(folder), autoLayers }, { onStart });
+  assert.match(note!, /All 4 layers are chosen in every step: their choice is skipped/);
+  for (const { layers } of readLog(folder.file("run/log.jsonl"))) {
+    assert.deepEqual(layers, ["conv1", "to_rgb1", "convs.0", "convs.1"]);
+  }
+});
+
+Deno.test("adapt() takes several CLIP models and parts of the loss; what weighs 0 is not read", async () => {
+  using folder = temporaryFolder();
+  const options = await files(folder);
+  const clips = [
+    ...options.clips,
+    { path: folder.file("missing.safetensors"), weight: 0 },
+    {
+      path: await writeTiny(folder.file("resnet.safetensors"), tinyResNetTensors()),
+      weight: 0.5,
+    },
+  ];
+  const lambdas = { direction: 1, global: 0.5, patch: 0.25, manifold: 2, texture: 0.125 };
+  await adaptTo(folder.file("run"), { ...options, clips, lambdas, steps: 2, batch: 1 });
+  const { files: read } = JSON.parse(Deno.readTextFileSync(folder.file("run/config.json")));
+  assert.deepEqual(Object.keys(read).sort(), [
+    "clip",
+    "clip 2",
+    "generator",
+    "partTemplates",
+    "templates",
+  ]);
+  for (const { loss, parts } of readLog(folder.file("run/log.jsonl"))) {
+    assert.deepEqual(Object.keys(parts!), Object.keys(lambdas));
+    const sum = LOSS_PARTS.reduce((sum, part) => sum + lambdas[part] * parts![part]!, 0);
+    assert.ok(Math.abs(sum - loss!) < 1e-5 * Math.abs(loss!), `${sum} is not ${loss}`);
+  }
+});
+
+Deno.test("adapt() trains the layers of a phase or a list, the mapping network too", async () => {
+  using folder = temporaryFolder();
+  const options = { ...await files(folder), steps: 1 };
+  const moved = async (name: string, change: Partial<AdaptOptions>) => {
+    await adaptTo(folder.file(name), { ...options, ...change });
+    return new Set((await tensors(folder.file(`${name}/adapted.safetensors`))).keys());
+  };
+  const all = await moved("all", { phase: "all" });
+  assert.ok(all.has("style.1.weight") && all.has("to_rgbs.0.bias") && all.has("input.input"));
+  assert.deepEqual(
+    await moved("list", { trainLayers: ["to_rgb1", "style"] }),
+    new Set([...all].filter((name) => /^(to_rgb1|style)\./.test(name))),
+  );
+});
+
+Deno.test("adapt() goes on from a delta as the start of the trained generator", async () => {
+  using folder = temporaryFolder();
+  const options = { ...await files(folder), steps: 2, noise: "const" as const };
+  await adaptTo(folder.file("first"), options);
+  const trainGenerator = folder.file("first/adapted.safetensors");
+  await adaptTo(folder.file("second"), { ...options, trainGenerator, steps: 1, lr: 1e-12 });
+  const [first, second] = await Promise.all(
+    ["first", "second"].map((run) => tensors(folder.file(`${run}/adapted.safetensors`))),
+  );
+  for (const [name, data] of first!) assertClose(second!.get(name)!, data, 1e-6, name);
 });
 
 Deno.test("resume() goes beyond the steps that were planned", async () => {
   using folder = temporaryFolder();
-  const gpu = await testGpu();
   const options = { ...await files(folder), steps: 2 };
-  await adapt(gpu, folder.file("run"), options, {}, NEVER);
-  const { stepsDone } = await resume(gpu, folder.file("run"), 3, {}, NEVER);
+  await adaptTo(folder.file("run"), options);
+  const { stepsDone } = await resumeAt(folder.file("run"), 3);
   assert.equal(stepsDone, 3);
   assert.equal(readLog(folder.file("run/log.jsonl")).length, 3);
 });
 
 Deno.test("resume() refuses when a file of the run has changed", async () => {
   using folder = temporaryFolder();
-  const gpu = await testGpu();
   const options = { ...await files(folder), steps: 1 };
-  await adapt(gpu, folder.file("run"), options, {}, NEVER);
+  await adaptTo(folder.file("run"), options);
   await writeSafetensors(options.generator, madeUpTensors(GENERATOR, 4));
   await assert.rejects(
-    resume(gpu, folder.file("run"), 2, {}, NEVER),
+    resumeAt(folder.file("run"), 2),
     /"[^"]*base.safetensors" is not the file that the run began with/,
   );
 });
@@ -140,7 +252,7 @@ Deno.test("resume() refuses when a file of the run has changed", async () => {
 Deno.test("adapt() stops when the loss is no longer a number, and keeps the last good state", async () => {
   using folder = temporaryFolder();
   const options = { ...await files(folder), lr: 1e30, sampleEvery: 0 };
-  const result = await adapt(await testGpu(), folder.file("run"), options, {}, NEVER);
+  const result = await adaptTo(folder.file("run"), options);
   assert.equal(result.status, "diverged");
   assert.equal(result.stepsDone, 0);
   for (const name of ["adapted", "resume"]) {
@@ -166,21 +278,33 @@ Deno.test("adapt() writes nothing when what it is given is no good", async () =>
   const wrong: [Partial<AdaptOptions>, RegExp][] = [
     [{ target: " A" }, /source and target are the same text/],
     [{ target: "a b c d e f g h i" }, /Cannot tokenize .* 11 tokens .* at most 9/],
-    [{ z }, /it has 4 steps; pass --steps 4/],
+    [{ z }, /"z" has 4 steps; pass --steps 4/],
     [{ z, batch: 3 }, /"z" has shape \[4,2,6\], \[steps, 3, 6\] is needed/],
     [{ z: options.generator }, /it holds no tensor "z"/],
     [{ trainGenerator: other }, /they differ in architecture \(8x8, z 6, channels 7 3/],
     [{ generator: nan }, /"conv1.conv.weight" holds NaN at index 5/],
-    [{ generator: options.clip }, /it is a CLIP model/],
-    [{ clip: options.generator }, /it is a StyleGAN2 generator/],
+    [{ generator: options.clips[0]!.path }, /it is a CLIP model/],
+    [{ clips: [{ path: options.generator, weight: 1 }] }, /it is a StyleGAN2 generator/],
     [{ batch: 2 ** 22 }, /use a smaller batch/],
+    [{ autoLayers: { ...AUTO, count: 5 } }, /Cannot choose 5 layers: this generator has 4/],
+    [{ autoLayers: AUTO, phase: "shape" }, /--auto-layer-k and --phase together/],
+    [{ trainLayers: ["convs.2"] }, /Cannot train "convs.2": .* input, conv1, convs.0, convs.1/],
+    [{ lambdas: { ...DIRECTION_ONLY, direction: 0 } }, /weights of all its parts are 0/],
+    [{ lambdas: { ...DIRECTION_ONLY, texture: 1 } }, /no CLIP model has a ResNet/],
+    [{ clips: [{ ...options.clips[0]!, weight: 0 }] }, /Cannot train without a CLIP model/],
+    [{ clips: [...options.clips, ...options.clips] }, /as two CLIP models/],
+    [{ textureClip: options.clips[0]!.path }, /without the texture loss/],
+    [
+      { textureClip: options.clips[0]!.path, lambdas: { ...DIRECTION_ONLY, texture: 1 } },
+      /a ResNet is needed/,
+    ],
   ];
   const before = { ...gpu.allocated };
   for (const [change, message] of wrong) {
-    await assert.rejects(adapt(gpu, out, { ...options, ...change }, {}, NEVER), message);
+    await assert.rejects(adaptTo(out, { ...options, ...change }), message);
     await assert.rejects(Deno.lstat(out), Deno.errors.NotFound);
     assert.deepEqual(gpu.allocated, before, `device memory was left allocated: ${message}`);
   }
   Deno.mkdirSync(out);
-  await assert.rejects(adapt(gpu, out, options, {}, NEVER), /it exists; name a new folder/);
+  await assert.rejects(adaptTo(out, options), /it exists; name a new folder/);
 });

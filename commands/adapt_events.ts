@@ -1,0 +1,68 @@
+/** What `nada adapt` tells while it runs, and at its end. */
+import { join, relative } from "node:path";
+import type { Gpu } from "../lib/gpu/device.ts";
+import type { AdaptEvents, AdaptResult } from "../models/nada/adapt.ts";
+import { Progress } from "./progress.ts";
+
+export type DisposableEvents = AdaptEvents & Disposable;
+
+/** Nothing. */
+export const silentEvents = (): DisposableEvents => ({ [Symbol.dispose]() {} });
+
+/** One JSON object for everything that happens. */
+export function jsonEvents(): DisposableEvents {
+  const print = (event: string) => (data: object) =>
+    console.log(JSON.stringify({ event, ...data }));
+  return {
+    onStart: print("start"),
+    onStep: print("step"),
+    onSamples: (file) => print("samples")({ file }),
+    [Symbol.dispose]() {},
+  };
+}
+
+/** Progress on stderr. */
+export function progressEvents(gpu: Gpu): DisposableEvents {
+  let progress: Progress | undefined;
+  return {
+    onStart({ folder, steps, done, layers, chosen, note }) {
+      const what = chosen === null
+        ? `${layers.length} layers`
+        : `${chosen} of ${layers.length} layers, chosen as it goes`;
+      console.error(`Adapter   ${gpu.adapterName}`);
+      console.error(`Folder    ${here(folder)}`);
+      console.error(`Training  ${what}, ${steps - done} steps`);
+      if (note !== null) console.error(note);
+      progress = new Progress({ total: steps, done });
+    },
+    onStep: ({ step, loss }) => progress?.update(step + 1, `loss ${loss?.toFixed(4) ?? "NaN"}`),
+    [Symbol.dispose]: () => progress?.finish(),
+  };
+}
+
+/** Says what came out; a run that diverged is a failure. */
+export function report(
+  { folder, status, stepsDone, lastGrid }: AdaptResult,
+  { json, quiet }: { json?: boolean; quiet?: boolean },
+): void {
+  if (status === "diverged") Deno.exitCode = 1;
+  if (json) {
+    return console.log(JSON.stringify({ event: "end", folder, status, stepsDone, lastGrid }));
+  }
+  if (status === "diverged") {
+    console.error(
+      `The loss is no longer a number, the run has stopped. The state after ${stepsDone} steps is ` +
+        `kept in ${here(folder)}; start again with a lower --lr.`,
+    );
+  }
+  if (status === "interrupted") {
+    console.error(
+      `Stopped after ${stepsDone} steps. Go on with: nada adapt --resume ${here(folder)}`,
+    );
+  }
+  if (quiet) return;
+  console.log(`Adapted generator  ${here(join(folder, "adapted.safetensors"))}`);
+  console.log(`Before and after   ${here(lastGrid)}`);
+}
+
+const here = (path: string) => relative(Deno.cwd(), path) || path;

@@ -1,0 +1,233 @@
+/** From the command line of `nada adapt` to the options of a run. */
+import type { Command } from "commander";
+import { existsSync } from "node:fs";
+import { basename, resolve } from "node:path";
+import { UserError } from "../lib/errors.ts";
+import type { AdaptOptions } from "../models/nada/adapt.ts";
+import { FROZEN_ADAM } from "../models/nada/adam_clock.ts";
+import { DIRECTION_DISTANCES, LOSS_PARTS, type LossPart } from "../models/nada/losses/mod.ts";
+import { ADAPT_DEFAULTS, type AutoLayers, checkOptions } from "../models/nada/options.ts";
+import { PHASE_NAMES } from "../models/nada/trained_layers.ts";
+import {
+  choice,
+  clipResizeOption,
+  collect,
+  noiseOption,
+  parseCount,
+  parseNumber,
+  parsePositive,
+  parseSeed,
+  parseWhole,
+} from "./options.ts";
+
+type AsInRun = Pick<
+  AdaptOptions,
+  | "batch"
+  | "lr"
+  | "seed"
+  | "sampleEvery"
+  | "noise"
+  | "clipResize"
+  | "steps"
+  | "directionLoss"
+  | "frozenAdam"
+>;
+
+/** "lambdaDirection", … as commander names them. */
+type LambdaFlags = { [P in LossPart as `lambda${Capitalize<P>}`]: number };
+
+/** The flags that say what a run does. */
+export interface RunFlags extends AsInRun, LambdaFlags {
+  generator?: string;
+  trainGenerator?: string;
+  clip?: string[];
+  clipWeight?: number[];
+  source?: string;
+  target?: string;
+  textureClip?: string;
+  autoLayerK?: number;
+  autoLayerIters: number;
+  autoLayerBatch: number;
+  layersEvery: number;
+  phase?: AdaptOptions["phase"] & string;
+  trainLayers?: string[];
+  z?: string;
+  templates?: string;
+  partTemplates?: string;
+}
+
+/** Adds the options that say what a run does. */
+export function addRunOptions(command: Command): Command {
+  const preset = ADAPT_DEFAULTS;
+  command
+    .option("--generator <file>", "StyleGAN2 generator to adapt (.pt or .safetensors)")
+    .option(
+      "--clip <path>",
+      "CLIP model: OpenAI's .pt or a Hugging Face folder; several add up",
+      collect,
+    )
+    .option("--clip-weight <x>", "weight of each --clip, in their order", collectNumbers)
+    .option("--source <text>", "what the generator draws now")
+    .option("--target <text>", "what it is to draw")
+    .option("--train-generator <file>", "start of the trained copy: a generator, or a delta")
+    .option("--steps <n>", "training steps", parseCount, preset.steps)
+    .option("--batch <n>", "latents a step", parseCount, preset.batch)
+    .option("--lr <x>", "learning rate, before the method's factor 4/5", parsePositive, preset.lr)
+    .option("--seed <n>", "seed of latents and noise", parseSeed, preset.seed)
+    .option(
+      "--sample-every <n>",
+      "steps between sample grids, 0 for none",
+      parseWhole,
+      preset.sampleEvery,
+    )
+    .addOption(noiseOption("noise in both generators", preset.noise))
+    .option("--z <file>", "safetensors with the latents, z [steps, batch, z_dim]")
+    .option("--templates <file>", "text templates, one a line with {} for the text")
+    .option("--part-templates <file>", "texts for the patch loss, as --templates")
+    .addOption(clipResizeOption());
+
+  command.optionsGroup("Loss:");
+  for (const part of LOSS_PARTS) {
+    command.option(
+      `--lambda-${part} <x>`,
+      `weight of the ${part} loss`,
+      parseNumber,
+      preset.lambdas[part],
+    );
+  }
+  command
+    .addOption(
+      choice("--direction-loss <kind>", "how directions are compared", DIRECTION_DISTANCES)
+        .default(preset.directionLoss),
+    )
+    .option("--texture-clip <path>", "CLIP with a ResNet for the texture loss");
+
+  command.optionsGroup("Layers:");
+  command
+    .option(
+      "--auto-layer-k <n>",
+      "choose so many layers for each step, 0 for no choice",
+      parseWhole,
+    )
+    .option(
+      "--auto-layer-iters <n>",
+      "optimisation steps of a choice, 0 for no choice",
+      parseWhole,
+      1,
+    )
+    .option("--auto-layer-batch <n>", "latents of a choice", parseCount, 8)
+    .option("--layers-every <n>", "steps that a choice holds for", parseCount, 1)
+    .addOption(
+      choice("--frozen-adam <how>", "Adam's moments of layers not chosen", FROZEN_ADAM)
+        .default(preset.frozenAdam),
+    )
+    .addOption(choice("--phase <name>", "a set of layers to train", PHASE_NAMES))
+    .option(
+      "--train-layers <names>",
+      "layers to train: input,conv1,convs.0,to_rgbs,style …",
+      parseList,
+    );
+  return command;
+}
+
+/** Checks what was given and makes file names absolute; throws a UserError. */
+export function resolveOptions(flags: RunFlags, given: (name: string) => boolean): AdaptOptions {
+  const needed = (name: "generator" | "source" | "target", what: string): string => {
+    const value = flags[name]?.trim();
+    if (value) return value;
+    throw new UserError(`Cannot adapt without --${name}: ${what}; see nada adapt --help`);
+  };
+  const optional = (path: string | undefined, flag: string) => path ? file(path, flag) : null;
+  const options: AdaptOptions = {
+    generator: file(needed("generator", "name a StyleGAN2 checkpoint"), "--generator"),
+    trainGenerator: optional(flags.trainGenerator, "--train-generator"),
+    clips: resolveClips(flags),
+    source: needed("source", "say what the generator draws now"),
+    target: needed("target", "say what it is to draw"),
+    lambdas: {
+      direction: flags.lambdaDirection,
+      global: flags.lambdaGlobal,
+      patch: flags.lambdaPatch,
+      manifold: flags.lambdaManifold,
+      texture: flags.lambdaTexture,
+    },
+    directionLoss: flags.directionLoss,
+    textureClip: optional(flags.textureClip, "--texture-clip"),
+    steps: flags.steps,
+    batch: flags.batch,
+    lr: flags.lr,
+    seed: flags.seed,
+    sampleEvery: flags.sampleEvery,
+    noise: flags.noise,
+    z: optional(flags.z, "--z"),
+    templates: optional(flags.templates, "--templates"),
+    partTemplates: optional(flags.partTemplates, "--part-templates"),
+    clipResize: flags.clipResize,
+    autoLayers: resolveAutoLayers(flags, given),
+    frozenAdam: flags.frozenAdam,
+    phase: flags.phase ?? null,
+    trainLayers: flags.trainLayers ?? null,
+  };
+  checkOptions(options);
+  return options;
+}
+
+function resolveClips({ clip = [], clipWeight }: RunFlags): AdaptOptions["clips"] {
+  if (clip.length === 0) {
+    throw new UserError("Cannot adapt without --clip: name a CLIP model; see nada adapt --help");
+  }
+  const weights = clipWeight ?? clip.map(() => 1);
+  if (weights.length !== clip.length) {
+    throw new UserError(
+      `Cannot weigh the CLIP models: there are ${clip.length} (${
+        clip.map((path) => basename(path)).join(", ")
+      }) and ${weights.length} weights (${weights.join(", ")}); give --clip-weight once for each ` +
+        `--clip, or not at all`,
+    );
+  }
+  return clip.map((path, i) => ({
+    path: weights[i] === 0 ? resolve(path) : file(path, "--clip"),
+    weight: weights[i]!,
+  }));
+}
+
+/** null where layers are not to be chosen. */
+function resolveAutoLayers(
+  { autoLayerK = 0, autoLayerIters, autoLayerBatch, layersEvery }: RunFlags,
+  given: (name: string) => boolean,
+): AutoLayers | null {
+  if (autoLayerK > 0 && autoLayerIters > 0) {
+    return {
+      count: autoLayerK,
+      iterations: autoLayerIters,
+      batch: autoLayerBatch,
+      every: layersEvery,
+    };
+  }
+  const idle = ["autoLayerBatch", "layersEvery", "frozenAdam"].find(given);
+  if (idle && !given("autoLayerK")) {
+    throw new UserError(
+      `Cannot use ${flagName(idle)} without --auto-layer-k: no layers are chosen; say how many`,
+    );
+  }
+  return null;
+}
+
+/** The absolute path of a file that has to be there. */
+function file(path: string, flag: string): string {
+  if (existsSync(path)) return resolve(path);
+  throw new UserError(`Cannot open "${path}", given as ${flag}: there is no such file`);
+}
+
+/** "sampleEvery" → "--sample-every". */
+export function flagName(name: string): string {
+  return `--${name.replaceAll(/[A-Z]/g, (letter) => `-${letter.toLowerCase()}`)}`;
+}
+
+function collectNumbers(text: string, before: number[] = []): number[] {
+  return [...before, parseNumber(text)];
+}
+
+function parseList(text: string): string[] {
+  return text.split(",").map((name) => name.trim()).filter((name) => name !== "");
+}

@@ -1,0 +1,131 @@
+/** The options of a run, and which of them contradict each other. */
+import { UserError } from "../../lib/errors.ts";
+import type { ResizeVariant } from "../clip/preprocess.ts";
+import type { NoiseMode } from "../stylegan2/noise.ts";
+import type { FrozenAdam } from "./adam_clock.ts";
+import {
+  checkLossWeights,
+  DIRECTION_ONLY,
+  type DirectionDistance,
+  type LossWeights,
+} from "./losses/mod.ts";
+import type { Phase } from "./trained_layers.ts";
+
+/** A CLIP model and what its judgement counts; with 0 it is not even loaded. */
+export interface ClipChoice {
+  readonly path: string;
+  readonly weight: number;
+}
+
+/** The adaptive choice of layers (StyleGAN-NADA, section 4.2). */
+export interface AutoLayers {
+  /** Layers to train in a step. */
+  readonly count: number;
+  /** Steps of gradient descent behind a choice. */
+  readonly iterations: number;
+  /** Latents behind a choice. */
+  readonly batch: number;
+  /** Steps that a choice holds for. */
+  readonly every: number;
+}
+
+/** Every option of a run, resolved. Files are absolute paths, so that a run can be resumed from anywhere. */
+export interface AdaptOptions {
+  readonly generator: string;
+  /** Start of the trained copy: a generator, or a delta of `generator`. */
+  readonly trainGenerator: string | null;
+  readonly clips: readonly ClipChoice[];
+  readonly source: string;
+  readonly target: string;
+  readonly lambdas: LossWeights;
+  readonly directionLoss: DirectionDistance;
+  /** A CLIP with a ResNet for the texture loss; null to take the first of `clips`. */
+  readonly textureClip: string | null;
+  readonly steps: number;
+  readonly batch: number;
+  readonly lr: number;
+  readonly seed: number;
+  readonly sampleEvery: number;
+  readonly noise: NoiseMode;
+  readonly z: string | null;
+  readonly templates: string | null;
+  /** Texts of the parts that patches may show, for the patch loss. */
+  readonly partTemplates: string | null;
+  readonly clipResize: ResizeVariant;
+  /** null trains the same layers in every step. */
+  readonly autoLayers: AutoLayers | null;
+  readonly frozenAdam: FrozenAdam;
+  readonly phase: Phase | null;
+  readonly trainLayers: readonly string[] | null;
+}
+
+/** Options that have a value where nothing is asked for. */
+export const ADAPT_DEFAULTS = {
+  trainGenerator: null,
+  lambdas: DIRECTION_ONLY,
+  directionLoss: "cosine",
+  textureClip: null,
+  steps: 300,
+  batch: 2,
+  lr: 0.002,
+  seed: 2,
+  sampleEvery: 50,
+  noise: "random",
+  z: null,
+  templates: null,
+  partTemplates: null,
+  clipResize: "bicubic",
+  autoLayers: null,
+  frozenAdam: "skip",
+  phase: null,
+  trainLayers: null,
+} as const satisfies Partial<AdaptOptions>;
+
+/** Throws a UserError for options that cannot go together, whatever the files hold. */
+export function checkOptions(options: AdaptOptions): void {
+  const { source, target, clips, lambdas } = options;
+  if (source.trim().toLowerCase() === target.trim().toLowerCase()) {
+    throw new UserError(
+      `Cannot adapt from "${source}" to "${target}": source and target are the same text; there ` +
+        `is no direction between them`,
+    );
+  }
+  const bad = clips.find(({ weight }) => !Number.isFinite(weight));
+  if (bad) {
+    throw new UserError(`Cannot weigh "${bad.path}" by ${bad.weight}: give a number`);
+  }
+  const used = clips.filter(({ weight }) => weight !== 0);
+  if (used.length === 0) {
+    throw new UserError(
+      "Cannot train without a CLIP model: the weights of all of them are 0; give one of them " +
+        "another",
+    );
+  }
+  const twice = used.find(({ path }, i) => used.findIndex((other) => other.path === path) !== i);
+  if (twice) {
+    throw new UserError(
+      `Cannot use "${twice.path}" as two CLIP models: name it once, with the sum of its weights`,
+    );
+  }
+  checkLossWeights(lambdas);
+  if (options.textureClip !== null && lambdas.texture === 0) {
+    throw new UserError(
+      "Cannot use --texture-clip without the texture loss: pass --lambda-texture as well",
+    );
+  }
+  checkLayerOptions(options);
+}
+
+/** Of the ways to say which layers are trained, only one can be meant. */
+function checkLayerOptions({ autoLayers, phase, trainLayers }: AdaptOptions): void {
+  const given = [
+    autoLayers && "--auto-layer-k",
+    phase && "--phase",
+    trainLayers && "--train-layers",
+  ].filter((flag) => flag !== null);
+  if (given.length > 1) {
+    throw new UserError(
+      `Cannot use ${given.join(" and ")} together: each says which layers to train; leave one`,
+    );
+  }
+}

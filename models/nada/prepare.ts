@@ -1,0 +1,105 @@
+/** The models of a run, on the device, and its step, compiled. */
+import type { Gpu } from "../../lib/gpu/device.ts";
+import { UserError } from "../../lib/errors.ts";
+import { Clip } from "../clip/mod.ts";
+import { parameterShapes } from "../stylegan2/architecture.ts";
+import { type DeviceGenerator, disposeGenerator, uploadGenerator } from "../stylegan2/device.ts";
+import type { GeneratorWeights } from "../stylegan2/weights.ts";
+import type { RunInputs } from "./inputs.ts";
+import { LayerSelection } from "./layer_selection.ts";
+import { globalTarget, type Judge, textTargets } from "./losses/mod.ts";
+import { Training } from "./training.ts";
+
+export interface Prepared extends Disposable {
+  readonly frozen: DeviceGenerator;
+  /** The generator that moves. */
+  readonly trained: DeviceGenerator;
+  readonly training: Training;
+  /** null where the same layers are trained in every step. */
+  readonly selection: LayerSelection | null;
+}
+
+/** Loads the models and compiles the step; nothing is written. */
+export async function prepare(gpu: Gpu, inputs: RunInputs): Promise<Prepared> {
+  using owned = new DisposableStack();
+  const { options, plan, templates, partTemplates } = inputs;
+  const { source, target, lambdas, clipResize: resize, noise } = options;
+  const open = async (path: string) => owned.adopt(await Clip.open(gpu, path), (c) => c.dispose());
+
+  const used = options.clips.filter(({ weight }) => weight !== 0);
+  const clips: Clip[] = [];
+  for (const { path } of used) clips.push(await open(path));
+  const textureClip = lambdas.texture === 0
+    ? null
+    : options.textureClip !== null
+    ? checkResNet(await open(options.textureClip))
+    : clips.find(isResNet) ?? noResNet();
+
+  const judges: Judge[] = [];
+  for (const [i, clip] of clips.entries()) {
+    const targets = await textTargets(clip, { source, target, templates, partTemplates }, lambdas);
+    judges.push({ clip, weight: used[i]!.weight, targets });
+  }
+
+  const upload = async (weights: GeneratorWeights) =>
+    owned.adopt(await uploadGenerator(gpu, weights), disposeGenerator);
+  const frozen = await upload(inputs.frozen);
+  const trained = await upload(inputs.trained);
+  const training = owned.adopt(
+    await Training.create(gpu, {
+      frozen,
+      trained,
+      differing: differences(inputs.frozen, inputs.trained),
+      loss: { weights: lambdas, judges, distance: options.directionLoss, resize, textureClip },
+    }, { ...options, layers: plan.layers }),
+    (made) => made.dispose(),
+  );
+
+  let selection: LayerSelection | null = null;
+  if (plan.auto) {
+    const asked = await Promise.all(judges.map(async ({ clip, weight }) => ({
+      clip,
+      weight,
+      target: await globalTarget(clip, target),
+    })));
+    selection = owned.adopt(
+      await LayerSelection.create(gpu, { frozen, trained, judges: asked }, {
+        ...plan.auto,
+        noise,
+        clipResize: resize,
+      }),
+      (made) => made.dispose(),
+    );
+  }
+  const kept = owned.move();
+  return { frozen, trained, training, selection, [Symbol.dispose]: () => kept.dispose() };
+}
+
+/** Names of the parameters that differ. */
+function differences(
+  { architecture, parameters }: GeneratorWeights,
+  { parameters: others }: GeneratorWeights,
+): Set<string> {
+  const names = [...parameterShapes(architecture).keys()];
+  return new Set(names.filter((name) => {
+    const [one, other] = [parameters.get(name)!.data, others.get(name)!.data];
+    return one !== other && one.some((value, i) => value !== other[i]);
+  }));
+}
+
+const isResNet = ({ architecture }: Clip): boolean => architecture.image.kind === "resnet";
+
+function checkResNet(clip: Clip): Clip {
+  if (isResNet(clip)) return clip;
+  throw new UserError(
+    `Cannot use "${clip.file}" for the texture loss: it has a vision transformer, a ResNet is ` +
+      `needed, such as RN50`,
+  );
+}
+
+function noResNet(): never {
+  throw new UserError(
+    "Cannot compute the texture loss: no CLIP model has a ResNet; name one, such as RN50, with " +
+      "--texture-clip",
+  );
+}

@@ -1,0 +1,53 @@
+/** Which layers are trained: by phase, by name, or by adaptive choice. */
+import { UserError } from "../../lib/errors.ts";
+import {
+  type Architecture,
+  defaultTrainedLayers,
+  layerParameters,
+} from "../stylegan2/architecture.ts";
+
+/**
+ * Sets of layers that the reference names. All have the learned constant and the first convolution;
+ * they differ in which of `convs` they take.
+ */
+const PHASES = {
+  /** Those that draw texture: from 16x16 to 128x128. */
+  texture: (convs: readonly string[]) => convs.slice(2, 10),
+  /** The coarsest: 8x8. */
+  shape: (convs: readonly string[]) => convs.slice(0, 2),
+  /** Up to 128x128. */
+  no_fine: (convs: readonly string[]) => convs.slice(0, 10),
+  /** 8x8, and the step to 16x16. */
+  shape_expanded: (convs: readonly string[]) => convs.slice(0, 3),
+};
+
+export const PHASE_NAMES = [
+  ...Object.keys(PHASES) as (keyof typeof PHASES)[],
+  "all",
+] as const;
+/** "all" is every layer there is, with ToRGB and the mapping network. */
+export type Phase = typeof PHASE_NAMES[number];
+
+/** The layers of a phase in the order of the layout. */
+export function phaseLayers(a: Architecture, phase: Phase): string[] {
+  if (phase === "all") return [...layerParameters(a).keys()];
+  const [input, first, ...convs] = defaultTrainedLayers(a);
+  return [input!, first!, ...PHASES[phase](convs)];
+}
+
+/**
+ * The layers of a list of names: those of `layerParameters`, or "convs" and "to_rgbs" for all of
+ * their kind. Throws a UserError for a name that the generator does not have.
+ */
+export function namedLayers(a: Architecture, names: readonly string[]): string[] {
+  const known = [...layerParameters(a).keys()];
+  const found = names.map((name) => {
+    const layers = known.filter((layer) => layer === name || layer.startsWith(`${name}.`));
+    if (layers.length > 0) return layers;
+    throw new UserError(
+      `Cannot train "${name}": the generator has no such layer; its layers are ${known.join(", ")}`,
+    );
+  });
+  const chosen = new Set(found.flat());
+  return known.filter((layer) => chosen.has(layer));
+}
