@@ -1,4 +1,5 @@
 /** Every op; importing this registers them all. */
+export * from "./adamw.ts";
 export * from "./conv.ts";
 export * from "./crop.ts";
 export * from "./elementwise.ts";
