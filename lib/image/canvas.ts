@@ -1,5 +1,6 @@
 import type { Canvas, CanvasKit, Paragraph, TypefaceFontProvider } from "canvaskit-wasm";
 
+import { loadCanvasKit } from "./canvaskit.ts";
 import type { RgbImage } from "./image.ts";
 
 /** A colour as in CSS: `#rrggbb`, or `#rrggbbaa` to let the ground through. */
@@ -44,12 +45,9 @@ export interface Pen {
   sheet(width: number, height: number, background: Color): Sheet;
 }
 
-/**
- * Runs `draw` with a pen and frees what it made. The drawing library, 7 MB of WebAssembly, is
- * loaded by the first call, out of bytes that are imported like code: no permission is needed.
- */
+/** Runs `draw` with a pen and frees what it made. Needs no permission. */
 export async function withPen<T>(draw: (pen: Pen) => T): Promise<T> {
-  const { kit, fonts } = await (library ??= load());
+  const { kit, fonts } = await loadCanvasKit();
   const owned: Deletable[] = [];
   const own: Own = (object) => {
     owned.push(object);
@@ -71,35 +69,6 @@ interface Deletable {
 
 /** Marks an object of the WebAssembly heap, which no garbage collector sees, for deletion. */
 type Own = <O extends Deletable>(object: O) => O;
-
-interface Library {
-  kit: CanvasKit;
-  fonts: TypefaceFontProvider;
-}
-
-let library: Promise<Library> | undefined;
-
-async function load(): Promise<Library> {
-  const [canvaskit, wasm, regular, bold] = await Promise.all([
-    import("canvaskit-wasm"),
-    import("canvaskit-wasm/bin/canvaskit.wasm", { with: { type: "bytes" } }),
-    import("@expo-google-fonts/inter/400Regular/Inter_400Regular.ttf", {
-      with: { type: "bytes" },
-    }),
-    import("@expo-google-fonts/inter/600SemiBold/Inter_600SemiBold.ttf", {
-      with: { type: "bytes" },
-    }),
-  ]);
-  // The package's types know neither that its CommonJS module is the function itself nor
-  // `wasmBinary`, without which it reads the file. Versions after 0.40 always read the file.
-  const init = canvaskit.default as unknown as (
-    options: { wasmBinary: Uint8Array },
-  ) => Promise<CanvasKit>;
-  const kit = await init({ wasmBinary: wasm.default });
-  const fonts = kit.TypefaceFontProvider.Make();
-  for (const font of [regular, bold]) fonts.registerFont(font.default, "Inter");
-  return { kit, fonts };
-}
 
 function makeText(
   kit: CanvasKit,
