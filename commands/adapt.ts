@@ -6,6 +6,7 @@ import { writeFileAtomic } from "../lib/files.ts";
 import { Gpu } from "../lib/gpu/device.ts";
 import { Profiler } from "../lib/gpu/profiler.ts";
 import { adapt, type AdaptOptions, readInputs, readRun, resume } from "../models/nada/adapt.ts";
+import { promptLabel } from "../models/nada/options.ts";
 import { jsonEvents, progressEvents, report, silentEvents } from "./adapt_events.ts";
 import { addRunOptions, flagName, resolveOptions, type RunFlags } from "./adapt_options.ts";
 import { checkOutput } from "./output.ts";
@@ -104,7 +105,8 @@ async function oldRun(path: string, command: Command, steps: number | null): Pro
 }
 
 /** A folder below ./runs named by the texts, with a number where it is taken. */
-function freeFolder({ source, target }: AdaptOptions): string {
+function freeFolder(options: AdaptOptions): string {
+  const { source, target } = promptLabel(options);
   const slug = `${source} to ${target}`.toLowerCase().replaceAll(/[^\p{L}\p{N}]+/gu, "-")
     .replaceAll(/^-|-$/g, "").slice(0, 60);
   for (let n = 1;; n++) {

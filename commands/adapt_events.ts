@@ -25,14 +25,14 @@ export function jsonEvents(): DisposableEvents {
 export function progressEvents(gpu: Gpu): DisposableEvents {
   let progress: Progress | undefined;
   return {
-    onStart({ folder, steps, done, layers, chosen, note }) {
+    onStart({ folder, steps, done, layers, chosen, notes }) {
       const what = chosen === null
         ? `${layers.length} layers`
         : `${chosen} of ${layers.length} layers, chosen as it goes`;
       console.error(`Adapter   ${gpu.adapterName}`);
       console.error(`Folder    ${here(folder)}`);
       console.error(`Training  ${what}, ${steps - done} steps`);
-      if (note !== null) console.error(note);
+      for (const note of notes) console.error(note);
       progress = new Progress({ total: steps, done });
     },
     onStep: ({ step, loss }) => progress?.update(step + 1, `loss ${loss?.toFixed(4) ?? "NaN"}`),

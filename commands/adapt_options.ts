@@ -7,6 +7,7 @@ import type { AdaptOptions } from "../models/nada/adapt.ts";
 import { FROZEN_ADAM } from "../models/nada/adam_clock.ts";
 import { DIRECTION_DISTANCES, LOSS_PARTS, type LossPart } from "../models/nada/losses/mod.ts";
 import { ADAPT_DEFAULTS, type AutoLayers, checkOptions } from "../models/nada/options.ts";
+import type { TargetText } from "../models/nada/run_targets.ts";
 import { PHASE_NAMES } from "../models/nada/trained_layers.ts";
 import {
   choice,
@@ -43,7 +44,11 @@ export interface RunFlags extends AsInRun, LambdaFlags {
   clip?: string[];
   clipWeight?: number[];
   source?: string;
-  target?: string;
+  target?: TargetText[];
+  styleImages?: string;
+  imageBatch: number;
+  textWeight: number;
+  skipBadImages?: boolean;
   textureClip?: string;
   autoLayerK?: number;
   autoLayerIters: number;
@@ -68,7 +73,11 @@ export function addRunOptions(command: Command): Command {
     )
     .option("--clip-weight <x>", "weight of each --clip, in their order", collectNumbers)
     .option("--source <text>", "what the generator draws now")
-    .option("--target <text>", "what it is to draw")
+    .option(
+      "--target <text>",
+      'what it is to draw; several with weights as "sketch:0.7"',
+      collectTargets,
+    )
     .option("--train-generator <file>", "start of the trained copy: a generator, or a delta")
     .option("--steps <n>", "training steps", parseCount, preset.steps)
     .option("--batch <n>", "latents a step", parseCount, preset.batch)
@@ -85,6 +94,23 @@ export function addRunOptions(command: Command): Command {
     .option("--templates <file>", "text templates, one a line with {} for the text")
     .option("--part-templates <file>", "texts for the patch loss, as --templates")
     .addOption(clipResizeOption());
+
+  command.optionsGroup("Images as the target:");
+  command
+    .option("--style-images <dir>", "PNG, JPEG or WebP files to move towards, in place of a text")
+    .option(
+      "--image-batch <n>",
+      "samples that they are compared with",
+      parseCount,
+      preset.imageBatch,
+    )
+    .option(
+      "--text-weight <x>",
+      "share of the texts in the direction",
+      parseNumber,
+      preset.textWeight,
+    )
+    .option("--skip-bad-images", "leave out files that cannot be read");
 
   command.optionsGroup("Loss:");
   for (const part of LOSS_PARTS) {
@@ -132,18 +158,22 @@ export function addRunOptions(command: Command): Command {
 
 /** Checks what was given and makes file names absolute; throws a UserError. */
 export function resolveOptions(flags: RunFlags, given: (name: string) => boolean): AdaptOptions {
-  const needed = (name: "generator" | "source" | "target", what: string): string => {
-    const value = flags[name]?.trim();
-    if (value) return value;
-    throw new UserError(`Cannot adapt without --${name}: ${what}; see nada adapt --help`);
-  };
+  if (!flags.generator) {
+    throw new UserError(
+      "Cannot adapt without --generator: name a StyleGAN2 checkpoint; see nada adapt --help",
+    );
+  }
   const optional = (path: string | undefined, flag: string) => path ? file(path, flag) : null;
   const options: AdaptOptions = {
-    generator: file(needed("generator", "name a StyleGAN2 checkpoint"), "--generator"),
+    generator: file(flags.generator, "--generator"),
     trainGenerator: optional(flags.trainGenerator, "--train-generator"),
     clips: resolveClips(flags),
-    source: needed("source", "say what the generator draws now"),
-    target: needed("target", "say what it is to draw"),
+    source: flags.source?.trim() ?? "",
+    targets: flags.target ?? [],
+    styleImages: optional(flags.styleImages, "--style-images"),
+    imageBatch: flags.imageBatch,
+    textWeight: flags.textWeight,
+    skipBadImages: flags.skipBadImages ?? false,
     lambdas: {
       direction: flags.lambdaDirection,
       global: flags.lambdaGlobal,
@@ -168,6 +198,10 @@ export function resolveOptions(flags: RunFlags, given: (name: string) => boolean
     phase: flags.phase ?? null,
     trainLayers: flags.trainLayers ?? null,
   };
+  const idle = ["textWeight", "imageBatch", "skipBadImages"].find(given);
+  if (idle && options.styleImages === null) {
+    throw new UserError(`Cannot use ${flagName(idle)} without --style-images: it concerns images`);
+  }
   checkOptions(options);
   return options;
 }
@@ -226,6 +260,12 @@ export function flagName(name: string): string {
 
 function collectNumbers(text: string, before: number[] = []): number[] {
   return [...before, parseNumber(text)];
+}
+
+/** "sketch" counts 1; after a colon stands another weight. */
+function collectTargets(text: string, before: TargetText[] = []): TargetText[] {
+  const [, words = text, weight = "1"] = /^(.*):\s*(\d*\.?\d+)\s*$/s.exec(text) ?? [];
+  return [...before, { text: words.trim(), weight: Number(weight) }];
 }
 
 function parseList(text: string): string[] {

@@ -4,7 +4,7 @@ import { writeFileAtomic } from "../../lib/files.ts";
 import type { Gpu } from "../../lib/gpu/device.ts";
 import { VERSION } from "../../lib/version.ts";
 import { readInputs, type RunInputs } from "./inputs.ts";
-import type { AdaptOptions } from "./options.ts";
+import { type AdaptOptions, promptTexts } from "./options.ts";
 import { prepare } from "./prepare.ts";
 import { type AdaptEvents, type AdaptResult, train } from "./run.ts";
 import { assertFree, RunFolder } from "./run_folder.ts";
@@ -18,6 +18,8 @@ interface Config {
   readonly nada: string;
   readonly created: string;
   readonly options: AdaptOptions;
+  /** The texts, where the run has no more than these: what other commands judge it by. */
+  readonly prompt: { readonly source: string; readonly target: string } | null;
   readonly files: RunInputs["files"];
   readonly adapter: { readonly name: string; readonly kind: string };
   readonly deno: string;
@@ -37,6 +39,7 @@ export async function adapt(
     nada: VERSION,
     created: new Date().toISOString(),
     options: inputs.options,
+    prompt: promptTexts(inputs.options),
     files: inputs.files,
     adapter: { name: gpu.adapterName, kind: gpu.kind },
     deno: Deno.version.deno,

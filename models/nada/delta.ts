@@ -95,9 +95,9 @@ export function deltaAbout({ file, metadata }: Pick<Checkpoint, "file" | "metada
   }
 }
 
-/** Source and target text of the run that made a delta, where its configuration has them. */
+/** Source and target text of the run that made a delta, where it has no more than these two. */
 export function promptOf({ config }: DeltaAbout): { source: string; target: string } | null {
-  const { source, target } = record(record(config).options);
+  const { source, target } = record(record(config).prompt);
   return typeof source === "string" && typeof target === "string" ? { source, target } : null;
 }
 

@@ -19,15 +19,21 @@ export async function imageDirection(
   resize: ResizeVariant,
 ): Promise<Float32Array<ArrayBuffer>> {
   const from = await clip.encodeImages(generated, resize);
-  const to = await clip.encodeImages(
-    pictureBatch(pictures, clip.architecture.image.imageSize),
-    "none",
-  );
+  const to = await encodePictures(clip, pictures);
   const direction = textDirection(from, to);
   if (direction.every(Number.isFinite)) return direction;
   throw new UserError(
     "Cannot adapt towards the style images: CLIP gives them the same features as the generator's",
   );
+}
+
+/** Features of pictures, not of unit length. */
+export async function encodePictures(
+  clip: Clip,
+  pictures: readonly RgbImage[],
+): Promise<Float32Array[]> {
+  const batch = pictureBatch(pictures, clip.architecture.image.imageSize);
+  return await clip.encodeImages(batch, "none");
 }
 
 /** Pixel values `[n, 3, size, size]` as CLIP reads them. */

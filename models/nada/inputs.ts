@@ -1,6 +1,7 @@
 /** What a run reads before it touches the device: generators, latents, templates; all checked. */
 import { openCheckpoint, sha256File } from "../../lib/checkpoint/mod.ts";
 import { UserError } from "../../lib/errors.ts";
+import type { RgbImage } from "../../lib/image/mod.ts";
 import { findWeights, parseTemplates, TEMPLATES } from "../clip/mod.ts";
 import { type Architecture, defaultTrainedLayers } from "../stylegan2/architecture.ts";
 import type { GeneratorWeights } from "../stylegan2/weights.ts";
@@ -10,6 +11,7 @@ import { choosesAll, selectableLayers } from "./layer_selection.ts";
 import { PART_TEMPLATES } from "./losses/mod.ts";
 import { type AdaptOptions, type AutoLayers, checkOptions } from "./options.ts";
 import type { GivenLatents } from "./step_inputs.ts";
+import { readStyleImages } from "./style_images.ts";
 import { namedLayers, phaseLayers } from "./trained_layers.ts";
 
 /** A file that a run read. */
@@ -34,12 +36,16 @@ export interface RunInputs {
   /** Start of the trained generator; of the same architecture. */
   readonly trained: GeneratorWeights;
   readonly plan: LayerPlan;
+  /** Pictures to move towards; none where texts alone say it. */
+  readonly pictures: readonly RgbImage[];
   /** Latents for every step, where they were given. */
   readonly latents: GivenLatents | null;
   readonly templates: readonly string[];
   readonly partTemplates: readonly string[];
-  /** By what they are for: "generator", "clip", "clip 2", …. */
+  /** By what they are for: "generator", "clip", "clip 2", "style image", …. */
   readonly files: Readonly<Record<string, FileAbout>>;
+  /** What the user should know of all this, a line each. */
+  readonly notes: readonly string[];
 }
 
 /** Reads everything. Throws a UserError for options and files that are no good. */
@@ -61,8 +67,21 @@ export async function readInputs(options: AdaptOptions): Promise<RunInputs> {
     trained = (await loadGenerator(trainGenerator)).weights;
     checkSameArchitecture(options, frozen, trained);
   }
-  const files = await describeFiles(options);
-  return { options, frozen, trained, plan, latents, templates, partTemplates, files };
+  const { styleImages, skipBadImages } = options;
+  const style = styleImages === null ? null : await readStyleImages(styleImages, skipBadImages);
+  const files = await describeFiles(options, style?.paths ?? []);
+  return {
+    options,
+    frozen,
+    trained,
+    plan,
+    latents,
+    pictures: style?.pictures ?? [],
+    templates,
+    partTemplates,
+    files,
+    notes: [...plan.note === null ? [] : [plan.note], ...style?.skipped ?? []],
+  };
 }
 
 async function readTemplates(path: string | null, preset: readonly string[]) {
@@ -132,15 +151,21 @@ async function readLatents(
   };
 }
 
+const numbered = (name: string, i: number) => i === 0 ? name : `${name} ${i + 1}`;
+
 /** Path, size and hash of every file that a run reads. */
-async function describeFiles(options: AdaptOptions): Promise<RunInputs["files"]> {
+async function describeFiles(
+  options: AdaptOptions,
+  style: readonly string[],
+): Promise<RunInputs["files"]> {
   const { generator, trainGenerator, clips, textureClip, z, templates, partTemplates } = options;
   const named: Record<string, string | null> = { generator, trainGenerator };
   const used = clips.filter(({ weight }) => weight !== 0);
   for (const [i, { path }] of used.entries()) {
-    named[i === 0 ? "clip" : `clip ${i + 1}`] = await findWeights(path);
+    named[numbered("clip", i)] = await findWeights(path);
   }
   named.textureClip = textureClip && await findWeights(textureClip);
+  style.forEach((path, i) => named[numbered("style image", i)] = path);
   Object.assign(named, { z, templates, partTemplates });
 
   const files: Record<string, FileAbout> = {};

@@ -1,4 +1,5 @@
 /** The options of a run, and which of them contradict each other. */
+import { basename } from "node:path";
 import { UserError } from "../../lib/errors.ts";
 import type { ResizeVariant } from "../clip/preprocess.ts";
 import type { NoiseMode } from "../stylegan2/noise.ts";
@@ -9,6 +10,7 @@ import {
   type DirectionDistance,
   type LossWeights,
 } from "./losses/mod.ts";
+import type { TargetText } from "./run_targets.ts";
 import type { Phase } from "./trained_layers.ts";
 
 /** A CLIP model and what its judgement counts; with 0 it is not even loaded. */
@@ -35,8 +37,18 @@ export interface AdaptOptions {
   /** Start of the trained copy: a generator, or a delta of `generator`. */
   readonly trainGenerator: string | null;
   readonly clips: readonly ClipChoice[];
+  /** Empty where pictures alone are the target. */
   readonly source: string;
-  readonly target: string;
+  /** Texts to move towards, which share the direction by their weights. */
+  readonly targets: readonly TargetText[];
+  /** A picture, or a folder of them, to move towards. */
+  readonly styleImages: string | null;
+  /** Images that stand for what the generator draws, against the style images. */
+  readonly imageBatch: number;
+  /** Share of the texts in the direction where there are style images, from 0 to 1. */
+  readonly textWeight: number;
+  /** Leaves out style images that cannot be read. */
+  readonly skipBadImages: boolean;
   readonly lambdas: LossWeights;
   readonly directionLoss: DirectionDistance;
   /** A CLIP with a ResNet for the texture loss; null to take the first of `clips`. */
@@ -62,6 +74,12 @@ export interface AdaptOptions {
 /** Options that have a value where nothing is asked for. */
 export const ADAPT_DEFAULTS = {
   trainGenerator: null,
+  source: "",
+  targets: [],
+  styleImages: null,
+  imageBatch: 16,
+  textWeight: 0,
+  skipBadImages: false,
   lambdas: DIRECTION_ONLY,
   directionLoss: "cosine",
   textureClip: null,
@@ -83,13 +101,8 @@ export const ADAPT_DEFAULTS = {
 
 /** Throws a UserError for options that cannot go together, whatever the files hold. */
 export function checkOptions(options: AdaptOptions): void {
-  const { source, target, clips, lambdas } = options;
-  if (source.trim().toLowerCase() === target.trim().toLowerCase()) {
-    throw new UserError(
-      `Cannot adapt from "${source}" to "${target}": source and target are the same text; there ` +
-        `is no direction between them`,
-    );
-  }
+  const { clips, lambdas } = options;
+  checkTargets(options);
   const bad = clips.find(({ weight }) => !Number.isFinite(weight));
   if (bad) {
     throw new UserError(`Cannot weigh "${bad.path}" by ${bad.weight}: give a number`);
@@ -114,6 +127,60 @@ export function checkOptions(options: AdaptOptions): void {
     );
   }
   checkLayerOptions(options);
+}
+
+/** Texts and pictures have to be there for what the loss asks of them. */
+function checkTargets(
+  { source, targets, styleImages, textWeight, lambdas }: AdaptOptions,
+): void {
+  if (targets.length === 0 && styleImages === null) {
+    throw new UserError("Cannot adapt without --target: say what the generator is to draw");
+  }
+  for (const { text, weight } of targets) {
+    if (text.trim() === "") {
+      throw new UserError('Cannot adapt to the target "": say what the generator is to draw');
+    }
+    if (text.trim().toLowerCase() === source.trim().toLowerCase()) {
+      throw new UserError(
+        `Cannot adapt from "${source}" to "${text}": source and target are the same text; there ` +
+          `is no direction between them`,
+      );
+    }
+    if (!(weight > 0 && weight < Infinity)) {
+      throw new UserError(`Cannot weigh the target "${text}" by ${weight}: give a number above 0`);
+    }
+  }
+  if (!(textWeight >= 0 && textWeight <= 1)) {
+    throw new UserError(
+      `Cannot mix texts and images by ${textWeight}: give --text-weight a number from 0, the ` +
+        `images alone, to 1, the texts alone`,
+    );
+  }
+  const comparing = lambdas.patch !== 0 ? "patch" : lambdas.manifold !== 0 ? "manifold" : null;
+  if (targets.length === 0 && (textWeight !== 0 || comparing)) {
+    const user = comparing ? `the ${comparing} loss` : "--text-weight";
+    throw new UserError(`Cannot use ${user} without --target: it compares texts`);
+  }
+  const fromTexts = styleImages === null || textWeight !== 0 || comparing !== null;
+  if (fromTexts && source.trim() === "") {
+    throw new UserError("Cannot adapt without --source: say what the generator draws now");
+  }
+}
+
+/** What a run moves from and to, in words for people. */
+export function promptLabel({ source, targets, styleImages }: AdaptOptions) {
+  const texts = targets.map(({ text, weight }) =>
+    targets.length === 1 ? text : `${text} (${weight})`
+  );
+  if (styleImages !== null) texts.push(`images in ${basename(styleImages)}`);
+  return { source: source || "generator", target: texts.join(" + ") };
+}
+
+/** The two texts of a run that has no more than these; null for others. */
+export function promptTexts({ source, targets, styleImages }: AdaptOptions) {
+  const [target, ...more] = targets;
+  if (!target || more.length > 0 || styleImages !== null) return null;
+  return { source, target: target.text };
 }
 
 /** Of the ways to say which layers are trained, only one can be meant. */

@@ -9,6 +9,7 @@ import { latentsFromSeeds } from "../stylegan2/latents.ts";
 import { Sampler } from "../stylegan2/sampler.ts";
 import type { RunInputs } from "./inputs.ts";
 import { LOSS_PARTS } from "./losses/mod.ts";
+import { promptLabel } from "./options.ts";
 import { pictureText } from "./picture_text.ts";
 import type { LogEntry } from "./run_folder.ts";
 
@@ -39,8 +40,9 @@ export async function writeGrid(
   const rows = [before, after].map((images) =>
     imagesFromTensor(images, [SAMPLE_SEEDS.length, 3, side, side]).map((image) => ({ image }))
   );
+  const { source, target } = promptLabel(options);
   const grid = await imageGrid(rows, {
-    title: `${options.source} → ${options.target}`,
+    title: `${source} → ${target}`,
     subtitle: `step ${step} of ${options.steps}, truncation ${SAMPLE_TRUNCATION}`,
     rows: ["before", "after"],
     columns: SAMPLE_SEEDS.map((seed) => `seed ${seed}`),
@@ -51,8 +53,8 @@ export async function writeGrid(
     generator: basename(options.generator),
     generatorSha256: files.generator!.sha256,
     step,
-    source: options.source,
-    target: options.target,
+    source,
+    target,
   });
   await writeFileAtomic(path, encodePng(grid, text));
 }
@@ -64,8 +66,9 @@ export async function writeChart(
   log: readonly LogEntry[],
 ): Promise<void> {
   const parts = LOSS_PARTS.filter((part) => log.some((entry) => entry.parts?.[part] !== undefined));
+  const { source, target } = promptLabel(options);
   const chart = await lossChart({
-    title: `${options.source} → ${options.target}`,
+    title: `${source} → ${target}`,
     series: [
       { label: "loss", values: log.map(({ loss }) => loss ?? NaN) },
       ...parts.map((part) => ({

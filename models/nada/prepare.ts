@@ -1,13 +1,18 @@
 /** The models of a run, on the device, and its step, compiled. */
 import type { Gpu } from "../../lib/gpu/device.ts";
 import { UserError } from "../../lib/errors.ts";
-import { Clip } from "../clip/mod.ts";
+import { Clip, type ImageBatch } from "../clip/mod.ts";
 import { parameterShapes } from "../stylegan2/architecture.ts";
+import { fittingBatch } from "../stylegan2/batch.ts";
 import { type DeviceGenerator, disposeGenerator, uploadGenerator } from "../stylegan2/device.ts";
+import { Sampler } from "../stylegan2/sampler.ts";
 import type { GeneratorWeights } from "../stylegan2/weights.ts";
 import type { RunInputs } from "./inputs.ts";
 import { LayerSelection } from "./layer_selection.ts";
-import { globalTarget, type Judge, textTargets } from "./losses/mod.ts";
+import type { Judge } from "./losses/mod.ts";
+import type { AdaptOptions } from "./options.ts";
+import { LatentStream } from "./random_latents.ts";
+import { runTargets, selectionTarget, type Wanted } from "./run_targets.ts";
 import { Training } from "./training.ts";
 
 export interface Prepared extends Disposable {
@@ -22,8 +27,8 @@ export interface Prepared extends Disposable {
 /** Loads the models and compiles the step; nothing is written. */
 export async function prepare(gpu: Gpu, inputs: RunInputs): Promise<Prepared> {
   using owned = new DisposableStack();
-  const { options, plan, templates, partTemplates } = inputs;
-  const { source, target, lambdas, clipResize: resize, noise } = options;
+  const { options, plan, pictures, templates, partTemplates } = inputs;
+  const { lambdas, clipResize: resize, noise } = options;
   const open = async (path: string) => owned.adopt(await Clip.open(gpu, path), (c) => c.dispose());
 
   const used = options.clips.filter(({ weight }) => weight !== 0);
@@ -35,16 +40,24 @@ export async function prepare(gpu: Gpu, inputs: RunInputs): Promise<Prepared> {
     ? checkResNet(await open(options.textureClip))
     : clips.find(isResNet) ?? noResNet();
 
-  const judges: Judge[] = [];
-  for (const [i, clip] of clips.entries()) {
-    const targets = await textTargets(clip, { source, target, templates, partTemplates }, lambdas);
-    judges.push({ clip, weight: used[i]!.weight, targets });
-  }
-
   const upload = async (weights: GeneratorWeights) =>
     owned.adopt(await uploadGenerator(gpu, weights), disposeGenerator);
   const frozen = await upload(inputs.frozen);
   const trained = await upload(inputs.trained);
+
+  const { source, targets, textWeight } = options;
+  const wanted: Wanted = {
+    texts: { source, targets, templates, partTemplates },
+    images: pictures.length === 0
+      ? null
+      : { pictures, generated: await drawImages(gpu, trained, options), textWeight },
+    resize,
+  };
+  const judges: Judge[] = [];
+  for (const [i, clip] of clips.entries()) {
+    const targets = await runTargets(clip, wanted, lambdas);
+    judges.push({ clip, weight: used[i]!.weight, targets });
+  }
   const training = owned.adopt(
     await Training.create(gpu, {
       frozen,
@@ -60,7 +73,7 @@ export async function prepare(gpu: Gpu, inputs: RunInputs): Promise<Prepared> {
     const asked = await Promise.all(judges.map(async ({ clip, weight }) => ({
       clip,
       weight,
-      target: await globalTarget(clip, target),
+      target: await selectionTarget(clip, wanted),
     })));
     selection = owned.adopt(
       await LayerSelection.create(gpu, { frozen, trained, judges: asked }, {
@@ -73,6 +86,29 @@ export async function prepare(gpu: Gpu, inputs: RunInputs): Promise<Prepared> {
   }
   const kept = owned.move();
   return { frozen, trained, training, selection, [Symbol.dispose]: () => kept.dispose() };
+}
+
+/** Keeps these latents apart from those of the same seed in training; any number would do. */
+const IMAGE_STREAM = 0x1b873593;
+
+/** What the generator draws at the start. */
+async function drawImages(
+  gpu: Gpu,
+  generator: DeviceGenerator,
+  { imageBatch, seed, noise }: AdaptOptions,
+): Promise<ImageBatch> {
+  const { resolution, zSize } = generator.architecture;
+  const fitting = fittingBatch(generator.architecture, gpu.limits.bindingBytes);
+  const batch = Math.min(imageBatch, fitting);
+  const sampler = await Sampler.create(gpu, generator, { batch, noise });
+  try {
+    const noiseSeed = (seed ^ IMAGE_STREAM) >>> 0;
+    const z = new LatentStream(noiseSeed, imageBatch * zSize).next();
+    const { images } = await sampler.sample({ z }, { noiseSeed });
+    return { shape: [imageBatch, 3, resolution, resolution], data: images };
+  } finally {
+    sampler.dispose();
+  }
 }
 
 /** Names of the parameters that differ. */

@@ -27,8 +27,8 @@ export interface RunStart {
   readonly layers: readonly string[];
   /** How many of them are chosen for a step; null where all are trained in every step. */
   readonly chosen: number | null;
-  /** What the user should know of the options. */
-  readonly note: string | null;
+  /** What the user should know of the options, a line each. */
+  readonly notes: readonly string[];
 }
 
 export interface AdaptResult {
@@ -70,7 +70,7 @@ export async function train(
     done: training.step,
     layers: plan.layers,
     chosen: plan.auto?.count ?? null,
-    note: plan.note,
+    notes: run.inputs.notes,
   });
 
   let lastGrid = "";

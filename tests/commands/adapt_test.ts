@@ -64,6 +64,21 @@ Deno.test("nada adapt ends by naming the delta and the grid, and nada sample tak
   assert.notDeepEqual(before.images!.data, after.images!.data);
 });
 
+Deno.test("nada adapt --target takes a weight behind a colon, several times", async () => {
+  using folder = temporaryFolder();
+  const options = [...await models(folder), "--out", folder.file("run"), "--quiet"];
+  await succeed("adapt", ...options, "--target", "c:0.5", "--target", "d : 3");
+  const { options: { targets }, prompt } = JSON.parse(
+    Deno.readTextFileSync(folder.file("run/config.json")),
+  );
+  assert.deepEqual(targets, [
+    { text: "b", weight: 1 },
+    { text: "c", weight: 0.5 },
+    { text: "d", weight: 3 },
+  ]);
+  assert.equal(prompt, null);
+});
+
 Deno.test("nada adapt --profile writes a trace and a table", async () => {
   using folder = temporaryFolder();
   const trace = folder.file("trace.json");
@@ -83,7 +98,8 @@ Deno.test("nada adapt refuses wrong options with one line that names them", asyn
   const wrong: [string[], RegExp][] = [
     [[...options.slice(2), ...out], /without --generator/],
     [[...options.slice(0, 2), ...options.slice(4), ...out], /without --clip/],
-    [[...options, "--target", " ", ...out], /without --target/],
+    [[...options.slice(0, 6), ...options.slice(8), ...out], /without --target/],
+    [[...options, "--target", " ", ...out], /Cannot adapt to the target "": say what/],
     [
       [...options, "--z", folder.file("none"), ...out],
       /"[^"]*none", given as --z: there is no such/,
@@ -103,6 +119,9 @@ Deno.test("nada adapt refuses wrong options with one line that names them", asyn
     [[...options, "--lambda-direction", "0", ...out], /weights of all its parts are 0/],
     [[...options, "--direction-loss", "l2", ...out], /Allowed choices are cosine, mse, mae/],
     [[...options, "--auto-layer-k", "5", ...out], /Cannot choose 5 layers: .* has 4/],
+    [[...options, "--target", "b:0", ...out], /weigh the target "b" by 0/],
+    [[...options, "--text-weight", "1", ...out], /--text-weight without --style-images/],
+    [[...options, "--style-images", folder.path, ...out], /there are none; put PNG/],
     [[...options, "--layers-every", "5", ...out], /--layers-every without --auto-layer-k/],
     [
       [...options, "--phase", "shape", "--train-layers", "conv1", ...out],

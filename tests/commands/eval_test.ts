@@ -16,7 +16,7 @@ type Folder = ReturnType<typeof temporaryFolder>;
 const LAYERS = ["convs.0.conv.weight", "to_rgbs.0.bias"];
 
 /** A generator, a delta of it, and templates that the tiny CLIP can read. */
-async function models(folder: Folder, config: unknown = { options: { source: "a", target: "b" } }) {
+async function models(folder: Folder, config: unknown = { prompt: { source: "a", target: "b" } }) {
   const generator = await writeGenerator(folder.file("g.safetensors"));
   const other = await writeGenerator(folder.file("other.safetensors"), (tensors) => {
     LAYERS.forEach((name) => tensors.get(name)!.data.reverse());
@@ -203,7 +203,7 @@ Deno.test("nada eval refuses a generator whose images are no finite numbers", as
   const { shape, data } = (await tensorsIn(generator))[name]!;
   await writeDelta(adapted, new Map([[name, { shape, data: data.fill(3e38) }]]), {
     base: { file: generator, sha256: await sha256File(generator) },
-    config: { options: { source: "a", target: "b" } },
+    config: { prompt: { source: "a", target: "b" } },
   });
   const args = ["--generator", generator, "--adapted", adapted, "--clip", clip];
   assert.match(

@@ -52,7 +52,7 @@ Deno.test("nada inspect tells where a delta belongs", async () => {
   const path = folder.file("adapted.safetensors");
   await writeDelta(path, new Map([["input.input", { shape: [2], data: new Float32Array(2) }]]), {
     base: { file: "ffhq.pt", sha256: "ab".repeat(32) },
-    config: { options: { source: "photo", target: "sketch" } },
+    config: { prompt: { source: "photo", target: "sketch" } },
   });
   const fields = fieldsOf(await succeed("inspect", path));
   assert.match(fields.Kind!, /^adapted generator/);

@@ -136,7 +136,7 @@ Deno.test("nada sample draws what was adapted, as far as --strength says", async
   const delta = folder.file("adapted.safetensors");
   await writeDelta(delta, new Map([[name, (await tensorsIn(other))[name]!]]), {
     base: { file: generator, sha256: await sha256File(generator) },
-    config: { options: { source: "photo", target: "Öl auf Leinwand" } },
+    config: { prompt: { source: "photo", target: "Öl auf Leinwand" } },
   });
   const sample = async (...args: string[]) => {
     const out = folder.file("out.safetensors");

@@ -1,6 +1,6 @@
 import assert from "node:assert/strict";
 import { openCheckpoint, writeSafetensors } from "../../../lib/checkpoint/mod.ts";
-import { decodePng } from "../../../lib/image/mod.ts";
+import { decodePng, encodePng } from "../../../lib/image/mod.ts";
 import {
   adapt,
   ADAPT_DEFAULTS,
@@ -18,6 +18,7 @@ import { tinyResNetTensors, writeTiny } from "../clip/tiny.ts";
 import { madeUpTensors } from "../stylegan2/made_up.ts";
 
 const GENERATOR = { zSize: 6, wSize: 5, mappingDepth: 2, channels: [7, 5] };
+const target = (text: string, weight = 1) => ({ text, weight });
 const NEVER = new AbortController().signal;
 
 /** A made-up generator, a tiny CLIP and one template, in `folder`. */
@@ -31,7 +32,7 @@ async function files(folder: { file(name: string): string }): Promise<AdaptOptio
     generator,
     clips: [{ path: await writeTiny(folder.file("clip.safetensors")), weight: 1 }],
     source: "a",
-    target: "b",
+    targets: [{ text: "b", weight: 1 }],
     steps: 5,
     sampleEvery: 2,
     templates,
@@ -165,8 +166,8 @@ Deno.test("adapt() trains the layers it chooses, logs them, and leaves the other
 Deno.test("adapt() skips the choice of layers when it would choose them all, and says so", async () => {
   using folder = temporaryFolder();
   const autoLayers = { ...AUTO, count: 4 };
-  let note: string | null = null;
-  const onStart = (start: { note: string | null }) => note = start.note;
+  let note: string | undefined;
+  const onStart = (start: { notes: readonly string[] }) => [note] = start.notes;
   await adaptTo(folder.file("run"), { ...await files(folder), autoLayers }, { onStart });
   assert.match(note!, /All 4 layers are chosen in every step: their choice is skipped/);
   for (const { layers } of readLog(folder.file("run/log.jsonl"))) {
@@ -215,6 +216,90 @@ Deno.test("adapt() trains the layers of a phase or a list, the mapping network t
     await moved("list", { trainLayers: ["to_rgb1", "style"] }),
     new Set([...all].filter((name) => /^(to_rgb1|style)\./.test(name))),
   );
+});
+
+/** Pictures of one colour each, as files. */
+function writePictures(folder: string, colors: readonly number[][]): void {
+  Deno.mkdirSync(folder);
+  colors.forEach((color, i) => {
+    const data = Uint8Array.from({ length: 9 * 7 * 3 }, (_, k) => color[k % 3]!);
+    const png = encodePng({ width: 9, height: 7, channels: 3, data });
+    Deno.writeFileSync(`${folder}/${i}.png`, png);
+  });
+}
+
+Deno.test("adapt() moves towards pictures, with or without texts", async () => {
+  using folder = temporaryFolder();
+  const styleImages = folder.file("style");
+  writePictures(styleImages, [[250, 30, 20], [200, 60, 10]]);
+  const options = { ...await files(folder), styleImages, steps: 1, batch: 1 };
+  const loss = async (name: string, change: Partial<AdaptOptions>) => {
+    await adaptTo(folder.file(name), { ...options, ...change });
+    return readLog(folder.file(`${name}/log.jsonl`))[0]!.loss!;
+  };
+  const trainGenerator = folder.file("other.safetensors"); // so that there is a direction at once
+  await writeSafetensors(trainGenerator, madeUpTensors(GENERATOR, 8));
+  const images = await loss("images", { trainGenerator });
+  const alone = { trainGenerator, source: "", targets: [] };
+  assert.equal(await loss("alone", alone), images);
+  const texts = await loss("texts", { trainGenerator, textWeight: 1 });
+  const both = await loss("both", { trainGenerator, textWeight: 0.5 });
+  assert.equal(texts, await loss("no images", { trainGenerator, styleImages: null }));
+  assert.ok((both - images) * (both - texts) !== 0 && images !== texts);
+  // A unit vector between two others is nearer to what either is near to.
+  assert.ok(both < Math.max(images, texts));
+  const lambdas = { ...DIRECTION_ONLY, global: 1 };
+  await loss("global", { ...alone, lambdas, autoLayers: AUTO });
+
+  const config = JSON.parse(Deno.readTextFileSync(folder.file("alone/config.json")));
+  assert.deepEqual(config.files["style image 2"].path, `${styleImages}/1.png`);
+  assert.equal(config.prompt, null);
+});
+
+Deno.test("adapt() weighs several target texts", async () => {
+  using folder = temporaryFolder();
+  const options = { ...await files(folder), steps: 1, batch: 1 };
+  const trainGenerator = folder.file("other.safetensors");
+  await writeSafetensors(trainGenerator, madeUpTensors(GENERATOR, 8));
+  const lambdas = { direction: 1, global: 1, patch: 1, manifold: 1, texture: 0 };
+  const parts = async (name: string, targets: AdaptOptions["targets"]) => {
+    await adaptTo(folder.file(name), { ...options, trainGenerator, lambdas, targets });
+    return readLog(folder.file(`${name}/log.jsonl`))[0]!.parts!;
+  };
+  const [b, c] = [await parts("b", [target("b")]), await parts("c", [target("c")])];
+  const same = await parts("same", [target("b", 3), target("b", 0.5)]);
+  const near = await parts("near", [target("b", 0.999), target("c", 0.001)]);
+  const half = await parts("half", [target("b", 0.5), target("c", 0.5)]);
+  for (const part of LOSS_PARTS.filter((part) => part !== "texture")) {
+    assert.ok(Math.abs(same[part]! - b[part]!) < 1e-5, part);
+    assert.ok(Math.abs(near[part]! - b[part]!) < 0.1 * Math.abs(c[part]! - b[part]!), part);
+    assert.ok(Math.abs(half[part]! - b[part]!) > Math.abs(near[part]! - b[part]!), part);
+  }
+});
+
+Deno.test("adapt() names style images that are no good, and skips them where it may", async () => {
+  using folder = temporaryFolder();
+  const styleImages = folder.file("style");
+  const options = { ...await files(folder), styleImages, steps: 1 };
+  const refused = (change: Partial<AdaptOptions>, message: RegExp) =>
+    assert.rejects(readInputs({ ...options, ...change }), { name: "UserError", message });
+  await refused({}, /Cannot read the folder "[^"]*style"/);
+  Deno.mkdirSync(styleImages);
+  await refused({}, /style images from "[^"]*style": there are none; put PNG/);
+  Deno.writeTextFileSync(`${styleImages}/bad.jpg`, "no picture");
+  await refused({ skipBadImages: true }, /none of its 1 can be read/);
+  Deno.removeSync(styleImages, { recursive: true });
+  writePictures(styleImages, [[1, 2, 3]]);
+  Deno.writeTextFileSync(`${styleImages}/notes.txt`, "not looked at");
+  Deno.writeTextFileSync(`${styleImages}/bad.jpg`, "no picture");
+  await refused({}, /"[^"]*bad\.jpg": it is something else.*--skip-bad-images/);
+  const { pictures, notes } = await readInputs({ ...options, skipBadImages: true });
+  assert.equal(pictures.length, 1);
+  assert.match(notes[0]!, /Left out bad\.jpg/);
+  await refused({ textWeight: 2 }, /Cannot mix texts and images by 2/);
+  await refused({ targets: [], textWeight: 0.5 }, /Cannot use --text-weight without --target/);
+  const lambdas = { ...DIRECTION_ONLY, patch: 1 };
+  await refused({ targets: [], lambdas }, /Cannot use the patch loss without --target/);
 });
 
 Deno.test("adapt() goes on from a delta as the start of the trained generator", async () => {
@@ -276,8 +361,8 @@ Deno.test("adapt() writes nothing when what it is given is no good", async () =>
   const nan = folder.file("nan.safetensors");
   await writeSafetensors(nan, broken);
   const wrong: [Partial<AdaptOptions>, RegExp][] = [
-    [{ target: " A" }, /source and target are the same text/],
-    [{ target: "a b c d e f g h i" }, /Cannot tokenize .* 11 tokens .* at most 9/],
+    [{ targets: [target(" A")] }, /source and target are the same text/],
+    [{ targets: [target("a b c d e f g h i")] }, /Cannot tokenize .* 11 tokens .* at most 9/],
     [{ z }, /"z" has 4 steps; pass --steps 4/],
     [{ z, batch: 3 }, /"z" has shape \[4,2,6\], \[steps, 3, 6\] is needed/],
     [{ z: options.generator }, /it holds no tensor "z"/],
@@ -285,6 +370,9 @@ Deno.test("adapt() writes nothing when what it is given is no good", async () =>
     [{ generator: nan }, /"conv1.conv.weight" holds NaN at index 5/],
     [{ generator: options.clips[0]!.path }, /it is a CLIP model/],
     [{ clips: [{ path: options.generator, weight: 1 }] }, /it is a StyleGAN2 generator/],
+    [{ targets: [] }, /without --target/],
+    [{ source: " " }, /without --source/],
+    [{ targets: [target("b", 0)] }, /weigh the target "b" by 0/],
     [{ batch: 2 ** 22 }, /use a smaller batch/],
     [{ autoLayers: { ...AUTO, count: 5 } }, /Cannot choose 5 layers: this generator has 4/],
     [{ autoLayers: AUTO, phase: "shape" }, /--auto-layer-k and --phase together/],

@@ -10,7 +10,7 @@ import { asSource, madeUpTensors } from "../stylegan2/made_up.ts";
 
 const DIMENSIONS = { zSize: 6, wSize: 5, mappingDepth: 2, channels: [7, 5] };
 const BASE = { file: "/somewhere/base.pt", sha256: "ab".repeat(32) };
-const CONFIG = { options: { source: "photo", target: "Skizze – 素描", steps: 3 } };
+const CONFIG = { prompt: { source: "photo", target: "Skizze – 素描" }, steps: 3 };
 
 const base = () => readGenerator(asSource(madeUpTensors(DIMENSIONS, 1)));
 

@@ -69,7 +69,7 @@ async function optionsOf(
       weight,
     })),
     source: source_class,
-    target: target_class,
+    targets: [{ text: target_class, weight: 1 }],
     templates: texts,
     z,
     steps: STEPS,
