@@ -18,7 +18,7 @@ Deno.test({
       assert.deepEqual(file.architecture, {
         features: 48,
         image: { kind: "vit", ...openai, blocks: 3, imageSize: 64, patchSize: 16 },
-        text: { ...openai, blocks: 2, contextLength: 77, vocabSize },
+        text: { ...openai, blocks: 2, contextLength: 77, vocabSize, vocabulary: null },
       });
       assert.ok(Math.abs(await file.logitScale() - Math.exp(4.2)) < 1e-4);
     }
@@ -52,6 +52,7 @@ Deno.test({
           blocks: 1,
           contextLength: 77,
           vocabSize: 49408,
+          vocabulary: null,
         },
       });
     }
