@@ -4,7 +4,6 @@ import { writeSafetensors } from "../lib/checkpoint/mod.ts";
 import { UserError } from "../lib/errors.ts";
 import { Gpu } from "../lib/gpu/device.ts";
 import { VERSION } from "../lib/version.ts";
-import { clipPath } from "../models/catalog.ts";
 import { Clip, openClipFile, type ResizeVariant } from "../models/clip/mod.ts";
 import { type ImageFiles, readImageFiles } from "../models/clip/image_files.ts";
 import { tokenize } from "../models/clip/tokenizer.ts";
