@@ -40,11 +40,7 @@ Examples:
 /** See CommandModule. */
 export function register(command: Command): void {
   command
-    .requiredOption(
-      "--clip <path>",
-      "CLIP model: OpenAI's .pt, a Hugging Face folder, or demo",
-      clipPath,
-    )
+    .requiredOption("--clip <path>", "CLIP model: OpenAI's .pt or a Hugging Face folder")
     .option("--images <file...>", "PNG files, or safetensors with images or pixel_values")
     .option("--texts <text...>", "texts")
     .addOption(clipResizeOption())
