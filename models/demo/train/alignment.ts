@@ -16,7 +16,6 @@ import {
   randomNormal,
   resample,
   reshape,
-  rsqrt,
   sqrt,
   square,
   sub,
@@ -24,6 +23,7 @@ import {
 } from "../../../lib/graph/ops/mod.ts";
 import { constant, dims, input, type Tensor } from "../../../lib/graph/tensor.ts";
 import { resizeAndCrop } from "../../clip/preprocess.ts";
+import { safeCosine } from "./cosine.ts";
 import type { StepRandom } from "./random.ts";
 
 /** Streams of random numbers; captioned pictures take stream 0. */
@@ -141,12 +141,8 @@ function blurBand(side: number): Band {
   return band;
 }
 
-/** `[n]`. Of zeros it is 0. */
+/** Of whole pictures, `[n, c, h, w]` → `[n]`. */
 function pictureCosine(a: Tensor, b: Tensor): Tensor {
   const { n, rest } = dims(a, "n ...rest");
-  const direction = (x: Tensor) => {
-    const flat = reshape(x, [n, rest]);
-    return mul(flat, rsqrt(add(sum(square(flat), [1], true), 1e-24)));
-  };
-  return sum(mul(direction(a), direction(b)), [1]);
+  return safeCosine(reshape(a, [n, rest]), reshape(b, [n, rest]));
 }

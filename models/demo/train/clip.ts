@@ -62,7 +62,8 @@ const CAPTIONS_ALONE = 1 / 20;
 
 const ADAM = { beta1: 0.9, beta2: 0.98 };
 const PEAK = 1e-3;
-const WARM_UP = 300;
+/** Of all steps, those in which the rate rises. */
+const WARM_UP = 1 / 40;
 const DECAY = 0.02;
 const MAX_SCALE = 100;
 
@@ -139,10 +140,10 @@ function openStage(
   };
 }
 
-/** Rises over 300 steps, then falls as a cosine. */
+/** Rises over the first steps, then falls as a cosine. */
 function riseAndFall(step: number, steps: number): number {
   const fall = 0.01 + 0.99 * (1 + Math.cos(Math.PI * step / steps)) / 2;
-  return Math.min((step + 1) / WARM_UP, fall);
+  return Math.min((step + 1) / (WARM_UP * steps), fall);
 }
 
 function problemOf(

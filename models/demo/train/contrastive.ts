@@ -1,7 +1,6 @@
 /** What captions teach a CLIP. Features here are unit vectors. */
 import {
   add,
-  cosine,
   exp,
   log,
   matmul,
@@ -17,6 +16,7 @@ import {
   unit,
 } from "../../../lib/graph/ops/mod.ts";
 import { dims, type Tensor } from "../../../lib/graph/tensor.ts";
+import { safeCosine } from "./cosine.ts";
 
 /**
  * Cross entropy of each picture over the texts and of each text over the pictures, their mean. A
@@ -65,5 +65,5 @@ export function directionLoss(pictures: Tensor, wanted: Tensor, each: number): T
   const photos = slice(grouped, [0, 0, 0], [n / each, 1, d]);
   const others = slice(grouped, [0, 1, 0], [n / each, each - 1, d]);
   const edits = reshape(sub(others, photos), [n / each * (each - 1), d]);
-  return sub(1, mean(cosine(edits, wanted)));
+  return sub(1, mean(safeCosine(edits, wanted)));
 }

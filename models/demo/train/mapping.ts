@@ -93,9 +93,9 @@ function openStage(
   };
 }
 
-/** Rises over 200 steps, stays at 1, and falls to zero over the last third. */
+/** Rises over the first 65th of the steps, stays at 1, and falls to zero over the last third. */
 export function rampAndFall(step: number, steps: number): number {
-  return Math.min(1, (step + 1) / 200, Math.max(0.002, 3 * (1 - step / steps)));
+  return Math.min(1, 65 * (step + 1) / steps, Math.max(0.002, 3 * (1 - step / steps)));
 }
 
 /** The attributes and the leading components of the photo of each latent. */
