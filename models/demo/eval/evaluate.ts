@@ -1,0 +1,33 @@
+/** Every candidate's figures for one style. */
+import type { Gpu } from "../../../lib/gpu/device.ts";
+import { type Picture, truth as trueRendering } from "../world/mod.ts";
+import { type Candidate, type CandidateOptions, CANDIDATES, picturesOf } from "./candidates.ts";
+import type { StyleClassifier } from "./classifier.ts";
+import { type Figures, Measure } from "./figures.ts";
+import { rowsOf } from "./latents.ts";
+
+export interface StyleEvaluation {
+  readonly figures: Readonly<Partial<Record<Candidate, Figures>>>;
+  readonly drawn: ReadonlyMap<Candidate, readonly Picture[]>;
+  readonly truth: readonly Picture[];
+}
+
+/** Trains the candidates and measures their pictures of z `[n, 64]`. */
+export async function evaluateStyle(
+  gpu: Gpu,
+  classifier: StyleClassifier,
+  z: Float32Array<ArrayBuffer>,
+  options: CandidateOptions,
+): Promise<StyleEvaluation> {
+  const drawn = new Map<Candidate, readonly Picture[]>();
+  for (const candidate of CANDIDATES) {
+    const pictures = await picturesOf(gpu, candidate, z, options);
+    if (pictures) drawn.set(candidate, pictures);
+  }
+  const truth = rowsOf(z).map((row) => trueRendering(row, options.style));
+  const measure = new Measure(classifier, options.style, truth, drawn.get("before")!);
+  const figures = Object.fromEntries(
+    drawn.entries().map(([candidate, pictures]) => [candidate, measure.figures(pictures)]),
+  );
+  return { figures, drawn, truth };
+}

@@ -1,0 +1,122 @@
+/**
+ * Measures the demo's adaptations against the truth, which in its world is known:
+ *
+ *     deno task demo:eval [--clip FILE] [--styles A,B] [--steps N] [--samples N] [--out FOLDER]
+ *
+ * Prints a table and writes `results.json` and a sheet of pictures for each style to the folder.
+ * Run in full, it also renews `models/demo/results.json`, which `nada demo` shows.
+ */
+import { Command, InvalidArgumentError } from "commander";
+import { join } from "node:path";
+import { sha256File } from "../../../lib/checkpoint/mod.ts";
+import { UserError } from "../../../lib/errors.ts";
+import { writeFileAtomic } from "../../../lib/files.ts";
+import { Gpu } from "../../../lib/gpu/device.ts";
+import { VERSION } from "../../../lib/version.ts";
+import { generatorPath } from "../../catalog.ts";
+import { assertFree } from "../../nada/run_folder.ts";
+import { DEMO_DEFAULTS } from "../settings.ts";
+import { STYLE_NAMES, STYLE_WORDS, type StyleName } from "../world/mod.ts";
+import { assess } from "./assessment.ts";
+import { StyleClassifier } from "./classifier.ts";
+import { evaluateStyle } from "./evaluate.ts";
+import { latents, SEEDS } from "./latents.ts";
+import { assessmentLines, sheet, styleLines, TABLE_HEAD } from "./report.ts";
+import { type Results, RESULTS_URL, type StyleResult } from "./results.ts";
+
+const TARGETS = STYLE_NAMES.filter((style) => style !== "photo");
+const SAMPLES = 256;
+
+interface Flags {
+  readonly clip?: string;
+  readonly styles: readonly StyleName[];
+  readonly steps: number;
+  readonly samples: number;
+  readonly out: string;
+}
+
+const command = new Command("demo:eval")
+  .description("measures the demo's adaptations against the truth")
+  .option("--clip <file>", "the CLIP that leads; without, only what needs none is measured")
+  .option("--styles <names>", `of ${TARGETS.join(", ")}`, parseStyles, TARGETS)
+  .option("--steps <n>", "training steps", parseNumber, DEMO_DEFAULTS.steps)
+  .option("--samples <n>", "latents, from 64 on", parseNumber, SAMPLES)
+  .option("-o, --out <dir>", "folder for pictures, runs and results, new", "runs/demo-eval");
+await evaluate(command.parse(Deno.args, { from: "user" }).opts<Flags>());
+
+async function evaluate({ clip, styles, steps, samples, out }: Flags): Promise<void> {
+  if (samples < 64) {
+    throw new UserError(`Cannot measure with ${samples} samples: content is one among 64`);
+  }
+  await assertFree(out);
+  await Deno.mkdir(out, { recursive: true });
+  const classifier = StyleClassifier.train();
+  const about: Omit<Results, "styles"> = {
+    nada: VERSION,
+    created: new Date().toISOString(),
+    generator: await sha256File(generatorPath("demo")),
+    clip: clip === undefined ? null : await sha256File(clip),
+    steps,
+    batch: DEMO_DEFAULTS.batch,
+    lr: DEMO_DEFAULTS.lr,
+    samples,
+    seed: SEEDS.evaluation,
+    classifier: assess(classifier),
+  };
+  console.log([...assessmentLines(about.classifier), "", TABLE_HEAD].join("\n"));
+
+  const gpu = await Gpu.open();
+  try {
+    const z = latents(SEEDS.evaluation, samples);
+    const done: StyleResult[] = [];
+    const save = async (path: string | URL) => {
+      const text = JSON.stringify({ ...about, styles: done }, null, 2);
+      await writeFileAtomic(path instanceof URL ? decodeURI(path.pathname) : path, `${text}\n`);
+    };
+    for (const style of styles) {
+      const options = {
+        style,
+        steps,
+        clip: clip ?? null,
+        folder: join(out, "runs"),
+        onStep: progress(style, steps),
+      };
+      const { figures, drawn, truth } = await evaluateStyle(gpu, classifier, z, options);
+      const [source, target] = [STYLE_WORDS.photo[0]!, STYLE_WORDS[style][0]!];
+      const result: StyleResult = { style, source, target, figures };
+      done.push(result);
+      console.log(styleLines(result).join("\n"));
+      await writeFileAtomic(
+        join(out, `${style}.png`),
+        await sheet(result, drawn, truth, classifier),
+      );
+      await save(join(out, "results.json"));
+    }
+    const full = TARGETS.every((style) => styles.includes(style)) && samples === SAMPLES;
+    if (full && steps === DEMO_DEFAULTS.steps) await save(RESULTS_URL);
+  } finally {
+    gpu.close();
+  }
+}
+
+/** A line now and then on stderr. */
+function progress(style: StyleName, steps: number) {
+  return (done: number, loss: number | null) => {
+    if (done % 50 === 0) {
+      console.error(`${style}: step ${done} of ${steps}, loss ${loss?.toFixed(4)}`);
+    }
+  };
+}
+
+function parseStyles(text: string): StyleName[] {
+  return text.split(",").map((name) => {
+    const style = TARGETS.find((target) => target === name.trim());
+    if (style) return style;
+    throw new InvalidArgumentError(`Expected names of ${TARGETS.join(", ")}.`);
+  });
+}
+
+function parseNumber(text: string): number {
+  if (/^[1-9]\d{0,5}$/.test(text)) return Number(text);
+  throw new InvalidArgumentError("Expected a whole number from 1 on.");
+}

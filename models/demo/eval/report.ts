@@ -1,0 +1,70 @@
+/** An evaluation for people: a table, and for each style a sheet of pictures. */
+import { encodePng, imageGrid } from "../../../lib/image/mod.ts";
+import { type Picture, toImage } from "../world/mod.ts";
+import type { Assessment } from "./assessment.ts";
+import { type Candidate, CANDIDATES } from "./candidates.ts";
+import type { StyleClassifier } from "./classifier.ts";
+import type { Figures } from "./figures.ts";
+import { judge } from "./judgement.ts";
+import type { StyleResult } from "./results.ts";
+
+const SHOWN = 8;
+
+export function assessmentLines({ scenes, accuracy, fooled }: Assessment): string[] {
+  const worst = (shares: Readonly<Record<string, number>>) => {
+    const [style, share] = Object.entries(shares).reduce((a, b) => b[1] > a[1] ? b : a);
+    return `${percent(share)} at most (${style})`;
+  };
+  return [
+    `Style classifier: ${percent(accuracy)} of true renderings of ${scenes} held-out scenes right.`,
+    `Photos in the tone of a style that pass for it: tinted ${worst(fooled.tinted)}, recoloured ` +
+    `${worst(fooled.recoloured)}.`,
+  ];
+}
+
+export const TABLE_HEAD = row(["", "", "classifier", "Fréchet", "content", "diversity", ""]);
+
+/** A line for each candidate. */
+export function styleLines({ style, figures }: StyleResult): string[] {
+  return CANDIDATES.flatMap((candidate) => {
+    const found = figures[candidate];
+    if (!found) return [];
+    const word = candidate === "adapted" ? judge(found) : "";
+    return [row([candidate === "before" ? style : "", candidate, ...cells(found), word])];
+  });
+}
+
+/** The figures of one set of pictures, as words. */
+export function cells({ share, style, content, diversity }: Figures): string[] {
+  return [percent(share), style.toFixed(2), percent(content), diversity.toFixed(2)];
+}
+
+/** Rows of candidates with the truth below, under each picture what the classifier says. */
+export async function sheet(
+  { target }: StyleResult,
+  drawn: ReadonlyMap<Candidate, readonly Picture[]>,
+  truth: readonly Picture[],
+  classifier: StyleClassifier,
+): Promise<Uint8Array> {
+  const rows = new Map<string, readonly Picture[]>([...drawn, ["truth", truth]]);
+  const grid = await imageGrid(
+    [...rows.values()].map((pictures) =>
+      pictures.slice(0, SHOWN).map((picture) => ({
+        image: toImage(picture),
+        caption: classifier.classify(picture),
+      }))
+    ),
+    { title: target, subtitle: "below each: its style by the classifier", rows: [...rows.keys()] },
+  );
+  return encodePng(grid);
+}
+
+function percent(share: number): string {
+  return `${(100 * share).toFixed(share > 0.995 || share === 0 ? 0 : 1)} %`;
+}
+
+function row([style, candidate, ...rest]: readonly string[]): string {
+  const [share, frechet, content, diversity, word] = rest;
+  const numbers = [share, frechet, content, diversity].map((text) => text!.padStart(11));
+  return `${style!.padEnd(13)}${candidate!.padEnd(11)}${numbers.join("")}  ${word}`.trimEnd();
+}

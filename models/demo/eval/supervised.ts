@@ -1,0 +1,91 @@
+/**
+ * The supervised bound: how far the same layers get at the same rate, on the same latents and in as
+ * many steps, if they are shown the true pictures. No text and no CLIP: what an adaptation could
+ * reach if its gradient were perfect.
+ */
+import type { Gpu } from "../../../lib/gpu/device.ts";
+import { DeviceTensor } from "../../../lib/graph/device_tensor.ts";
+import { grad } from "../../../lib/graph/grad.ts";
+import { abs, adam, add, mean, reshape, square, sub } from "../../../lib/graph/ops/mod.ts";
+import { Program } from "../../../lib/graph/program.ts";
+import { input, state } from "../../../lib/graph/tensor.ts";
+import { AdamClock, BETA2 } from "../../nada/adam_clock.ts";
+import { LatentStream } from "../../nada/random_latents.ts";
+import { layerParameters } from "../../stylegan2/architecture.ts";
+import type { DeviceGenerator } from "../../stylegan2/device.ts";
+import { broadcastW, mapping, parameterLeaves, synthesis } from "../../stylegan2/generator.ts";
+import { noNoises } from "../../stylegan2/noise.ts";
+import { type StyleName, truth } from "../world/mod.ts";
+import { rowsOf } from "./latents.ts";
+
+export interface SupervisedOptions {
+  readonly style: StyleName;
+  readonly layers: readonly string[];
+  readonly steps: number;
+  readonly batch: number;
+  /** Learning rate before the factor 4/5, as in a run. */
+  readonly lr: number;
+  /** Of the latents, as in a run. */
+  readonly seed: number;
+  readonly onStep?: (loss: number) => void;
+}
+
+/** Trains `generator` in place, by L1 + L2 of its pictures from the true ones. */
+export async function trainSupervised(
+  gpu: Gpu,
+  { architecture: a, tensors }: DeviceGenerator,
+  { style, layers, steps, batch, lr, seed, onStep }: SupervisedOptions,
+): Promise<void> {
+  const parameters = parameterLeaves(a);
+  const z = input("z", [batch, a.zSize]);
+  const drawn = synthesis(
+    parameters,
+    a,
+    broadcastW(a, mapping(parameters, a, z)),
+    noNoises(a),
+  ).image;
+  const error = sub(drawn, input("truth", drawn.shape));
+  const loss = add(mean(abs(error)), mean(square(error)));
+
+  const parametersOf = layerParameters(a);
+  const names = layers.flatMap((layer) => parametersOf.get(layer)!);
+  const gradients = grad(loss, names.map((name) => parameters[name]!));
+  const hyper = input("hyper", [3]);
+  const guard = reshape(loss, [1]);
+  const updates = names.map((name, i) => {
+    const w = parameters[name]!;
+    const v = state(`moment/${name}`, w.shape);
+    return adam({ w, v, g: gradients[i]!, hyper, guard }, { beta2: BETA2, eps: 1e-8 });
+  });
+  using owned = new DisposableStack();
+  const moments = names.map((name) => {
+    const tensor = new DeviceTensor(gpu, tensors[name]!.shape, `moment of ${name}`);
+    owned.defer(() => tensor.dispose());
+    return [`moment/${name}`, tensor] as const;
+  });
+  const program = await Program.compile(gpu, {
+    outputs: { loss },
+    updates,
+    state: { ...tensors, ...Object.fromEntries(moments) },
+  });
+  owned.defer(() => program.dispose());
+
+  const stream = new LatentStream(seed, batch * a.zSize);
+  // All layers are trained in every step, so that one clock tells the time of all.
+  const clock = new AdamClock(["all"], "skip");
+  for (let step = 0; step < steps; step++) {
+    const z = stream.next();
+    const inputs = { z, truth: truePictures(z, style), hyper: clock.hyper("all", lr) };
+    const { loss } = await program.run(inputs, { read: ["loss"] });
+    clock.advance(new Set(["all"]));
+    onStep?.(loss![0]!);
+  }
+}
+
+/** `[n, 3, 64, 64]` in [-1, 1] */
+function truePictures(z: Float32Array<ArrayBuffer>, style: StyleName): Float32Array<ArrayBuffer> {
+  const pictures = rowsOf(z).map((row) => truth(row, style).data);
+  const out = new Float32Array(pictures.length * pictures[0]!.length);
+  pictures.forEach((data, n) => out.set(data.map((value) => 2 * value - 1), n * data.length));
+  return out;
+}

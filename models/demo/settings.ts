@@ -1,0 +1,25 @@
+/** How the demo generator is adapted unless asked otherwise. */
+import { generatorPath } from "../catalog.ts";
+import { ADAPT_DEFAULTS, type AdaptOptions } from "../nada/options.ts";
+import { STYLE_WORDS, type StyleName } from "./world/mod.ts";
+
+export const DEMO_DEFAULTS = {
+  ...ADAPT_DEFAULTS,
+  steps: 150,
+  batch: 2,
+  // Far above the usual 0.002: the steps are few, and the layers small.
+  lr: 0.01,
+  // The generator was trained without: its noise strengths are 0.
+  noise: "none",
+} as const satisfies Partial<AdaptOptions>;
+
+/** The run that takes the demo generator from its photos to a style, by the style's short name. */
+export function demoOptions(style: StyleName, clip: string): AdaptOptions {
+  return {
+    ...DEMO_DEFAULTS,
+    generator: generatorPath("demo"),
+    clips: [{ path: clip, weight: 1 }],
+    source: STYLE_WORDS.photo[0]!,
+    targets: [{ text: STYLE_WORDS[style][0]!, weight: 1 }],
+  };
+}
