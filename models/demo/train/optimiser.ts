@@ -90,6 +90,11 @@ export class Optimiser implements Disposable {
     }
   }
 
+  /** What is kept on the device, by the names of its leaves. */
+  get states(): ReadonlyMap<string, DeviceTensor> {
+    return this.kept;
+  }
+
   /** One step, number `step` from 0 on. Returns the loss before it; throws where that is no number. */
   async run(
     inputs: Readonly<Record<string, HostArray>>,
