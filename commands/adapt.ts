@@ -7,8 +7,15 @@ import { Gpu } from "../lib/gpu/device.ts";
 import { Profiler } from "../lib/gpu/profiler.ts";
 import { adapt, type AdaptOptions, readInputs, readRun, resume } from "../models/nada/adapt.ts";
 import { promptLabel } from "../models/nada/options.ts";
+import { addAliases, applyAliases } from "./adapt_aliases.ts";
 import { jsonEvents, progressEvents, report, silentEvents } from "./adapt_events.ts";
-import { addRunOptions, flagName, resolveOptions, type RunFlags } from "./adapt_options.ts";
+import {
+  addRunOptions,
+  applyPreset,
+  flagName,
+  resolveOptions,
+  type RunFlags,
+} from "./adapt_options.ts";
 import { checkOutput } from "./output.ts";
 
 interface Flags extends RunFlags {
@@ -40,12 +47,16 @@ export function register(command: Command): void {
     .option("--profile <file>", "write GPU times: a trace to FILE, a table to FILE.txt")
     .option("--json", "one JSON object a line on stdout")
     .option("--quiet", "no progress");
-  addRunOptions(command)
+  addAliases(addRunOptions(command))
     .addHelpText("after", EXAMPLES)
-    .action((flags: Flags) => run(command, flags));
+    .action(() => run(command));
 }
 
-async function run(command: Command, flags: Flags): Promise<void> {
+async function run(command: Command): Promise<void> {
+  const warning = applyAliases(command);
+  applyPreset(command);
+  const flags = command.opts<Flags>();
+  if (warning !== null) console.error(warning);
   const given = (name: string) => command.getOptionValueSource(name) === "cli";
   const job = flags.resume === undefined
     ? await newRun(flags, given)

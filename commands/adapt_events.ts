@@ -55,6 +55,9 @@ export function report(
         `kept in ${here(folder)}; start again with a lower --lr.`,
     );
   }
+  if (status === "plateau") {
+    console.error(`Ended after ${stepsDone} steps: the loss no longer falls.`);
+  }
   if (status === "interrupted") {
     console.error(
       `Stopped after ${stepsDone} steps. Go on with: nada adapt --resume ${here(folder)}`,

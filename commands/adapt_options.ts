@@ -1,13 +1,21 @@
 /** From the command line of `nada adapt` to the options of a run. */
-import type { Command } from "commander";
+import type { Command, Option } from "commander";
 import { existsSync } from "node:fs";
 import { basename, resolve } from "node:path";
 import { UserError } from "../lib/errors.ts";
 import type { AdaptOptions } from "../models/nada/adapt.ts";
+import { AUGMENTATIONS } from "../models/nada/augmentation.ts";
 import { FROZEN_ADAM } from "../models/nada/adam_clock.ts";
 import { DIRECTION_DISTANCES, LOSS_PARTS, type LossPart } from "../models/nada/losses/mod.ts";
-import { ADAPT_DEFAULTS, type AutoLayers, checkOptions } from "../models/nada/options.ts";
+import {
+  ADAPT_DEFAULTS,
+  type AutoLayers,
+  checkOptions,
+  CROPS,
+  STOP_RULES,
+} from "../models/nada/options.ts";
 import type { TargetText } from "../models/nada/run_targets.ts";
+import { PRESETS } from "../models/nada/presets.ts";
 import { PHASE_NAMES } from "../models/nada/trained_layers.ts";
 import {
   choice,
@@ -32,6 +40,12 @@ type AsInRun = Pick<
   | "steps"
   | "directionLoss"
   | "frozenAdam"
+  | "mixing"
+  | "augmentation"
+  | "sampleTruncation"
+  | "crop"
+  | "checkpointEvery"
+  | "snapshots"
 >;
 
 /** "lambdaDirection", … as commander names them. */
@@ -40,6 +54,11 @@ type LambdaFlags = { [P in LossPart as `lambda${Capitalize<P>}`]: number };
 /** The flags that say what a run does. */
 export interface RunFlags extends AsInRun, LambdaFlags {
   generator?: string;
+  /** Images in a grid. */
+  nSample: number;
+  stopOn?: AdaptOptions["stopOn"] & string;
+  size?: number;
+  preset?: string;
   trainGenerator?: string;
   clip?: string[];
   clipWeight?: number[];
@@ -54,7 +73,7 @@ export interface RunFlags extends AsInRun, LambdaFlags {
   autoLayerIters: number;
   autoLayerBatch: number;
   layersEvery: number;
-  phase?: AdaptOptions["phase"] & string;
+  phase?: AdaptOptions["phase"] & string | "";
   trainLayers?: string[];
   z?: string;
   templates?: string;
@@ -94,6 +113,36 @@ export function addRunOptions(command: Command): Command {
     .option("--templates <file>", "text templates, one a line with {} for the text")
     .option("--part-templates <file>", "texts for the patch loss, as --templates")
     .addOption(clipResizeOption());
+
+  command
+    .option("--preset <name>", "a recipe: see nada presets; options given beside it win")
+    .option("--mixing <p>", "probability that a step mixes two styles", parseNumber, preset.mixing)
+    .addOption(
+      choice("--augmentation <kind>", "what both images go through before CLIP", AUGMENTATIONS)
+        .default(preset.augmentation),
+    )
+    .addOption(choice("--stop-on <event>", "end before --steps where the loss stays", STOP_RULES))
+    .option(
+      "--checkpoint-every <n>",
+      "steps between states to resume from, beside those with a grid, 0 for none",
+      parseWhole,
+      preset.checkpointEvery,
+    )
+    .option(
+      "--snapshots <n>",
+      "steps between snapshots that nada pick can go back to, 0 for none",
+      parseWhole,
+      preset.snapshots,
+    );
+
+  command.optionsGroup("Grids:");
+  command
+    .option("--n-sample <n>", "images before and after", parseCount, preset.sampleCount)
+    .option("--sample-truncation <psi>", "their truncation", parseNumber, preset.sampleTruncation)
+    .addOption(
+      choice("--crop <kind>", "cars: the middle three quarters of the rows", CROPS)
+        .default(preset.crop),
+    );
 
   command.optionsGroup("Images as the target:");
   command
@@ -147,13 +196,28 @@ export function addRunOptions(command: Command): Command {
       choice("--frozen-adam <how>", "Adam's moments of layers not chosen", FROZEN_ADAM)
         .default(preset.frozenAdam),
     )
-    .addOption(choice("--phase <name>", "a set of layers to train", PHASE_NAMES))
+    .addOption(phaseOption())
     .option(
       "--train-layers <names>",
       "layers to train: input,conv1,convs.0,to_rgbs,style …",
       parseList,
     );
   return command;
+}
+
+/** Sets what the preset says, where nothing else was said. Throws a UserError for an unknown one. */
+export function applyPreset(command: Command): void {
+  const name: string | undefined = command.getOptionValue("preset");
+  if (name === undefined) return;
+  const preset = PRESETS.find((each) => each.name === name);
+  if (!preset) {
+    const names = PRESETS.map((each) => each.name).join(", ");
+    throw new UserError(`Cannot use the preset "${name}": there is none; choose from ${names}`);
+  }
+  for (const [option, value] of Object.entries(preset.options)) {
+    if (command.getOptionValueSource(option) === "cli") continue;
+    command.setOptionValueWithSource(option, value, "config");
+  }
 }
 
 /** Checks what was given and makes file names absolute; throws a UserError. */
@@ -195,8 +259,17 @@ export function resolveOptions(flags: RunFlags, given: (name: string) => boolean
     clipResize: flags.clipResize,
     autoLayers: resolveAutoLayers(flags, given),
     frozenAdam: flags.frozenAdam,
-    phase: flags.phase ?? null,
+    phase: flags.phase || null,
     trainLayers: flags.trainLayers ?? null,
+    mixing: flags.mixing,
+    augmentation: flags.augmentation,
+    size: flags.size ?? null,
+    sampleTruncation: flags.sampleTruncation,
+    sampleCount: flags.nSample,
+    crop: flags.crop,
+    checkpointEvery: flags.checkpointEvery,
+    snapshots: flags.snapshots,
+    stopOn: flags.stopOn ?? null,
   };
   const idle = ["textWeight", "imageBatch", "skipBadImages"].find(given);
   if (idle && options.styleImages === null) {
@@ -266,6 +339,13 @@ function collectNumbers(text: string, before: number[] = []): number[] {
 function collectTargets(text: string, before: TargetText[] = []): TargetText[] {
   const [, words = text, weight = "1"] = /^(.*):\s*(\d*\.?\d+)\s*$/s.exec(text) ?? [];
   return [...before, { text: words.trim(), weight: Number(weight) }];
+}
+
+/** "None" is how the reference's examples ask for no phase. */
+function phaseOption(): Option {
+  const option = choice("--phase <name>", "a set of layers to train", PHASE_NAMES);
+  const parse = option.parseArg!;
+  return option.argParser((text, before) => text === "None" ? "" : parse(text, before));
 }
 
 function parseList(text: string): string[] {

@@ -34,6 +34,16 @@ export const commands: CommandEntry[] = [
     load: () => import("./adapt.ts"),
   },
   {
+    name: "pick",
+    summary: "go back to an earlier step of a run",
+    load: () => import("./pick.ts"),
+  },
+  {
+    name: "presets",
+    summary: "list the recipes for nada adapt --preset",
+    load: () => import("./presets.ts"),
+  },
+  {
     name: "sample",
     summary: "draw images from seeds or latents",
     load: () => import("./sample.ts"),
@@ -52,6 +62,11 @@ export const commands: CommandEntry[] = [
     name: "inspect",
     summary: "say what a model file is and what it holds",
     load: () => import("./inspect.ts"),
+  },
+  {
+    name: "demo",
+    summary: "list what the built-in demo can be adapted to, and how well",
+    load: () => import("./demo.ts"),
   },
   {
     name: "doctor",

@@ -4,11 +4,11 @@ import { LENGTH_BYTES, METADATA } from "./safetensors.ts";
 export interface TensorData {
   shape: readonly number[];
   /** Row-major, as many elements as the shape has. */
-  data: Float32Array;
+  data: Float32Array | Float16Array;
 }
 
 /**
- * Writes float32 tensors under their names, and texts as metadata, replacing `path` at once or not
+ * Writes float32 and float16 tensors under their names, and texts as metadata, replacing `path` at once or not
  * at all. The same content gives the same bytes, in whichever order it comes: sorted by name. The
  * elements are written from where they are, without a copy of the file in memory.
  *
@@ -50,7 +50,13 @@ function encodeHeader(
       throw new RangeError(`Cannot write "${name}": ${data.length} elements for shape [${shape}]`);
     }
     const end = offset + data.byteLength;
-    fields.push(field(name, { dtype: "F32", shape, data_offsets: [offset, end] }));
+    fields.push(
+      field(name, {
+        dtype: data instanceof Float16Array ? "F16" : "F32",
+        shape,
+        data_offsets: [offset, end],
+      }),
+    );
     offset = end;
   });
 

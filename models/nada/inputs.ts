@@ -55,6 +55,13 @@ export async function readInputs(options: AdaptOptions): Promise<RunInputs> {
   const partTemplates = await readTemplates(options.partTemplates, PART_TEMPLATES);
   const base = await loadGenerator(options.generator);
   const frozen = base.weights;
+  const { resolution } = frozen.architecture;
+  if (options.size !== null && options.size !== resolution) {
+    throw new UserError(
+      `Cannot take "${options.generator}" for ${options.size}x${options.size}: its images are ` +
+        `${resolution}x${resolution}; leave --size out`,
+    );
+  }
   const plan = layerPlan(frozen.architecture, options);
   const latents = options.z
     ? await readLatents(options.z, options, plan.auto, frozen.architecture.zSize)

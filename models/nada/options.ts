@@ -4,6 +4,7 @@ import { UserError } from "../../lib/errors.ts";
 import type { ResizeVariant } from "../clip/preprocess.ts";
 import type { NoiseMode } from "../stylegan2/noise.ts";
 import type { FrozenAdam } from "./adam_clock.ts";
+import type { Augmentation } from "./augmentation.ts";
 import {
   checkLossWeights,
   DIRECTION_ONLY,
@@ -30,6 +31,12 @@ export interface AutoLayers {
   /** Steps that a choice holds for. */
   readonly every: number;
 }
+
+export const CROPS = ["none", "cars"] as const;
+export type Crop = typeof CROPS[number];
+
+export const STOP_RULES = ["plateau"] as const;
+export type StopOn = typeof STOP_RULES[number];
 
 /** Every option of a run, resolved. Files are absolute paths, so that a run can be resumed from anywhere. */
 export interface AdaptOptions {
@@ -69,6 +76,22 @@ export interface AdaptOptions {
   readonly frozenAdam: FrozenAdam;
   readonly phase: Phase | null;
   readonly trainLayers: readonly string[] | null;
+  /** Probability that a step mixes the styles of two latents. */
+  readonly mixing: number;
+  readonly augmentation: Augmentation;
+  /** Side of the generator's images as the user knows it; null to take what the file says. */
+  readonly size: number | null;
+  readonly sampleTruncation: number;
+  /** Images before and after in a grid. */
+  readonly sampleCount: number;
+  /** "cars" shows the middle three quarters of the rows, the aspect ratio of LSUN's cars. */
+  readonly crop: Crop;
+  /** Steps between states to go on from, 0 for only those with a grid. */
+  readonly checkpointEvery: number;
+  /** Steps between snapshots that are kept, 0 for none. */
+  readonly snapshots: number;
+  /** "plateau" ends the run where the loss no longer falls. */
+  readonly stopOn: StopOn | null;
 }
 
 /** Options that have a value where nothing is asked for. */
@@ -97,6 +120,15 @@ export const ADAPT_DEFAULTS = {
   frozenAdam: "skip",
   phase: null,
   trainLayers: null,
+  mixing: 0,
+  augmentation: "none",
+  size: null,
+  sampleTruncation: 0.7,
+  sampleCount: 8,
+  crop: "none",
+  checkpointEvery: 0,
+  snapshots: 0,
+  stopOn: null,
 } as const satisfies Partial<AdaptOptions>;
 
 /** Throws a UserError for options that cannot go together, whatever the files hold. */
@@ -127,6 +159,11 @@ export function checkOptions(options: AdaptOptions): void {
     );
   }
   checkLayerOptions(options);
+  if (!(options.mixing >= 0 && options.mixing <= 1)) {
+    throw new UserError(
+      `Cannot mix styles with probability ${options.mixing}: give a number from 0 to 1`,
+    );
+  }
 }
 
 /** Texts and pictures have to be there for what the loss asks of them. */

@@ -2,29 +2,44 @@
 import { basename } from "node:path";
 import { writeFileAtomic } from "../../lib/files.ts";
 import type { Gpu } from "../../lib/gpu/device.ts";
-import { encodePng, imageGrid, imagesFromTensor, lossChart } from "../../lib/image/mod.ts";
+import {
+  encodePng,
+  type GridCell,
+  imageGrid,
+  imagesFromTensor,
+  lossChart,
+  type RgbImage,
+} from "../../lib/image/mod.ts";
 import { fittingBatch } from "../stylegan2/batch.ts";
 import type { DeviceGenerator } from "../stylegan2/device.ts";
 import { latentsFromSeeds } from "../stylegan2/latents.ts";
 import { Sampler } from "../stylegan2/sampler.ts";
 import type { RunInputs } from "./inputs.ts";
 import { LOSS_PARTS } from "./losses/mod.ts";
-import { promptLabel } from "./options.ts";
+import { type AdaptOptions, promptLabel } from "./options.ts";
 import { pictureText } from "./picture_text.ts";
 import type { LogEntry } from "./run_folder.ts";
 
-/** Seeds of the pictures that show how far a run is, and their truncation. */
-const SAMPLE_SEEDS = [0, 1, 2, 3, 4, 5, 6, 7];
-const SAMPLE_TRUNCATION = 0.7;
+/** Images in a row of a grid. */
+const COLUMNS = 8;
 
-/** Images `[8, 3, r, r]` of the seeds that every run shows. */
-export async function sampleImages(gpu: Gpu, generator: DeviceGenerator): Promise<Float32Array> {
+const sampleSeeds = ({ sampleCount }: AdaptOptions) => [...Array(sampleCount).keys()];
+
+/** Images of the seeds from 0 on that the run shows. */
+export async function sampleImages(
+  gpu: Gpu,
+  generator: DeviceGenerator,
+  options: AdaptOptions,
+): Promise<RgbImage[]> {
   const { architecture } = generator;
   const batch = fittingBatch(architecture, gpu.limits.bindingBytes);
   const sampler = await Sampler.create(gpu, generator, { batch });
   try {
-    const z = latentsFromSeeds(SAMPLE_SEEDS, architecture.zSize);
-    return (await sampler.sample({ z }, { psi: SAMPLE_TRUNCATION })).images;
+    const z = latentsFromSeeds(sampleSeeds(options), architecture.zSize);
+    const { images } = await sampler.sample({ z }, { psi: options.sampleTruncation });
+    const side = architecture.resolution;
+    const all = imagesFromTensor(images, [options.sampleCount, 3, side, side]);
+    return options.crop === "cars" ? all.map(middleRows) : all;
   } finally {
     sampler.dispose();
   }
@@ -34,22 +49,34 @@ export async function sampleImages(gpu: Gpu, generator: DeviceGenerator): Promis
 export async function writeGrid(
   path: string,
   { options, files }: RunInputs,
-  { step, before, after }: { step: number; before: Float32Array; after: Float32Array },
+  { step, before, after }: {
+    step: number;
+    before: readonly RgbImage[];
+    after: readonly RgbImage[];
+  },
 ): Promise<void> {
-  const side = Math.sqrt(before.length / (3 * SAMPLE_SEEDS.length));
-  const rows = [before, after].map((images) =>
-    imagesFromTensor(images, [SAMPLE_SEEDS.length, 3, side, side]).map((image) => ({ image }))
-  );
+  const seeds = sampleSeeds(options);
+  const rows: GridCell[][] = [];
+  for (let first = 0; first < seeds.length; first += COLUMNS) {
+    for (const images of [before, after]) {
+      rows.push(
+        images.slice(first, first + COLUMNS).map((image, i) => ({
+          image,
+          ...seeds.length > COLUMNS && { caption: `seed ${first + i}` },
+        })),
+      );
+    }
+  }
   const { source, target } = promptLabel(options);
   const grid = await imageGrid(rows, {
     title: `${source} → ${target}`,
-    subtitle: `step ${step} of ${options.steps}, truncation ${SAMPLE_TRUNCATION}`,
-    rows: ["before", "after"],
-    columns: SAMPLE_SEEDS.map((seed) => `seed ${seed}`),
+    subtitle: `step ${step} of ${options.steps}, truncation ${options.sampleTruncation}`,
+    rows: rows.map((_, i) => i % 2 === 0 ? "before" : "after"),
+    ...seeds.length <= COLUMNS && { columns: seeds.map((seed) => `seed ${seed}`) },
   });
   const text = pictureText({
-    seeds: SAMPLE_SEEDS,
-    truncation: SAMPLE_TRUNCATION,
+    seeds,
+    truncation: options.sampleTruncation,
     generator: basename(options.generator),
     generatorSha256: files.generator!.sha256,
     step,
@@ -57,6 +84,14 @@ export async function writeGrid(
     target,
   });
   await writeFileAtomic(path, encodePng(grid, text));
+}
+
+/** The middle three quarters of the rows. */
+function middleRows({ width, height, data }: RgbImage): RgbImage {
+  const first = Math.round(height / 8);
+  const rows = height - 2 * first;
+  const from = 3 * width * first;
+  return { width, height: rows, channels: 3, data: data.slice(from, from + 3 * width * rows) };
 }
 
 /** Writes the chart: the loss, its parts where there are several, and when layers were trained. */

@@ -2,14 +2,15 @@
 import { basename } from "node:path";
 import type { Gpu } from "../../lib/gpu/device.ts";
 import { readParameters } from "../stylegan2/device.ts";
-import { fixedNoiseValues } from "../stylegan2/noise.ts";
 import { NotFiniteError } from "../stylegan2/sampler.ts";
-import type { GeneratorWeights, HostTensor } from "../stylegan2/weights.ts";
 import { writeDelta } from "./delta.ts";
 import type { RunInputs } from "./inputs.ts";
+import { hasPlateaued } from "./plateau.ts";
 import { sampleImages, writeChart, writeGrid } from "./pictures.ts";
 import type { Prepared } from "./prepare.ts";
 import type { LogEntry, RunFolder } from "./run_folder.ts";
+import { writeSnapshot } from "./snapshots.ts";
+import { changedTensors, storedTensors } from "./stored_tensors.ts";
 import { StepStream } from "./step_inputs.ts";
 
 /** What a run tells while it goes on. */
@@ -33,8 +34,11 @@ export interface RunStart {
 
 export interface AdaptResult {
   readonly folder: string;
-  /** "interrupted" and "diverged" leave the last good state behind. */
-  readonly status: "finished" | "interrupted" | "diverged";
+  /**
+   * "plateau" ends before the steps are done, as was asked for; "interrupted" and "diverged" leave
+   * the last good state behind.
+   */
+  readonly status: "finished" | "plateau" | "interrupted" | "diverged";
   readonly stepsDone: number;
   readonly lastGrid: string;
 }
@@ -63,7 +67,7 @@ export async function train(
     { ...options, autoLayers: plan.auto, given: latents },
     training.step,
   );
-  const before = await sampleImages(gpu, run.models.frozen);
+  const before = await sampleImages(gpu, run.models.frozen, options);
   events.onStart?.({
     folder: folder.path,
     steps: options.steps,
@@ -75,28 +79,33 @@ export async function train(
 
   let lastGrid = "";
   let savedStep = training.step;
-  /** Writes all that a run leaves behind; false if the state is no good, and then nothing. */
+  /** Writes what a run goes on from, and its result so far. */
+  const saveState = async () => {
+    const state = await training.read();
+    await folder.writeState(state, frozen.parameters);
+    await writeAdapted(run);
+    savedStep = state.step;
+  };
+  /** Writes that and the pictures; false if the state is no good, and then nothing. */
   const save = async (): Promise<boolean> => {
-    const after = await sampleImages(gpu, run.models.trained).catch((error) => {
+    const after = await sampleImages(gpu, run.models.trained, options).catch((error) => {
       if (error instanceof NotFiniteError) return null;
       throw error;
     });
     if (after === null) return false;
-    const state = await training.read();
-    lastGrid = folder.file(`samples/step_${String(state.step).padStart(4, "0")}.png`);
-    await writeGrid(lastGrid, run.inputs, { step: state.step, before, after });
+    const { step } = training;
+    lastGrid = folder.file(`samples/step_${String(step).padStart(4, "0")}.png`);
+    await writeGrid(lastGrid, run.inputs, { step, before, after });
     events.onSamples?.(lastGrid);
-    await folder.writeState(state, frozen.parameters);
-    await writeAdapted(run);
+    await saveState();
     await writeChart(folder.file("loss.png"), run.inputs, log);
-    savedStep = state.step;
     return true;
   };
 
   await save();
   let layers = log.at(-1)?.layers ?? plan.layers;
-  let diverged = false;
-  while (training.step < options.steps && !signal.aborted && !diverged) {
+  let [diverged, plateau] = [false, false];
+  while (training.step < options.steps && !signal.aborted && !diverged && !plateau) {
     const started = performance.now();
     const step = training.step;
     const next = stream.next();
@@ -111,45 +120,53 @@ export async function train(
       layers,
       ms,
     };
-    if (!diverged) {
-      log.push(entry);
-      await folder.append(entry);
-    }
     events.onStep?.(entry);
-    const due = options.sampleEvery > 0 && training.step % options.sampleEvery === 0;
-    if (due && !diverged && training.step < options.steps) diverged = !await save();
+    if (diverged) break;
+    log.push(entry);
+    await folder.append(entry);
+    const isDue = (every: number) => every > 0 && training.step % every === 0;
+    if (isDue(options.snapshots)) await saveSnapshot(run);
+    plateau = options.stopOn === "plateau" && hasPlateaued(log.map(({ loss }) => loss!));
+    if (training.step >= options.steps || plateau) continue;
+    if (isDue(options.sampleEvery)) diverged = !await save();
+    else if (isDue(options.checkpointEvery)) await saveState();
   }
   diverged = !await save() || diverged;
-  const finished = training.step >= options.steps;
   return {
     folder: folder.path,
-    status: diverged ? "diverged" : finished ? "finished" : "interrupted",
+    status: diverged
+      ? "diverged"
+      : plateau
+      ? "plateau"
+      : training.step >= options.steps
+      ? "finished"
+      : "interrupted",
     stepsDone: savedStep,
     lastGrid,
   };
 }
 
-/** Writes the tensors of the trained generator that differ from the base's. */
-async function writeAdapted({ folder, config, inputs, models }: Run): Promise<void> {
-  const { frozen, trained, options, files } = inputs;
-  const before = storedTensors(frozen);
+/** What the trained generator is by now and the base is not. */
+async function changes({ inputs: { frozen, trained }, models }: Run) {
+  const base = storedTensors(frozen);
   const after = storedTensors({ ...trained, parameters: await readParameters(models.trained) });
-  const changed = new Map(
-    after.entries().filter(([name, { data }]) => {
-      const old = before.get(name)?.data;
-      return old !== undefined && data.some((value, i) => value !== old[i]);
-    }),
-  );
-  const { sha256 } = files.generator!;
+  return { base, changed: changedTensors(base, after) };
+}
+
+/** Writes the tensors of the trained generator that differ from the base's. */
+async function writeAdapted(run: Run): Promise<void> {
+  const { folder, config, inputs: { options, files } } = run;
+  const { changed } = await changes(run);
   await writeDelta(folder.file("adapted.safetensors"), changed, {
-    base: { file: basename(options.generator), sha256 },
+    base: { file: basename(options.generator), sha256: files.generator!.sha256 },
     config,
   });
 }
 
-/** Parameters, noise, and the mean w where there is one. */
-function storedTensors(weights: GeneratorWeights): Map<string, HostTensor> {
-  const tensors = new Map([...weights.parameters, ...fixedNoiseValues(weights)]);
-  if (weights.latentAvg) tensors.set("latent_avg", weights.latentAvg);
-  return tensors;
+async function saveSnapshot(run: Run): Promise<void> {
+  const { folder, inputs: { files }, models } = run;
+  await writeSnapshot(folder, models.training.step, {
+    ...await changes(run),
+    baseSha256: files.generator!.sha256,
+  });
 }

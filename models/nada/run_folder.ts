@@ -9,6 +9,8 @@
  *     adapted.safetensors   the delta: new values of every tensor that differs from the base
  *     resume.safetensors    trained weights and Adam's moments: what `--resume` goes on from
  *
+ *     snapshots/            what had changed by a step, in half precision: see snapshots.ts
+ *
  * Every file is replaced at once or not at all; the log is only appended to.
  */
 import { join } from "node:path";

@@ -2,12 +2,15 @@
 import type { Architecture } from "../stylegan2/architecture.ts";
 import type { SelectionInputs } from "./layer_selection.ts";
 import type { AutoLayers } from "./options.ts";
-import { LatentStream, noiseKeys } from "./random_latents.ts";
+import { type Augmentation, windowSize, WindowStream } from "./augmentation.ts";
+import { LatentStream, MixingStream, noiseKeys } from "./random_latents.ts";
 import { PatchStream } from "./random_patches.ts";
 import type { StepInputs } from "./training.ts";
 
-/** Keeps the latents of the layer choice apart from those of the same seed; any number would do. */
+/** Keep these streams apart from the latents of the same seed; any other numbers would do. */
 const SELECTION_STREAM = 0x7f4a7c15;
+const MIXING_STREAM = 0x2545f491;
+const WINDOW_STREAM = 0x5bd1e995;
 
 /** Latents from a file, by step. */
 export interface GivenLatents {
@@ -21,6 +24,8 @@ export interface StreamOptions {
   readonly seed: number;
   readonly batch: number;
   readonly autoLayers: AutoLayers | null;
+  readonly mixing: number;
+  readonly augmentation: Augmentation;
   readonly given: GivenLatents | null;
 }
 
@@ -29,6 +34,8 @@ export class StepStream {
   readonly #latents: LatentStream | null;
   readonly #patches: PatchStream;
   readonly #selection: LatentStream | null;
+  readonly #mixing: MixingStream | null;
+  readonly #windows: WindowStream | null;
 
   /** `done` steps have been taken already. */
   constructor(
@@ -36,21 +43,29 @@ export class StepStream {
     private readonly options: StreamOptions,
     done: number,
   ) {
-    const { seed, batch, autoLayers, given } = options;
-    const { zSize, resolution } = architecture;
+    const { seed, batch, autoLayers, given, mixing, augmentation } = options;
+    const { zSize, wCount, resolution } = architecture;
+    const other = (stream: number) => (seed ^ stream) >>> 0;
+    const augmented = augmentation !== "none";
+    const side = augmented ? windowSize(resolution) : resolution;
     this.#step = done;
     this.#latents = given ? null : new LatentStream(seed, batch * zSize, done);
     this.#patches = new PatchStream(
       seed,
-      { height: resolution, width: resolution, patches: batch },
+      { height: side, width: side, patches: batch },
       done,
     );
     this.#selection = autoLayers && !given?.zSelection
       ? new LatentStream(
-        (seed ^ SELECTION_STREAM) >>> 0,
+        other(SELECTION_STREAM),
         autoLayers.batch * zSize,
         Math.ceil(done / autoLayers.every),
       )
+      : null;
+    const sizes = { wCount, countPerStep: batch * zSize };
+    this.#mixing = mixing > 0 ? new MixingStream(other(MIXING_STREAM), mixing, sizes, done) : null;
+    this.#windows = augmented
+      ? new WindowStream(other(WINDOW_STREAM), resolution, batch, done)
       : null;
   }
 
@@ -70,6 +85,8 @@ export class StepStream {
         z: this.#latents?.next() ?? rows(given!.z, batch),
         noiseKeys: noiseKeys(seed, step),
         corners: this.#patches.next(),
+        mixing: this.#mixing?.next() ?? null,
+        windows: this.#windows?.next() ?? null,
       },
       selection: autoLayers && step % autoLayers.every === 0
         ? {

@@ -11,9 +11,18 @@ import { input, state, type Tensor } from "../../lib/graph/tensor.ts";
 import type { Update } from "../../lib/graph/update.ts";
 import { type Architecture, layerParameters, noiseShapes } from "../stylegan2/architecture.ts";
 import type { DeviceGenerator } from "../stylegan2/device.ts";
-import { broadcastW, mapping, parameterLeaves, synthesis } from "../stylegan2/generator.ts";
+import {
+  broadcastW,
+  mapping,
+  mixStyles,
+  parameterLeaves,
+  type Parameters,
+  synthesis,
+} from "../stylegan2/generator.ts";
 import { type NoiseMode, noNoises, randomNoises } from "../stylegan2/noise.ts";
 import { AdamClock, BETA2, type FrozenAdam, type LayerTime } from "./adam_clock.ts";
+import { augment, type Augmentation, type Windows } from "./augmentation.ts";
+import type { Mixing } from "./random_latents.ts";
 import { type LossPart, type LossSpec, lossState, totalLoss } from "./losses/mod.ts";
 
 /** The two generators of a run. */
@@ -27,6 +36,9 @@ export interface TrainingOptions {
   /** Layers that can be trained, by the reference's names. */
   readonly layers: readonly string[];
   readonly frozenAdam: FrozenAdam;
+  /** Above 0, steps take a second z. */
+  readonly mixing: number;
+  readonly augmentation: Augmentation;
 }
 
 export interface TrainingModels {
@@ -55,6 +67,10 @@ export interface StepInputs {
   readonly noiseKeys: Readonly<Record<Which, Uint32Array<ArrayBuffer>>>;
   /** Corners of the patches, `[batch, 2]`. */
   readonly corners: Uint32Array<ArrayBuffer>;
+  /** Where styles are mixed. */
+  readonly mixing: Mixing | null;
+  /** Where images are augmented. */
+  readonly windows: Windows<Uint32Array<ArrayBuffer> | Float32Array<ArrayBuffer>> | null;
 }
 
 /** The loss of a step before its update. */
@@ -98,12 +114,15 @@ export class Training {
         (name) => `${layerOf.has(name) || differing.has(name) ? "trained" : "frozen"}/${name}`,
       ),
     };
-    const z = input("z", [options.batch, a.zSize]);
     // As in the reference, one mapping network serves both, unless it is to be trained.
     const mapper = { frozen: leaves.frozen, trained: leaves[mappingOf(layers)] };
     const draw = (which: Which) => {
-      const wPlus = broadcastW(a, mapping(mapper[which], a, z));
-      return synthesis(leaves[which], a, wPlus, noiseLeaves(a, options, which)).image;
+      const wPlus = stylesOf(mapper[which], a, options);
+      const { image } = synthesis(leaves[which], a, wPlus, noiseLeaves(a, options, which));
+      return options.augmentation === "none" ? image : augment(image, {
+        corners: input("window corners", [options.batch, 2], "u32"),
+        mirrored: input("mirrored", [options.batch]),
+      });
     };
     const loss = totalLoss({
       frozen: draw("frozen"),
@@ -164,13 +183,15 @@ export class Training {
    * update; where that is not finite, nothing has changed.
    */
   async run(
-    { z, noiseKeys, corners }: StepInputs,
+    { z, noiseKeys, corners, mixing, windows }: StepInputs,
     layers: readonly string[] = this.layers,
   ): Promise<StepLoss> {
     const trained = new Set(layers);
     const inputs = {
       z,
       corners,
+      ...mixing && { "second z": mixing.z, "use first": mixing.useFirst },
+      ...windows && { "window corners": windows.corners, mirrored: windows.mirrored },
       ...prefixed("noise key", noiseKeys),
       ...Object.fromEntries(
         this.layers.map((layer) => [`hyper/${layer}`, this.clock.hyper(layer, this.options.lr)]),
@@ -218,6 +239,13 @@ export class Training {
 /** Whose mapping network gives the trained generator its styles. */
 function mappingOf(layers: readonly string[]): Which {
   return layers.includes("style") ? "trained" : "frozen";
+}
+
+/** w+ of the step's latents. */
+function stylesOf(p: Parameters, a: Architecture, { batch, mixing }: TrainingOptions): Tensor {
+  const styles = (name: string) => broadcastW(a, mapping(p, a, input(name, [batch, a.zSize])));
+  if (mixing === 0) return styles("z");
+  return mixStyles(styles("z"), styles("second z"), input("use first", [a.wCount]));
 }
 
 /** The optimiser's step for every trained parameter, switchable by layer. */

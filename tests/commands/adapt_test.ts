@@ -6,6 +6,8 @@ import { assertClose } from "../assert.ts";
 import { temporaryFolder } from "../temporary.ts";
 import { writeTiny } from "../models/clip/tiny.ts";
 import { writeGenerator } from "./made_up_file.ts";
+import { main } from "../../main.ts";
+import { captured } from "../console.ts";
 import { fail, succeed, tensorsIn } from "./run.ts";
 
 type Folder = ReturnType<typeof temporaryFolder>;
@@ -79,6 +81,62 @@ Deno.test("nada adapt --target takes a weight behind a colon, several times", as
   assert.equal(prompt, null);
 });
 
+Deno.test("nada adapt takes the reference's names of its options", async () => {
+  using folder = temporaryFolder();
+  const out = folder.file("run");
+  const ours = await models(folder);
+  const names: Record<string, string> = {
+    "--generator": "--frozen_gen_ckpt",
+    "--clip": "--clip_models",
+    "--source": "--source_class",
+    "--target": "--target_class",
+    "--steps": "--iter",
+  };
+  const args = [
+    ...ours.map((arg) => names[arg] ?? arg),
+    ...["--clip_model_weights", "2", "--auto_layer_k", "2", "--auto_layer_iters", "1"],
+    ...["--auto_layer_batch", "3", "--lambda_global", "0.5", "--phase", "None", "--mixing", "0.5"],
+    ...["--n_sample", "4", "--sample_truncation", "0.6", "--output_interval", "2", "--size", "8"],
+    ...["--save_interval", "1", "--crop_for_cars", "--r1", "10", "--output_dir", out, "--quiet"],
+  ];
+  const { result, err } = await captured(() => main(["adapt", ...args]));
+  assert.equal(result, 0, err);
+  assert.equal(err.trim(), "Without effect here: --r1");
+  const { options } = JSON.parse(Deno.readTextFileSync(`${out}/config.json`));
+  const expected = {
+    generator: ours[1],
+    clips: [{ path: ours[3], weight: 2 }],
+    source: "a",
+    targets: [{ text: "b", weight: 1 }],
+    steps: 3,
+    autoLayers: { count: 2, iterations: 1, batch: 3, every: 1 },
+    lambdas: { direction: 1, global: 0.5, patch: 0, manifold: 0, texture: 0 },
+    phase: null,
+    mixing: 0.5,
+    sampleCount: 4,
+    sampleTruncation: 0.6,
+    sampleEvery: 2,
+    size: 8,
+    snapshots: 1,
+    crop: "cars",
+  };
+  for (const [name, value] of Object.entries(expected)) assert.deepEqual(options[name], value);
+  const picked = await succeed("pick", "--run", out, "--step", "2");
+  assert.match(picked, /Adapted generator .*adapted\.safetensors/);
+  assert.equal((await succeed("pick", "--run", out)).trim(), "1 2 3");
+});
+
+Deno.test("nada adapt --preset sets what is not given beside it; nada presets lists them", async () => {
+  using folder = temporaryFolder();
+  const options = [...await models(folder), "--out", folder.file("run"), "--quiet"];
+  await succeed("adapt", ...options, "--preset", "shape", "--batch", "1");
+  const { options: { mixing, batch, steps } } = JSON.parse(
+    Deno.readTextFileSync(folder.file("run/config.json")),
+  );
+  assert.deepEqual({ mixing, batch, steps }, { mixing: 0.9, batch: 1, steps: 3 });
+  assert.match(await succeed("presets"), /^shape .*\n.*--mixing 0\.9/m);
+});
+
 Deno.test("nada adapt --profile writes a trace and a table", async () => {
   using folder = temporaryFolder();
   const trace = folder.file("trace.json");
@@ -122,6 +180,10 @@ Deno.test("nada adapt refuses wrong options with one line that names them", asyn
     [[...options, "--target", "b:0", ...out], /weigh the target "b" by 0/],
     [[...options, "--text-weight", "1", ...out], /--text-weight without --style-images/],
     [[...options, "--style-images", folder.path, ...out], /there are none; put PNG/],
+    [[...options, "--preset", "sketchy", ...out], /there is none; choose from texture, identity/],
+    [[...options, "--iter", "5", ...out], /--iter and --steps together: they are one/],
+    [[...options, "--sg3", ...out], /Cannot use --sg3: only StyleGAN2/],
+    [[...options, "--mixing", "2", ...out], /Cannot mix styles with probability 2/],
     [[...options, "--layers-every", "5", ...out], /--layers-every without --auto-layer-k/],
     [
       [...options, "--phase", "shape", "--train-layers", "conv1", ...out],

@@ -10,6 +10,8 @@ import {
   resume,
 } from "../../../models/nada/adapt.ts";
 import { DIRECTION_ONLY, LOSS_PARTS } from "../../../models/nada/losses/mod.ts";
+import { hasPlateaued } from "../../../models/nada/plateau.ts";
+import { pickSnapshot, snapshotSteps } from "../../../models/nada/snapshots.ts";
 import type { LogEntry } from "../../../models/nada/run_folder.ts";
 import { assertClose } from "../../assert.ts";
 import { testGpu } from "../../gpu.ts";
@@ -121,6 +123,8 @@ Deno.test("resume() continues bit for bit where adapt() was stopped, layers chos
   const lambdas = { ...DIRECTION_ONLY, patch: 0.5 };
   await checkResume(folder.file("plain"), options);
   await checkResume(folder.file("auto"), { ...options, autoLayers: AUTO, lambdas });
+  const random = { mixing: 0.6, augmentation: "crop-flip", checkpointEvery: 1 } as const;
+  await checkResume(folder.file("random"), { ...options, ...random, lambdas });
   const frozenAdam = "decay";
   await checkResume(folder.file("decay"), { ...options, autoLayers: AUTO, frozenAdam });
 });
@@ -277,6 +281,70 @@ Deno.test("adapt() weighs several target texts", async () => {
   }
 });
 
+Deno.test("pickSnapshot() makes an earlier step the result", async () => {
+  using folder = temporaryFolder();
+  const options = { ...await files(folder), snapshots: 2, sampleEvery: 0 };
+  const run = folder.file("run");
+  await adaptTo(folder.file("short"), { ...options, steps: 4 });
+  await adaptTo(run, options);
+  assert.deepEqual(await snapshotSteps(run), [2, 4]);
+  const result = `${run}/adapted.safetensors`;
+  const size = Deno.statSync(result).size;
+  assert.ok(Deno.statSync(`${run}/snapshots/step_0004.safetensors`).size < size);
+
+  assert.equal(await pickSnapshot(run, 4), result);
+  const [short, picked] = [
+    await tensors(folder.file("short/adapted.safetensors")),
+    await tensors(result),
+  ];
+  const base = await tensors(options.generator);
+  assert.deepEqual([...picked.keys()].sort(), [...short.keys()].sort());
+  for (const [name, values] of picked) {
+    const change = (of: Float32Array) => of.map((value, i) => value - base.get(name)![i]!);
+    assertClose(change(values), change(short.get(name)!), 1e-3, name); // f16: 2^-11
+  }
+  await assert.rejects(pickSnapshot(run, 3), /there is no snapshot of it, it has .* steps 2, 4/);
+  await assert.rejects(pickSnapshot(folder.file("nothing"), 3), /it has no config.json/);
+});
+
+Deno.test("adapt() shows as many samples as asked for, cropped as asked for", async () => {
+  using folder = temporaryFolder();
+  const options = { ...await files(folder), steps: 1, sampleTruncation: 0.5 };
+  const grid = async (name: string, change: Partial<AdaptOptions>) => {
+    const { lastGrid } = await adaptTo(folder.file(name), { ...options, ...change });
+    return decodePng(Deno.readFileSync(lastGrid));
+  };
+  const few = await grid("few", { sampleCount: 2 });
+  const many = await grid("many", { sampleCount: 11 });
+  const cars = await grid("cars", { sampleCount: 2, crop: "cars" });
+  assert.ok(many.height > few.height && cars.height < few.height);
+  assert.deepEqual(JSON.parse(many.text.nada!).seeds, [...Array(11).keys()]);
+  assert.equal(JSON.parse(many.text.nada!).truncation, 0.5);
+});
+
+Deno.test("adapt() ends on the loss's plateau where it is asked to", async () => {
+  using folder = temporaryFolder();
+  const options = { ...await files(folder), lr: 1e-9, sampleEvery: 0, batch: 1, steps: 300 };
+  // The same latents in every step: a loss that stays where it is.
+  const z = folder.file("z.safetensors");
+  await writeSafetensors(z, [["z", { shape: [300, 1, 6], data: new Float32Array(1800).fill(1) }]]);
+  const { status, stepsDone } = await adaptTo(folder.file("run"), {
+    ...options,
+    z,
+    noise: "const",
+    stopOn: "plateau",
+  });
+  assert.deepEqual([status, stepsDone], ["plateau", 100]);
+});
+
+Deno.test("hasPlateaued() compares the last 50 losses with the 50 before", () => {
+  const falling = Array.from({ length: 300 }, (_, i) => Math.exp(-i / 200));
+  assert.equal(hasPlateaued(falling), false);
+  assert.equal(hasPlateaued(Array(99).fill(1)), false);
+  assert.equal(hasPlateaued(Array(100).fill(1)), true);
+  assert.equal(hasPlateaued([...falling, ...Array(100).fill(0.3)]), true);
+});
+
 Deno.test("adapt() names style images that are no good, and skips them where it may", async () => {
   using folder = temporaryFolder();
   const styleImages = folder.file("style");
@@ -373,6 +441,8 @@ Deno.test("adapt() writes nothing when what it is given is no good", async () =>
     [{ targets: [] }, /without --target/],
     [{ source: " " }, /without --source/],
     [{ targets: [target("b", 0)] }, /weigh the target "b" by 0/],
+    [{ size: 16 }, /for 16x16: its images are 8x8; leave --size out/],
+    [{ mixing: 1.5 }, /Cannot mix styles with probability 1.5/],
     [{ batch: 2 ** 22 }, /use a smaller batch/],
     [{ autoLayers: { ...AUTO, count: 5 } }, /Cannot choose 5 layers: this generator has 4/],
     [{ autoLayers: AUTO, phase: "shape" }, /--auto-layer-k and --phase together/],

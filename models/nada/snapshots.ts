@@ -1,0 +1,88 @@
+/**
+ * Snapshots of a run: what had changed of the base by then, as differences in half precision. The
+ * differences are small, so that in f16 they lose no more than the sum of base and difference does
+ * in f32.
+ *
+ *     nada.format        "snapshot"
+ *     nada.step          steps done
+ *     nada.base.sha256   of the base checkpoint
+ */
+import { basename, join } from "node:path";
+import { openCheckpoint, sha256File, writeSafetensors } from "../../lib/checkpoint/mod.ts";
+import { UserError } from "../../lib/errors.ts";
+import type { HostTensor } from "../stylegan2/weights.ts";
+import { writeDelta } from "./delta.ts";
+import { loadGenerator } from "./generator_file.ts";
+import { RunFolder } from "./run_folder.ts";
+import { storedTensors } from "./stored_tensors.ts";
+
+type Tensors = ReadonlyMap<string, HostTensor>;
+
+const FOLDER = "snapshots";
+
+/** The file of a step's snapshot below the run's folder. */
+export function snapshotFile(step: number): string {
+  return `${FOLDER}/step_${String(step).padStart(4, "0")}.safetensors`;
+}
+
+/** Writes the snapshot of a step; `changed` holds the new values. */
+export async function writeSnapshot(
+  folder: RunFolder,
+  step: number,
+  { base, changed, baseSha256 }: { base: Tensors; changed: Tensors; baseSha256: string },
+): Promise<void> {
+  await Deno.mkdir(folder.file(FOLDER), { recursive: true });
+  const differences = changed.entries().map(([name, { shape, data }]) => {
+    const old = base.get(name)!.data;
+    return [name, { shape, data: Float16Array.from(data, (value, i) => value - old[i]!) }] as const;
+  });
+  await writeSafetensors(folder.file(snapshotFile(step)), differences.map((entry) => [...entry]), {
+    "nada.format": "snapshot",
+    "nada.step": String(step),
+    "nada.base.sha256": baseSha256,
+  });
+}
+
+/** Steps of the snapshots that a run has kept, in order. */
+export async function snapshotSteps(path: string): Promise<number[]> {
+  const entries = await Array.fromAsync(Deno.readDir(join(path, FOLDER))).catch(() => []);
+  return entries.map(({ name }) => Number(/^step_(\d+)\.safetensors$/.exec(name)?.[1] ?? NaN))
+    .filter(Number.isInteger).sort((a, b) => a - b);
+}
+
+/** Makes the snapshot of a step the run's result. Returns the delta's path. */
+export async function pickSnapshot(path: string, step: number): Promise<string> {
+  const { folder, config } = await RunFolder.open(path);
+  const steps = await snapshotSteps(path);
+  if (!steps.includes(step)) {
+    const kept = steps.length === 0
+      ? "it has none; adapt with --snapshots N to keep some"
+      : `it has those of the steps ${steps.join(", ")}`;
+    throw new UserError(
+      `Cannot pick step ${step} of "${path}": there is no snapshot of it, ${kept}`,
+    );
+  }
+  const { options } = config as { options: { generator: string } };
+  const sha256 = await sha256File(options.generator);
+  using checkpoint = await openCheckpoint(folder.file(snapshotFile(step)));
+  if (checkpoint.metadata["nada.base.sha256"] !== sha256) {
+    throw new UserError(
+      `Cannot pick step ${step} of "${path}": "${options.generator}" is not the file that the run ` +
+        `began with`,
+    );
+  }
+  const base = storedTensors((await loadGenerator(options.generator)).weights);
+  const changed = new Map<string, HostTensor>();
+  for (const [name, { shape, read }] of checkpoint.tensors) {
+    const difference = await read();
+    const old = base.get(name)!.data;
+    changed.set(name, {
+      shape,
+      data: Float32Array.from(old, (value, i) => value + difference[i]!),
+    });
+  }
+  const delta = folder.file("adapted.safetensors");
+  const about = { file: basename(options.generator), sha256 };
+  await writeDelta(delta, changed, { base: about, config: { ...config as object, picked: step } });
+  return delta;
+}
