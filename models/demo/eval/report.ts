@@ -4,7 +4,7 @@ import { type Picture, toImage } from "../world/mod.ts";
 import type { Assessment } from "./assessment.ts";
 import { type Candidate, CANDIDATES } from "./candidates.ts";
 import type { StyleClassifier } from "./classifier.ts";
-import type { Figures } from "./figures.ts";
+import { cells, percent } from "./format.ts";
 import { judge } from "./judgement.ts";
 import type { StyleResult } from "./results.ts";
 
@@ -34,11 +34,6 @@ export function styleLines({ style, figures }: StyleResult): string[] {
   });
 }
 
-/** The figures of one set of pictures, as words. */
-export function cells({ share, style, content, diversity }: Figures): string[] {
-  return [percent(share), style.toFixed(2), percent(content), diversity.toFixed(2)];
-}
-
 /** Rows of candidates with the truth below, under each picture what the classifier says. */
 export async function sheet(
   { target }: StyleResult,
@@ -57,10 +52,6 @@ export async function sheet(
     { title: target, subtitle: "below each: its style by the classifier", rows: [...rows.keys()] },
   );
   return encodePng(grid);
-}
-
-function percent(share: number): string {
-  return `${(100 * share).toFixed(share > 0.995 || share === 0 ? 0 : 1)} %`;
 }
 
 function row([style, candidate, ...rest]: readonly string[]): string {

@@ -1,0 +1,41 @@
+import assert from "node:assert/strict";
+import { demoLines } from "../../commands/demo.ts";
+import type { Results } from "../../models/demo/eval/results.ts";
+import { succeed } from "./run.ts";
+
+const figures = { share: 0.914, style: 0.31, content: 0.75, diversity: 0.92 };
+
+const RESULTS: Results = {
+  nada: "0.0.0",
+  created: "2026-11-23T00:00:00.000Z",
+  generator: "",
+  clip: null,
+  steps: 20,
+  batch: 2,
+  lr: 0.01,
+  samples: 64,
+  seed: 1,
+  classifier: { scenes: 1, accuracy: 1, fooled: { tinted: {}, recoloured: {} } },
+  styles: [{ style: "stone", source: "photo", target: "stone", figures: { adapted: figures } }],
+};
+
+Deno.test("demoLines() lists each target with its figures and a word of judgement", () => {
+  const lines = demoLines(RESULTS, 80);
+  const at = lines.findIndex((line) => line.startsWith("stone (stone statue, "));
+  assert.equal(lines[at + 1], "  convincing: style 91.4 %, content 75.0 %, diversity 0.92");
+  assert.ok(lines.some((line) => line.startsWith("neon (")));
+  assert.ok(lines.every((line) => line.length <= 80));
+});
+
+Deno.test("demoLines() says where figures are still to come", () => {
+  const text = demoLines(null, 80).join("\n");
+  assert.equal(text.match(/figures are to come/g)?.length, 7);
+});
+
+Deno.test("nada demo lists the targets, as text and as JSON", async () => {
+  assert.match(await succeed("demo"), /^oil painting \(/m);
+  const { source, targets } = JSON.parse(await succeed("demo", "--json"));
+  assert.equal(source, "photo");
+  assert.equal(targets.length, 7);
+  assert.deepEqual(Object.keys(targets[0]).slice(0, 3), ["target", "names", "judgement"]);
+});
