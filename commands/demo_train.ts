@@ -17,7 +17,8 @@ interface Flags {
 /** Settings that a state brings along. */
 const FIXED_BY_STATE = ["steps", "batch", "seed"] as const;
 
-function createCommand(): Command {
+/** The task's command line. */
+export function createCommand(): Command {
   return new Command("deno task demo:train")
     .description("Trains the demo's generator and CLIP from nothing, with nada's own engine.")
     .addArgument(new Argument("[part]", "what to train, both if left out").choices(PART_NAMES))

@@ -67,9 +67,8 @@ const WARM_UP = 1 / 40;
 const DECAY = 0.02;
 const MAX_SCALE = 100;
 
-/** What captions teach, and what pairs of pictures teach: their gradients have spikes. */
-const CAPTION_LIMIT = Infinity;
-const ALIGNMENT_LIMIT = 1;
+/** Norms that gradients are limited to: that of the pairs' loss, which has spikes, and the sum's. */
+const PAIRS_LIMIT = 1;
 const LIMIT = 2;
 
 export function clipPart(settings: Settings, size: ClipSize = DEMO_CLIP): Part {
@@ -176,7 +175,7 @@ function problemOf(
   });
   const edits = towards("edits", scenes * (STYLES_EACH - 1), directions);
   const direction = directionLoss(pictures, edits, STYLES_EACH);
-  const terms = [{ loss: add(contrast, mul(direction, 0.5)), limit: CAPTION_LIMIT }];
+  const terms = [{ loss: add(contrast, mul(direction, 0.5)), limit: Infinity }];
 
   if (aligned) {
     const pairs = STYLES_EACH * pairScenes;
@@ -186,7 +185,7 @@ function problemOf(
       directions: towards("wanted", pairs, encoded(fixed).directions),
       key,
     });
-    terms.push({ loss: add(whole, mul(fine, 0.5)), limit: ALIGNMENT_LIMIT });
+    terms.push({ loss: add(whole, mul(fine, 0.5)), limit: PAIRS_LIMIT });
   }
   return { terms, limit: LIMIT, groups: groupsOf(leaves), adam: ADAM, meansSince: 0 };
 }

@@ -10,9 +10,9 @@ const EDGES = 0.25;
  * L1 + 2 L2, the face weighted up to three times, + a quarter of the L1 of pixel differences to the
  * right and below. Both `[n, 3, side, side]` → `[]`.
  */
-export function pictureLoss(image: Tensor, true_: Tensor): Tensor {
+export function pictureLoss(image: Tensor, truth: Tensor): Tensor {
   const { n, c, side } = dims(image, "n c side columns");
-  const error = sub(image, true_);
+  const error = sub(image, truth);
   const weight = constant(importance(side), [side, side]);
   const edges = OFFSETS.flatMap((offset) => {
     const size = side - offset;
