@@ -2,6 +2,8 @@
 import { join, relative } from "node:path";
 import type { Gpu } from "../lib/gpu/device.ts";
 import type { AdaptEvents, AdaptResult } from "../models/nada/adapt.ts";
+import { printedShort } from "./eval_report.ts";
+import { reportWidth } from "./layout.ts";
 import { Progress } from "./progress.ts";
 
 export type DisposableEvents = AdaptEvents & Disposable;
@@ -42,12 +44,13 @@ export function progressEvents(gpu: Gpu): DisposableEvents {
 
 /** Says what came out; a run that diverged is a failure. */
 export function report(
-  { folder, status, stepsDone, lastGrid }: AdaptResult,
+  { folder, status, stepsDone, lastGrid, figures }: AdaptResult,
   { json, quiet }: { json?: boolean; quiet?: boolean },
 ): void {
   if (status === "diverged") Deno.exitCode = 1;
   if (json) {
-    return console.log(JSON.stringify({ event: "end", folder, status, stepsDone, lastGrid }));
+    const end = { event: "end", folder, status, stepsDone, lastGrid, figures };
+    return console.log(JSON.stringify(end));
   }
   if (status === "diverged") {
     console.error(
@@ -66,6 +69,7 @@ export function report(
   if (quiet) return;
   console.log(`Adapted generator  ${here(join(folder, "adapted.safetensors"))}`);
   console.log(`Before and after   ${here(lastGrid)}`);
+  for (const line of printedShort(figures, reportWidth())) console.log(line);
 }
 
 const here = (path: string) => relative(Deno.cwd(), path) || path;

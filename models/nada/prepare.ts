@@ -1,5 +1,6 @@
 /** The models of a run, on the device, and its step, compiled. */
 import type { Gpu } from "../../lib/gpu/device.ts";
+import { basename } from "node:path";
 import { UserError } from "../../lib/errors.ts";
 import { Clip, type ImageBatch } from "../clip/mod.ts";
 import { parameterShapes } from "../stylegan2/architecture.ts";
@@ -7,6 +8,7 @@ import { fittingBatch } from "../stylegan2/batch.ts";
 import { type DeviceGenerator, disposeGenerator, uploadGenerator } from "../stylegan2/device.ts";
 import { Sampler } from "../stylegan2/sampler.ts";
 import type { GeneratorWeights } from "../stylegan2/weights.ts";
+import type { Observer } from "./eval/mod.ts";
 import type { RunInputs } from "./inputs.ts";
 import { LayerSelection } from "./layer_selection.ts";
 import type { Judge } from "./losses/mod.ts";
@@ -22,6 +24,8 @@ export interface Prepared extends Disposable {
   readonly training: Training;
   /** null where the same layers are trained in every step. */
   readonly selection: LayerSelection | null;
+  /** The CLIP models that the direction is measured in, none where it does not count. */
+  readonly observers: readonly Observer[];
 }
 
 /** Loads the models and compiles the step; nothing is written. */
@@ -84,8 +88,18 @@ export async function prepare(gpu: Gpu, inputs: RunInputs): Promise<Prepared> {
       (made) => made.dispose(),
     );
   }
+  const observers = judges.flatMap(({ clip, targets: { direction } }, i) =>
+    direction ? [{ name: basename(used[i]!.path), clip, direction }] : []
+  );
   const kept = owned.move();
-  return { frozen, trained, training, selection, [Symbol.dispose]: () => kept.dispose() };
+  return {
+    frozen,
+    trained,
+    training,
+    selection,
+    observers,
+    [Symbol.dispose]: () => kept.dispose(),
+  };
 }
 
 /** Keeps these latents apart from those of the same seed in training; any number would do. */

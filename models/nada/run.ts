@@ -4,6 +4,7 @@ import type { Gpu } from "../../lib/gpu/device.ts";
 import { readParameters } from "../stylegan2/device.ts";
 import { NotFiniteError } from "../stylegan2/sampler.ts";
 import { writeDelta } from "./delta.ts";
+import { evaluateShort, type ShortFigures } from "./eval/mod.ts";
 import type { RunInputs } from "./inputs.ts";
 import { hasPlateaued } from "./plateau.ts";
 import { sampleImages, writeChart, writeGrid } from "./pictures.ts";
@@ -41,6 +42,8 @@ export interface AdaptResult {
   readonly status: "finished" | "plateau" | "interrupted" | "diverged";
   readonly stepsDone: number;
   readonly lastGrid: string;
+  /** What each CLIP model says of the result; none of a run that diverged or was interrupted. */
+  readonly figures: readonly ShortFigures[];
 }
 
 export interface Run {
@@ -143,7 +146,15 @@ export async function train(
       : "interrupted",
     stepsDone: savedStep,
     lastGrid,
+    figures: diverged || signal.aborted ? [] : await judge(gpu, run),
   };
+}
+
+/** The short form of an evaluation. */
+async function judge(gpu: Gpu, { models, inputs }: Run): Promise<ShortFigures[]> {
+  const { frozen, trained: adapted, observers } = models;
+  if (observers.length === 0) return [];
+  return await evaluateShort(gpu, { frozen, adapted }, observers, inputs.options.clipResize);
 }
 
 /** What the trained generator is by now and the base is not. */

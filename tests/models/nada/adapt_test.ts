@@ -71,7 +71,9 @@ Deno.test("adapt() writes the run folder: config, log, grids, chart, delta", asy
   const before = { ...gpu.allocated };
   const options = await files(folder);
   const out = folder.file("run");
-  const result = await adaptTo(out, options);
+  const { figures, ...result } = await adaptTo(out, options);
+  assert.deepEqual(figures.map(({ clip }) => clip), ["clip.safetensors"]);
+  assert.ok(Math.abs(figures[0]!.directionAgreement.mean) <= 1);
   assert.deepEqual(result, {
     folder: out,
     status: "finished",
