@@ -9,13 +9,8 @@ import { adapt, type AdaptOptions, readInputs, readRun, resume } from "../models
 import { promptLabel } from "../models/nada/options.ts";
 import { addAliases, applyAliases } from "./adapt_aliases.ts";
 import { jsonEvents, progressEvents, report, silentEvents } from "./adapt_events.ts";
-import {
-  addRunOptions,
-  applyPreset,
-  flagName,
-  resolveOptions,
-  type RunFlags,
-} from "./adapt_options.ts";
+import { addRunOptions, type RunFlags } from "./adapt_flags.ts";
+import { applyPreset, flagName, resolveOptions } from "./adapt_options.ts";
 import { checkOutput } from "./output.ts";
 
 interface Flags extends RunFlags {

@@ -1,0 +1,217 @@
+/** The flags of `nada adapt` that say what a run does. */
+import type { Command, Option } from "commander";
+import type { AdaptOptions } from "../models/nada/adapt.ts";
+import { FROZEN_ADAM } from "../models/nada/adam_clock.ts";
+import { AUGMENTATIONS } from "../models/nada/augmentation.ts";
+import { DIRECTION_DISTANCES, LOSS_PARTS, type LossPart } from "../models/nada/losses/mod.ts";
+import { ADAPT_DEFAULTS, CROPS, STOP_RULES } from "../models/nada/options.ts";
+import type { TargetText } from "../models/nada/run_targets.ts";
+import { PHASE_NAMES } from "../models/nada/trained_layers.ts";
+import {
+  choice,
+  clipResizeOption,
+  collect,
+  noiseOption,
+  parseCount,
+  parseNumber,
+  parsePositive,
+  parseSeed,
+  parseWhole,
+} from "./options.ts";
+
+type AsInRun = Pick<
+  AdaptOptions,
+  | "batch"
+  | "lr"
+  | "seed"
+  | "sampleEvery"
+  | "noise"
+  | "clipResize"
+  | "steps"
+  | "directionLoss"
+  | "frozenAdam"
+  | "mixing"
+  | "augmentation"
+  | "sampleTruncation"
+  | "crop"
+  | "checkpointEvery"
+  | "snapshots"
+>;
+
+/** "lambdaDirection", … as commander names them. */
+type LambdaFlags = { [P in LossPart as `lambda${Capitalize<P>}`]: number };
+
+/** The flags that say what a run does. */
+export interface RunFlags extends AsInRun, LambdaFlags {
+  generator?: string;
+  /** Images in a grid. */
+  nSample: number;
+  stopOn?: AdaptOptions["stopOn"] & string;
+  size?: number;
+  preset?: string;
+  trainGenerator?: string;
+  clip?: string[];
+  clipWeight?: number[];
+  source?: string;
+  target?: TargetText[];
+  styleImages?: string;
+  imageBatch: number;
+  textWeight: number;
+  skipBadImages?: boolean;
+  textureClip?: string;
+  autoLayerK?: number;
+  autoLayerIters: number;
+  autoLayerBatch: number;
+  layersEvery: number;
+  phase?: AdaptOptions["phase"] & string | "";
+  trainLayers?: string[];
+  z?: string;
+  templates?: string;
+  partTemplates?: string;
+}
+
+/** Adds the options that say what a run does. */
+export function addRunOptions(command: Command): Command {
+  const preset = ADAPT_DEFAULTS;
+  command
+    .option("--generator <file>", "StyleGAN2 generator to adapt (.pt or .safetensors)")
+    .option(
+      "--clip <path>",
+      "CLIP model: OpenAI's .pt or a Hugging Face folder; several add up",
+      collect,
+    )
+    .option("--clip-weight <x>", "weight of each --clip, in their order", collectNumbers)
+    .option("--source <text>", "what the generator draws now")
+    .option(
+      "--target <text>",
+      'what it is to draw; several with weights as "sketch:0.7"',
+      collectTargets,
+    )
+    .option("--train-generator <file>", "start of the trained copy: a generator, or a delta")
+    .option("--steps <n>", "training steps", parseCount, preset.steps)
+    .option("--batch <n>", "latents a step", parseCount, preset.batch)
+    .option("--lr <x>", "learning rate, before the method's factor 4/5", parsePositive, preset.lr)
+    .option("--seed <n>", "seed of latents and noise", parseSeed, preset.seed)
+    .option(
+      "--sample-every <n>",
+      "steps between sample grids, 0 for none",
+      parseWhole,
+      preset.sampleEvery,
+    )
+    .addOption(noiseOption("noise in both generators", preset.noise))
+    .option("--z <file>", "safetensors with the latents, z [steps, batch, z_dim]")
+    .option("--templates <file>", "text templates, one a line with {} for the text")
+    .option("--part-templates <file>", "texts for the patch loss, as --templates")
+    .addOption(clipResizeOption());
+
+  command
+    .option("--preset <name>", "a recipe: see nada presets; options given beside it win")
+    .option("--mixing <p>", "probability that a step mixes two styles", parseNumber, preset.mixing)
+    .addOption(
+      choice("--augmentation <kind>", "what both images go through before CLIP", AUGMENTATIONS)
+        .default(preset.augmentation),
+    )
+    .addOption(choice("--stop-on <event>", "end before --steps where the loss stays", STOP_RULES))
+    .option(
+      "--checkpoint-every <n>",
+      "steps between states to resume from, beside those with a grid, 0 for none",
+      parseWhole,
+      preset.checkpointEvery,
+    )
+    .option(
+      "--snapshots <n>",
+      "steps between snapshots that nada pick can go back to, 0 for none",
+      parseWhole,
+      preset.snapshots,
+    );
+
+  command.optionsGroup("Grids:");
+  command
+    .option("--n-sample <n>", "images before and after", parseCount, preset.sampleCount)
+    .option("--sample-truncation <psi>", "their truncation", parseNumber, preset.sampleTruncation)
+    .addOption(
+      choice("--crop <kind>", "cars: the middle three quarters of the rows", CROPS)
+        .default(preset.crop),
+    );
+
+  command.optionsGroup("Images as the target:");
+  command
+    .option("--style-images <dir>", "PNG, JPEG or WebP files to move towards, in place of a text")
+    .option(
+      "--image-batch <n>",
+      "samples that they are compared with",
+      parseCount,
+      preset.imageBatch,
+    )
+    .option(
+      "--text-weight <x>",
+      "share of the texts in the direction",
+      parseNumber,
+      preset.textWeight,
+    )
+    .option("--skip-bad-images", "leave out files that cannot be read");
+
+  command.optionsGroup("Loss:");
+  for (const part of LOSS_PARTS) {
+    command.option(
+      `--lambda-${part} <x>`,
+      `weight of the ${part} loss`,
+      parseNumber,
+      preset.lambdas[part],
+    );
+  }
+  command
+    .addOption(
+      choice("--direction-loss <kind>", "how directions are compared", DIRECTION_DISTANCES)
+        .default(preset.directionLoss),
+    )
+    .option("--texture-clip <path>", "CLIP with a ResNet for the texture loss");
+
+  command.optionsGroup("Layers:");
+  command
+    .option(
+      "--auto-layer-k <n>",
+      "choose so many layers for each step, 0 for no choice",
+      parseWhole,
+    )
+    .option(
+      "--auto-layer-iters <n>",
+      "optimisation steps of a choice, 0 for no choice",
+      parseWhole,
+      1,
+    )
+    .option("--auto-layer-batch <n>", "latents of a choice", parseCount, 8)
+    .option("--layers-every <n>", "steps that a choice holds for", parseCount, 1)
+    .addOption(
+      choice("--frozen-adam <how>", "Adam's moments of layers not chosen", FROZEN_ADAM)
+        .default(preset.frozenAdam),
+    )
+    .addOption(phaseOption())
+    .option(
+      "--train-layers <names>",
+      "layers to train: input,conv1,convs.0,to_rgbs,style …",
+      parseList,
+    );
+  return command;
+}
+
+function collectNumbers(text: string, before: number[] = []): number[] {
+  return [...before, parseNumber(text)];
+}
+
+/** "sketch" counts 1; after a colon stands another weight. */
+function collectTargets(text: string, before: TargetText[] = []): TargetText[] {
+  const [, words = text, weight = "1"] = /^(.*):\s*(\d*\.?\d+)\s*$/s.exec(text) ?? [];
+  return [...before, { text: words.trim(), weight: Number(weight) }];
+}
+
+/** "None" is how the reference's examples ask for no phase. */
+function phaseOption(): Option {
+  const option = choice("--phase <name>", "a set of layers to train", PHASE_NAMES);
+  const parse = option.parseArg!;
+  return option.argParser((text, before) => text === "None" ? "" : parse(text, before));
+}
+
+function parseList(text: string): string[] {
+  return text.split(",").map((name) => name.trim()).filter((name) => name !== "");
+}
