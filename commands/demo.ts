@@ -46,12 +46,16 @@ function figuresOf(results: Results | null, style: StyleName) {
 export function demoLines(results: Results | null, width: number): string[] {
   const block = targets(results).flatMap(({ target, names, judgement, adapted, supervised }) => [
     ...wrap(`${target} (${names.join(", ")})`, width),
-    adapted ? `  ${judgement}: ${sentence(adapted)}` : "  adaptation: figures are to come",
+    ...adapted ? [`  ${judgement}: ${sentence(adapted)}`] : [],
     ...supervised ? [`  shown the truth: ${sentence(supervised)}`] : [],
   ]);
   const paragraphs = [
-    `The demo adapts faces from "${SOURCE}" to one of these targets, which also go by the names ` +
-    `in brackets:`,
+    results?.styles.some(({ figures }) => figures.adapted)
+      ? `The demo adapts faces from "${SOURCE}" to one of these targets, which also go by the ` +
+        `names in brackets:`
+      : `nada carries a demo generator of faces, but no demo CLIP yet, so that texts cannot adapt ` +
+        `it. These are the targets that are meant, with the names in brackets, and what is ` +
+        `within reach:`,
     block,
     ...results ? [explanation(results)] : [],
   ];

@@ -46,7 +46,10 @@ Deno.test("nada adapt ends by naming the delta and the grid, and nada sample tak
   const printed = await succeed("adapt", ...options, "--out", folder.file("run"));
   assert.match(printed, /Adapted generator .*run\/adapted.safetensors/);
   assert.match(printed, /Before and after .*run\/samples\/step_0003.png/);
-  assert.match(printed, /clip\.safetensors +direction agreement -?0\.\d{4}, content kept [01]\.\d+/);
+  assert.match(
+    printed,
+    /clip\.safetensors +direction agreement -?0\.\d{4}, content kept [01]\.\d+/,
+  );
   const sample = (name: string, ...more: string[]) =>
     succeed(
       "sample",

@@ -27,9 +27,10 @@ Deno.test("demoLines() lists each target with its figures and a word of judgemen
   assert.ok(lines.every((line) => line.length <= 80));
 });
 
-Deno.test("demoLines() says where figures are still to come", () => {
-  const text = demoLines(null, 80).join("\n");
-  assert.equal(text.match(/figures are to come/g)?.length, 7);
+Deno.test("demoLines() says that there is no demo CLIP as long as nothing was adapted", () => {
+  const lines = demoLines(null, 80);
+  assert.match(lines.join(" "), /no demo CLIP yet/);
+  assert.equal(lines.filter((line) => /^\S.* \(.*\)$/.test(line)).length, 7);
 });
 
 Deno.test("nada demo lists the targets, as text and as JSON", async () => {
