@@ -13,7 +13,8 @@
 import { join } from "node:path";
 import { UserError } from "../../../lib/errors.ts";
 import { RandomState } from "../../../lib/random/numpy.ts";
-import { encode, tokenize } from "../../clip/tokenizer.ts";
+import { tokenize } from "../../clip/tokenizer.ts";
+import { cutVocabulary } from "../train/texts.ts";
 import {
   ATTRIBUTE_WORDS,
   ATTRIBUTES,
@@ -21,7 +22,6 @@ import {
   classOf,
   fill,
   LATENT_SIZE,
-  PLAIN_TEMPLATES,
   sceneFromLatent,
   STYLE_NAMES,
   STYLE_TEMPLATES,
@@ -41,16 +41,6 @@ if (folder === undefined || !(count > 0) || !(seed >= 0)) {
 const ids = cutVocabulary();
 const limits = { contextLength: CONTEXT, vocabSize: ids.length + 2, vocabulary: ids };
 const tokens = (text: string) => tokenize(text, limits);
-
-/** The ids of all tokens that the world's words need, in ascending order. */
-function cutVocabulary(): number[] {
-  const phrases = ATTRIBUTES.flatMap((name) => ATTRIBUTE_WORDS[name].flatMap((c) => c.phrases));
-  const templates = [...STYLE_TEMPLATES, ...UNSEEN_STYLE_TEMPLATES, ...PLAIN_TEMPLATES];
-  const names = STYLE_NAMES.flatMap((style) => STYLE_WORDS[style]);
-  const others = templates.map((template) => fill(template, "face"));
-  const texts = [...phrases, ...names, ...others, "a an and of"];
-  return [...new Set(texts.flatMap(encode))].sort((a, b) => a - b);
-}
 
 const z = Float32Array.from(new RandomState(seed).randn(count * LATENT_SIZE));
 const stream = new RandomState(seed + 1000);
