@@ -8,13 +8,13 @@ import { DeviceTensor } from "../../lib/graph/device_tensor.ts";
 import { grad } from "../../lib/graph/grad.ts";
 import { abs, add, assign, mean, mul, sub } from "../../lib/graph/ops/mod.ts";
 import { Program } from "../../lib/graph/program.ts";
-import { input, numel, state, type Tensor } from "../../lib/graph/tensor.ts";
+import { input, numel, state } from "../../lib/graph/tensor.ts";
 import type { Clip } from "../clip/clip.ts";
 import type { ResizeVariant } from "../clip/preprocess.ts";
 import type { Architecture } from "../stylegan2/architecture.ts";
 import type { DeviceGenerator } from "../stylegan2/device.ts";
 import { broadcastW, mapping, parameterLeaves, synthesis } from "../stylegan2/generator.ts";
-import { fixedNoises, type NoiseMode, noNoises, randomNoises } from "../stylegan2/noise.ts";
+import { noiseLeaves, type NoiseMode } from "../stylegan2/noise.ts";
 import { globalLoss, type GlobalTarget } from "./losses/mod.ts";
 
 /** Step of the gradient descent in W+. */
@@ -110,7 +110,12 @@ export class LayerSelection {
     // What was moved is kept apart from the codes: beside them, most of its digits would be lost.
     const moved = state("moved", [batch, a.wCount, a.wSize]);
     const wPlus = add(broadcastW(a, codes), moved);
-    const { image } = synthesis(parameterLeaves(a), a, wPlus, noiseLeaves(a, options));
+    const { image } = synthesis(
+      parameterLeaves(a),
+      a,
+      wPlus,
+      noiseLeaves(a, { mode: options.noise, batch: options.batch, key: "noise key" }),
+    );
     const asked = judges.filter(({ weight }) => weight !== 0);
     const loss = asked
       .map(({ clip, weight, target }) =>
@@ -165,10 +170,3 @@ export class LayerSelection {
 }
 
 const frozenName = (name: string) => `frozen/${name}`;
-
-/** The trained generator's noise. */
-function noiseLeaves(a: Architecture, { noise, batch }: SelectionOptions): Tensor[] {
-  if (noise === "none") return noNoises(a);
-  if (noise === "random") return randomNoises(a, batch, input("noise key", [2], "u32"));
-  return fixedNoises(a);
-}

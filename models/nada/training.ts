@@ -9,7 +9,7 @@ import { adam, reshape } from "../../lib/graph/ops/mod.ts";
 import { Program } from "../../lib/graph/program.ts";
 import { input, state, type Tensor } from "../../lib/graph/tensor.ts";
 import type { Update } from "../../lib/graph/update.ts";
-import { type Architecture, layerParameters, noiseShapes } from "../stylegan2/architecture.ts";
+import { type Architecture, layerParameters } from "../stylegan2/architecture.ts";
 import type { DeviceGenerator } from "../stylegan2/device.ts";
 import {
   broadcastW,
@@ -19,7 +19,7 @@ import {
   type Parameters,
   synthesis,
 } from "../stylegan2/generator.ts";
-import { type NoiseMode, noNoises, randomNoises } from "../stylegan2/noise.ts";
+import { noiseLeaves, type NoiseMode } from "../stylegan2/noise.ts";
 import { AdamClock, BETA2, type FrozenAdam, type LayerTime } from "./adam_clock.ts";
 import { augment, type Augmentation, type Windows } from "./augmentation.ts";
 import type { Mixing } from "./random_latents.ts";
@@ -118,7 +118,13 @@ export class Training {
     const mapper = { frozen: leaves.frozen, trained: leaves[mappingOf(layers)] };
     const draw = (which: Which) => {
       const wPlus = stylesOf(mapper[which], a, options);
-      const { image } = synthesis(leaves[which], a, wPlus, noiseLeaves(a, options, which));
+      const noises = noiseLeaves(a, {
+        mode: options.noise,
+        batch: options.batch,
+        key: `noise key/${which}`,
+        stateName: (name) => `${which}/${name}`,
+      });
+      const { image } = synthesis(leaves[which], a, wPlus, noises);
       return options.augmentation === "none" ? image : augment(image, {
         corners: input("window corners", [options.batch, 2], "u32"),
         mirrored: input("mirrored", [options.batch]),
@@ -267,14 +273,6 @@ function adamUpdates(
     const hyper = hypers.get(layer)!;
     return adam({ w, v, g: gradients[i]!, hyper, guard }, { beta2: BETA2, eps: 1e-8 }, layer);
   });
-}
-
-/** The noise of one of the generators; in "random" mode each draws its own. */
-function noiseLeaves(a: Architecture, { noise, batch }: TrainingOptions, which: Which): Tensor[] {
-  if (noise === "none") return noNoises(a);
-  if (noise === "random") return randomNoises(a, batch, input(`noise key/${which}`, [2], "u32"));
-  return noiseShapes(a).entries().map(([name, shape]) => state(`${which}/${name}`, shape))
-    .toArray();
 }
 
 function prefixed<T>(prefix: string, values: Readonly<Record<string, T>>): Record<string, T> {

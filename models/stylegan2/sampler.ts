@@ -7,7 +7,7 @@ import { input, state, type Tensor } from "../../lib/graph/tensor.ts";
 import type { Architecture } from "./architecture.ts";
 import type { DeviceGenerator } from "./device.ts";
 import { mapping, parameterLeaves, synthesis, truncate } from "./generator.ts";
-import { fixedNoises, type NoiseMode, noNoises, randomNoises } from "./noise.ts";
+import { noiseLeaves, type NoiseMode } from "./noise.ts";
 
 /** Rows of one kind: z `[count, zSize]`, w `[count, wSize]` or w+ `[count, wCount, wSize]`. */
 export type Latents =
@@ -67,7 +67,12 @@ export class Sampler {
       state("latent_avg", [a.wSize]),
       input("psi", []),
     );
-    const { image, layers } = synthesis(parameters, a, wPlus, noiseLeaves(a, batch, noise));
+    const { image, layers } = synthesis(
+      parameters,
+      a,
+      wPlus,
+      noiseLeaves(a, { mode: noise, batch, key: "noise_key" }),
+    );
     const compile = (outputs: Record<string, Tensor>) =>
       Program.compile(gpu, { outputs, state: tensors });
     const magnitudes = Object.entries(layers).map(([name, x]) => [name, mean(abs(x))] as const);
@@ -175,12 +180,6 @@ export class Sampler {
       program.dispose();
     }
   }
-}
-
-function noiseLeaves(a: Architecture, batch: number, mode: NoiseMode): Tensor[] {
-  if (mode === "const") return fixedNoises(a);
-  if (mode === "none") return noNoises(a);
-  return randomNoises(a, batch, input("noise_key", [2], "u32"));
 }
 
 /** Copies as many values as there is room for: the rest belongs to rows that only fill a batch. */
