@@ -34,6 +34,9 @@ export interface PipelineKey {
   readonly layout: readonly (readonly { binding: number; type: GPUBufferBindingType }[])[];
 }
 
+/** The device keeps a copy of what is written until the next submission: at most so much of it. */
+const STAGED_BYTES = 2 ** 25;
+
 /** More bindings than any launch has use for; adapters that offer fewer get less fusion. */
 const WANTED_STORAGE_BUFFERS = 16;
 
@@ -45,6 +48,8 @@ export class Gpu {
   readonly #pipelines = new Map<string, Promise<GPUComputePipeline>>();
   readonly #live = new Map<GPUBuffer, number>();
   #lost: string | null = null;
+  /** Written since the last time that staging memory was given back. */
+  #stagedBytes = 0;
 
   private constructor(
     readonly device: GPUDevice,
@@ -200,6 +205,10 @@ export class Gpu {
   write(range: BufferRange, data: Exclude<BufferSource, ArrayBuffer>): void {
     if (data.byteLength === 0) return; // Deno panics on an empty write
     this.device.queue.writeBuffer(range.buffer, range.offset, data);
+    this.#stagedBytes += data.byteLength;
+    if (this.#stagedBytes < STAGED_BYTES) return;
+    this.device.queue.submit([]);
+    this.#stagedBytes = 0;
   }
 
   /** Reads ranges back; waits until all work submitted before is done. */
