@@ -1,6 +1,9 @@
 /**
  * Names the style of a picture. It knows nothing of CLIP: a linear discriminant of `features`,
  * fitted in closed form to true renderings, half of them a little blurred or noisy.
+ *
+ * It has to name one of the world's styles, so a picture that is like none of them gets one all the
+ * same: its word counts only together with the Fréchet distance, the content and a look.
  */
 import { drawFace, type Picture, sceneFromLatent, STYLE_NAMES, STYLES } from "../world/mod.ts";
 import type { StyleName } from "../world/mod.ts";
