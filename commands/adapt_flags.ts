@@ -18,6 +18,7 @@ import {
   parseSeed,
   parseWhole,
 } from "./options.ts";
+import { generatorPath } from "../models/catalog.ts";
 
 type AsInRun = Pick<
   AdaptOptions,
@@ -74,7 +75,11 @@ export interface RunFlags extends AsInRun, LambdaFlags {
 export function addRunOptions(command: Command): Command {
   const preset = ADAPT_DEFAULTS;
   command
-    .option("--generator <file>", "StyleGAN2 generator to adapt (.pt or .safetensors)")
+    .option(
+      "--generator <file>",
+      "StyleGAN2 generator to adapt (.pt, .safetensors) or demo",
+      generatorPath,
+    )
     .option(
       "--clip <path>",
       "CLIP model: OpenAI's .pt or a Hugging Face folder; several add up",

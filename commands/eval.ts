@@ -23,6 +23,7 @@ import { reportWidth } from "./layout.ts";
 import { clipResizeOption, parseCount, parseNumber } from "./options.ts";
 import { checkOutput } from "./output.ts";
 import { Progress } from "./progress.ts";
+import { generatorPath } from "../models/catalog.ts";
 
 interface Flags {
   readonly generator: string;
@@ -66,7 +67,7 @@ Examples:
 /** See CommandModule. */
 export function register(command: Command): void {
   command
-    .requiredOption("--generator <file>", "the generator before the adaptation")
+    .requiredOption("--generator <file>", "the generator before the adaptation", generatorPath)
     .requiredOption("--adapted <file>", "adapted.safetensors of a run with it")
     .requiredOption("--clip <path...>", "CLIP models that judge, one or several")
     .option("--samples <n>", "so many seeds, from 0 on", parseCount, 256)
