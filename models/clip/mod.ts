@@ -3,5 +3,5 @@ export type { Architecture } from "./architecture.ts";
 export { Clip, type ImageBatch } from "./clip.ts";
 export type { ImageStages } from "./image.ts";
 export { preprocess, type ResizeVariant } from "./preprocess.ts";
-export { fillTemplates, parseTemplates, TEMPLATES } from "./templates.ts";
+export { fillTemplates, parseTemplates } from "./templates.ts";
 export { findWeights, openClipFile } from "./weights.ts";

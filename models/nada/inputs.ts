@@ -2,7 +2,7 @@
 import { openCheckpoint, sha256File } from "../../lib/checkpoint/mod.ts";
 import { UserError } from "../../lib/errors.ts";
 import type { RgbImage } from "../../lib/image/mod.ts";
-import { findWeights, parseTemplates, TEMPLATES } from "../clip/mod.ts";
+import { findWeights, parseTemplates } from "../clip/mod.ts";
 import { type Architecture, defaultTrainedLayers } from "../stylegan2/architecture.ts";
 import type { GeneratorWeights } from "../stylegan2/weights.ts";
 import { applyDelta, readDelta } from "./delta.ts";
@@ -40,7 +40,8 @@ export interface RunInputs {
   readonly pictures: readonly RgbImage[];
   /** Latents for every step, where they were given. */
   readonly latents: GivenLatents | null;
-  readonly templates: readonly string[];
+  /** Null for each CLIP's own. */
+  readonly templates: readonly string[] | null;
   readonly partTemplates: readonly string[];
   /** By what they are for: "generator", "clip", "clip 2", "style image", …. */
   readonly files: Readonly<Record<string, FileAbout>>;
@@ -51,8 +52,8 @@ export interface RunInputs {
 /** Reads everything. Throws a UserError for options and files that are no good. */
 export async function readInputs(options: AdaptOptions): Promise<RunInputs> {
   checkOptions(options);
-  const templates = await readTemplates(options.templates, TEMPLATES);
-  const partTemplates = await readTemplates(options.partTemplates, PART_TEMPLATES);
+  const templates = await readTemplates(options.templates);
+  const partTemplates = await readTemplates(options.partTemplates) ?? PART_TEMPLATES;
   const base = await loadGenerator(options.generator);
   const frozen = base.weights;
   const { resolution } = frozen.architecture;
@@ -91,8 +92,8 @@ export async function readInputs(options: AdaptOptions): Promise<RunInputs> {
   };
 }
 
-async function readTemplates(path: string | null, preset: readonly string[]) {
-  return path === null ? preset : parseTemplates(await Deno.readTextFile(path), path);
+async function readTemplates(path: string | null): Promise<string[] | null> {
+  return path === null ? null : parseTemplates(await Deno.readTextFile(path), path);
 }
 
 /** Which layers are trained. Throws a UserError for layers that the generator does not have. */

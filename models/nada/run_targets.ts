@@ -21,7 +21,8 @@ export interface TargetText {
 export interface WantedTexts {
   readonly source: string;
   readonly targets: readonly TargetText[];
-  readonly templates: readonly string[];
+  /** Null for CLIP's own. */
+  readonly templates: readonly string[] | null;
   readonly partTemplates: readonly string[];
 }
 
@@ -51,9 +52,11 @@ export async function runTargets(
     direction: images?.textWeight === 0 ? 0 : weights.direction,
     global: texts.targets.length === 0 ? 0 : weights.global,
   };
+  const templates = texts.templates ?? clip.templates;
   const each: { weight: number; targets: LossTargets }[] = [];
   for (const { text, weight } of texts.targets) {
-    each.push({ weight, targets: await textTargets(clip, { ...texts, target: text }, asked) });
+    const one = { ...texts, templates, target: text };
+    each.push({ weight, targets: await textTargets(clip, one, asked) });
   }
   const targets = mixTargets(each);
   if (images && weights.direction !== 0) {
