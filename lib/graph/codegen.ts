@@ -27,6 +27,7 @@ export interface GeneratedLaunch {
 
 const MAP_TEXT = parseKernel("map", mapWgsl);
 
+// A kernel of any op, as AnyOp is any op.
 // deno-lint-ignore no-explicit-any
 type AnyKernel = Kernel<any, any>;
 

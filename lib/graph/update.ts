@@ -14,6 +14,7 @@ export interface UpdateSpec<S extends string, I extends string, A extends Attrs>
   readonly text: KernelText;
 }
 
+// As for ops, only a loose type can name updates of every state, input and attribute type.
 // deno-lint-ignore no-explicit-any
 export type AnyUpdateSpec = UpdateSpec<any, any, any>;
 
