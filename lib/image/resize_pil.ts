@@ -84,9 +84,9 @@ function resample(
   return new Uint8Array(out.buffer);
 }
 
-// The mean and standard deviation of CLIP's training pictures, by channel, in [0, 1].
-const CLIP_MEAN = [0.48145466, 0.4578275, 0.40821073];
-const CLIP_STD = [0.26862954, 0.26130258, 0.27577711];
+/** Mean and standard deviation of the pictures that CLIP was trained on, by channel, in [0, 1]. */
+export const CLIP_MEAN = [0.48145466, 0.4578275, 0.40821073];
+export const CLIP_STD = [0.26862954, 0.26130258, 0.27577711];
 
 /**
  * CLIP's own preprocessing of a picture, `[3, size, size]`: the shorter side to `size` by

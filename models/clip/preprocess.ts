@@ -2,6 +2,7 @@
 import { ShapeError } from "../../lib/errors.ts";
 import { add, type Band, mul, resample } from "../../lib/graph/ops/mod.ts";
 import { constant, dims, type Tensor } from "../../lib/graph/tensor.ts";
+import { CLIP_MEAN, CLIP_STD } from "../../lib/image/resize_pil.ts";
 
 /**
  * How images are resized. "bicubic" is PyTorch's plain one, which was torchvision's only way for
@@ -9,10 +10,6 @@ import { constant, dims, type Tensor } from "../../lib/graph/tensor.ts";
  * "bicubic-antialias" widens its support when shrinking, as PIL does.
  */
 export type ResizeVariant = "bicubic" | "bicubic-antialias";
-
-/** Mean and standard deviation of the images that CLIP was trained on, by channel, in [0, 1]. */
-const MEAN = [0.48145466, 0.4578275, 0.40821073];
-const DEVIATION = [0.26862954, 0.26130258, 0.27577711];
 
 /**
  * Image `[n, 3, h, w]` in [-1, 1] → pixel values `[n, 3, size, size]`: the shorter side resized to
@@ -29,8 +26,8 @@ export function preprocess(image: Tensor, size: number, variant: ResizeVariant):
     if (band) x = resample(x, 2 + i, band);
   });
   // Every row of a band sums to 1, so (x + 1) / 2 may follow it and joins the normalisation.
-  const scale = Float32Array.from(DEVIATION, (deviation) => 0.5 / deviation);
-  const shift = Float32Array.from(DEVIATION, (deviation, c) => (0.5 - MEAN[c]!) / deviation);
+  const scale = Float32Array.from(CLIP_STD, (deviation) => 0.5 / deviation);
+  const shift = Float32Array.from(CLIP_STD, (deviation, c) => (0.5 - CLIP_MEAN[c]!) / deviation);
   return add(mul(x, constant(scale, [3, 1, 1])), constant(shift, [3, 1, 1]));
 }
 

@@ -179,11 +179,6 @@ export class Training {
     return [...this.weights.keys()];
   }
 
-  /** What one step costs, known before it runs. */
-  get plan(): Program["plan"] {
-    return this.program.plan;
-  }
-
   /**
    * One step, which trains `layers` and leaves the others as they are. Returns the loss before the
    * update; where that is not finite, nothing has changed.
