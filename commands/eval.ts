@@ -15,9 +15,9 @@ import {
   textObserver,
 } from "../models/nada/eval/mod.ts";
 import { loadGenerator } from "../models/nada/generator_file.ts";
-import { uploadGenerator } from "../models/stylegan2/device.ts";
-import { parseSeeds } from "../models/stylegan2/latents.ts";
-import type { GeneratorWeights } from "../models/stylegan2/weights.ts";
+import { uploadGenerator } from "../models/generator/device.ts";
+import type { GeneratorWeights } from "../models/generator/families.ts";
+import { parseSeeds } from "../models/generator/latents.ts";
 import { type EvalAbout, printed, writeReport } from "./eval_report.ts";
 import { reportWidth } from "./layout.ts";
 import { clipResizeOption, parseCount, parseNumber } from "./options.ts";

@@ -1,9 +1,9 @@
 import { type Command, Option } from "commander";
 import { Gpu } from "../lib/gpu/device.ts";
 import { generatorPath } from "../models/catalog.ts";
-import { fittingBatch } from "../models/stylegan2/batch.ts";
-import { uploadGenerator } from "../models/stylegan2/device.ts";
-import { Sampler } from "../models/stylegan2/sampler.ts";
+import { fittingBatch } from "../models/generator/batch.ts";
+import { uploadGenerator } from "../models/generator/device.ts";
+import { Sampler } from "../models/generator/sampler.ts";
 import { noiseOption, parseCount, parseNumber, parseWhole } from "./options.ts";
 import { checkOutput } from "./output.ts";
 import { Progress } from "./progress.ts";

@@ -13,13 +13,13 @@ import {
 } from "../lib/image/mod.ts";
 import { VERSION } from "../lib/version.ts";
 import { type PictureAbout, pictureText } from "../models/nada/picture_text.ts";
-import type { Architecture } from "../models/stylegan2/architecture.ts";
+import type { Sizes } from "../models/generator/generator.ts";
 import { formatBytes } from "./layout.ts";
 import { makeFolder } from "./output.ts";
 
 /** All images that are asked for. */
 export interface SampleSet {
-  readonly architecture: Architecture;
+  readonly architecture: Sizes;
   readonly pictures: readonly Picture[];
   readonly title: string;
   readonly subtitle: string;

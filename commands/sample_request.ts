@@ -5,12 +5,11 @@ import { UserError } from "../lib/errors.ts";
 import { applyDelta, promptOf, readDelta } from "../models/nada/delta.ts";
 import { loadGenerator } from "../models/nada/generator_file.ts";
 import type { PictureAbout } from "../models/nada/picture_text.ts";
-import type { Architecture } from "../models/stylegan2/architecture.ts";
-import { type LatentKind, readLatents } from "../models/stylegan2/latent_file.ts";
-import { latentsFromSeeds, parseSeeds } from "../models/stylegan2/latents.ts";
-import type { NoiseMode } from "../models/stylegan2/noise.ts";
-import type { Latents } from "../models/stylegan2/sampler.ts";
-import type { GeneratorWeights } from "../models/stylegan2/weights.ts";
+import type { GeneratorWeights } from "../models/generator/families.ts";
+import type { NoiseMode, Sizes } from "../models/generator/generator.ts";
+import { type LatentKind, readLatents } from "../models/generator/latent_file.ts";
+import { latentsFromSeeds, parseSeeds } from "../models/generator/latents.ts";
+import type { Latents } from "../models/generator/sampler.ts";
 import type { Picture, SampleSet } from "./sample_output.ts";
 
 /** The options that say what to draw. */
@@ -114,7 +113,7 @@ interface Item {
 
 async function readSources(
   { seeds, z, w, wPlus }: SampleFlags,
-  a: Architecture,
+  a: Sizes,
 ): Promise<{ latents: Latents; items: Item[] }> {
   const given = ([["z", z], ["w", w], ["w_plus", wPlus]] as const).find(([, file]) => file);
   if (!given) {
@@ -140,7 +139,7 @@ async function readSources(
 }
 
 /** Second latents, one for each of `count` images. */
-function readMix({ mix, mixFrom }: SampleFlags, count: number, a: Architecture) {
+function readMix({ mix, mixFrom }: SampleFlags, count: number, a: Sizes) {
   if (mix === undefined) return null;
   const given = parseSeeds(mix);
   if (given.length !== 1 && given.length !== count) {
@@ -205,7 +204,7 @@ export function sliceLatents(
   latents: Latents,
   start: number,
   count: number,
-  a: Architecture,
+  a: Sizes,
 ): Latents {
   const rows = (data: Float32Array<ArrayBuffer>, size: number) =>
     data.subarray(start * size, (start + count) * size);
@@ -214,7 +213,7 @@ export function sliceLatents(
   return { wPlus: rows(latents.wPlus, a.wCount * a.wSize) };
 }
 
-function countRows(latents: Latents, { zSize, wSize, wCount }: Architecture): number {
+function countRows(latents: Latents, { zSize, wSize, wCount }: Sizes): number {
   if ("z" in latents) return latents.z.length / zSize;
   return "w" in latents ? latents.w.length / wSize : latents.wPlus.length / (wCount * wSize);
 }

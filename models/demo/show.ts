@@ -2,7 +2,7 @@
 import { dirname } from "node:path";
 import { writeFileAtomic } from "../../lib/files.ts";
 import { encodePng, imageGrid } from "../../lib/image/mod.ts";
-import { latentFromSeed } from "../stylegan2/latents.ts";
+import { latentFromSeed } from "../generator/latents.ts";
 import {
   drawFace,
   LATENT_SIZE,

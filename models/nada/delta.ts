@@ -13,8 +13,9 @@ import { type Checkpoint, openCheckpoint, writeSafetensors } from "../../lib/che
 import { CheckpointError, UserError } from "../../lib/errors.ts";
 import { sameShape } from "../../lib/graph/tensor.ts";
 import { VERSION } from "../../lib/version.ts";
-import { fixedNoiseValues } from "../stylegan2/noise.ts";
-import type { GeneratorWeights, HostTensor } from "../stylegan2/weights.ts";
+import type { GeneratorWeights } from "../generator/families.ts";
+import type { HostTensor } from "../generator/generator.ts";
+import { storedTensors } from "./stored_tensors.ts";
 
 /** The checkpoint that a delta changes. */
 export interface BaseFile {
@@ -121,10 +122,7 @@ export function applyDelta(
         `${base.sha256.slice(0, 12)}…; give that file as --generator`,
     );
   }
-  const noises = fixedNoiseValues(weights);
-  const known = new Map([...weights.parameters, ...noises]);
-  if (weights.latentAvg) known.set("latent_avg", weights.latentAvg);
-
+  const known = storedTensors(weights);
   const moved = new Map<string, HostTensor>();
   for (const [name, { shape, data }] of delta.tensors) {
     const from = known.get(name);
@@ -142,7 +140,7 @@ export function applyDelta(
   return {
     ...weights,
     parameters: change(weights.parameters),
-    noises: [...change(noises).values()],
+    fixed: change(weights.fixed),
     latentAvg: weights.latentAvg && after("latent_avg", weights.latentAvg),
   };
 }

@@ -1,7 +1,7 @@
 /** A generator as commands take it: a checkpoint, perhaps with an adaptation on top. */
 import { openCheckpoint, sha256File } from "../../lib/checkpoint/mod.ts";
 import { CheckpointError } from "../../lib/errors.ts";
-import { type GeneratorWeights, readGenerator } from "../stylegan2/weights.ts";
+import { type GeneratorWeights, readGenerator } from "../generator/families.ts";
 import { type BaseFile, deltaAbout } from "./delta.ts";
 
 /** The weights of a file, and what a delta knows the file by. */

@@ -3,11 +3,10 @@ import { openCheckpoint, sha256File } from "../../lib/checkpoint/mod.ts";
 import { UserError } from "../../lib/errors.ts";
 import type { RgbImage } from "../../lib/image/mod.ts";
 import { findWeights, parseTemplates } from "../clip/mod.ts";
-import { type Architecture, defaultTrainedLayers } from "../stylegan2/architecture.ts";
-import type { GeneratorWeights } from "../stylegan2/weights.ts";
+import { type Architecture, generatorOf, type GeneratorWeights } from "../generator/families.ts";
 import { applyDelta, readDelta } from "./delta.ts";
 import { isDelta, loadGenerator } from "./generator_file.ts";
-import { choosesAll, selectableLayers } from "./layer_selection.ts";
+import { choosesAll } from "./layer_selection.ts";
 import { PART_TEMPLATES } from "./losses/mod.ts";
 import { type AdaptOptions, type AutoLayers, checkOptions } from "./options.ts";
 import type { GivenLatents } from "./step_inputs.ts";
@@ -102,13 +101,13 @@ export function layerPlan(
   { autoLayers, phase, trainLayers }: AdaptOptions,
 ): LayerPlan {
   if (autoLayers) {
-    const layers = selectableLayers(a);
+    const layers = generatorOf(a).selectableLayers;
     if (!choosesAll(a, autoLayers.count)) return { layers, auto: autoLayers, note: null };
     const note = `All ${layers.length} layers are chosen in every step: their choice is skipped`;
     return { layers, auto: null, note };
   }
   if (phase) return { layers: phaseLayers(a, phase), auto: null, note: null };
-  const layers = trainLayers ? namedLayers(a, trainLayers) : defaultTrainedLayers(a);
+  const layers = trainLayers ? namedLayers(a, trainLayers) : generatorOf(a).defaultLayers;
   return { layers, auto: null, note: null };
 }
 

@@ -11,10 +11,10 @@ import { Program } from "../../lib/graph/program.ts";
 import { input, numel, state } from "../../lib/graph/tensor.ts";
 import type { Clip } from "../clip/clip.ts";
 import type { ResizeVariant } from "../clip/preprocess.ts";
-import type { Architecture } from "../stylegan2/architecture.ts";
-import type { DeviceGenerator } from "../stylegan2/device.ts";
-import { broadcastW, mapping, parameterLeaves, synthesis } from "../stylegan2/generator.ts";
-import { noiseLeaves, type NoiseMode } from "../stylegan2/noise.ts";
+import type { DeviceGenerator } from "../generator/device.ts";
+import { type Architecture, generatorOf } from "../generator/families.ts";
+import { leavesOf, type NoiseMode, noiseOf } from "../generator/generator.ts";
+import { broadcastW } from "../generator/styles.ts";
 import { globalLoss, type GlobalTarget } from "./losses/mod.ts";
 
 /** Step of the gradient descent in W+. */
@@ -55,7 +55,7 @@ export interface SelectionInputs {
 }
 
 export interface LayerChoice {
-  /** How far the codes moved, one number for each of `selectableLayers`. */
+  /** How far the codes moved, one number for each of the generator's `selectableLayers`. */
   readonly weights: Float32Array;
   /** Indices into `selectableLayers`, those that moved most first. */
   readonly chosen: readonly number[];
@@ -64,20 +64,11 @@ export interface LayerChoice {
 }
 
 /**
- * The layers that can be chosen, by the index of their code. This is the reference's list: it has
- * to_rgb1 at 1, so that all later ones are one off from the row of w+ that styles them.
- */
-export function selectableLayers({ convs }: Architecture): string[] {
-  const [first, ...rest] = convs.map(({ name }) => name);
-  return [first!, "to_rgb1", ...rest];
-}
-
-/**
  * Whether `count` layers are all that can be chosen: then there is nothing to find out. Throws a
  * UserError for more than there are, and for no whole number from 1 on.
  */
 export function choosesAll(a: Architecture, count: number): boolean {
-  const layers = selectableLayers(a).length;
+  const layers = generatorOf(a).selectableLayers.length;
   if (Number.isInteger(count) && count >= 1 && count <= layers) return count === layers;
   throw new UserError(
     `Cannot choose ${count} layers: this generator has ${layers} to choose from; pass ` +
@@ -102,20 +93,14 @@ export class LayerSelection {
   ): Promise<LayerSelection> {
     const a = trained.architecture;
     const { batch, clipResize } = options;
-    const codes = mapping(
-      parameterLeaves(a, frozenName),
-      a,
-      input("z", [batch, a.zSize]),
-    );
+    const generator = generatorOf(a);
+    const z = input("z", [batch, a.zSize]);
+    const codes = generator.mapping(leavesOf(generator, frozenName), z);
     // What was moved is kept apart from the codes: beside them, most of its digits would be lost.
     const moved = state("moved", [batch, a.wCount, a.wSize]);
     const wPlus = add(broadcastW(a, codes), moved);
-    const { image } = synthesis(
-      parameterLeaves(a),
-      a,
-      wPlus,
-      noiseLeaves(a, { mode: options.noise, batch: options.batch, key: "noise key" }),
-    );
+    const noise = noiseOf(options.noise, "noise key");
+    const { image } = generator.synthesis(leavesOf(generator), wPlus, noise);
     const asked = judges.filter(({ weight }) => weight !== 0);
     const loss = asked
       .map(({ clip, weight, target }) =>
@@ -158,7 +143,7 @@ export class LayerSelection {
     const chosen = [...weights.keys()]
       .sort((i, k) => weights[k]! - weights[i]!)
       .slice(0, this.options.count);
-    const names = selectableLayers(this.architecture);
+    const names = generatorOf(this.architecture).selectableLayers;
     return { weights, chosen, layers: chosen.map((index) => names[index]!) };
   }
 

@@ -2,7 +2,7 @@
 import { basename } from "node:path";
 import { UserError } from "../../lib/errors.ts";
 import type { ResizeVariant } from "../clip/preprocess.ts";
-import type { NoiseMode } from "../stylegan2/noise.ts";
+import type { NoiseMode } from "../generator/generator.ts";
 import type { FrozenAdam } from "./adam_clock.ts";
 import type { Augmentation } from "./augmentation.ts";
 import {

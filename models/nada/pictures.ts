@@ -10,10 +10,10 @@ import {
   lossChart,
   type RgbImage,
 } from "../../lib/image/mod.ts";
-import { fittingBatch } from "../stylegan2/batch.ts";
-import type { DeviceGenerator } from "../stylegan2/device.ts";
-import { latentsFromSeeds } from "../stylegan2/latents.ts";
-import { Sampler } from "../stylegan2/sampler.ts";
+import { fittingBatch } from "../generator/batch.ts";
+import type { DeviceGenerator } from "../generator/device.ts";
+import { latentsFromSeeds } from "../generator/latents.ts";
+import { Sampler } from "../generator/sampler.ts";
 import type { RunInputs } from "./inputs.ts";
 import { LOSS_PARTS } from "./losses/mod.ts";
 import { type AdaptOptions, promptLabel } from "./options.ts";

@@ -3,11 +3,10 @@ import type { Gpu } from "../../lib/gpu/device.ts";
 import { basename } from "node:path";
 import { UserError } from "../../lib/errors.ts";
 import { Clip, type ImageBatch } from "../clip/mod.ts";
-import { parameterShapes } from "../stylegan2/architecture.ts";
-import { fittingBatch } from "../stylegan2/batch.ts";
-import { type DeviceGenerator, disposeGenerator, uploadGenerator } from "../stylegan2/device.ts";
-import { Sampler } from "../stylegan2/sampler.ts";
-import type { GeneratorWeights } from "../stylegan2/weights.ts";
+import { fittingBatch } from "../generator/batch.ts";
+import { type DeviceGenerator, disposeGenerator, uploadGenerator } from "../generator/device.ts";
+import type { GeneratorWeights } from "../generator/families.ts";
+import { Sampler } from "../generator/sampler.ts";
 import type { Observer } from "./eval/mod.ts";
 import type { RunInputs } from "./inputs.ts";
 import { LayerSelection } from "./layer_selection.ts";
@@ -15,6 +14,7 @@ import type { Judge } from "./losses/mod.ts";
 import type { AdaptOptions } from "./options.ts";
 import { LatentStream } from "./random_latents.ts";
 import { runTargets, selectionTarget, type Wanted } from "./run_targets.ts";
+import { changedTensors, storedTensors } from "./stored_tensors.ts";
 import { Training } from "./training.ts";
 
 export interface Prepared extends Disposable {
@@ -125,16 +125,9 @@ async function drawImages(
   }
 }
 
-/** Names of the parameters that differ. */
-function differences(
-  { architecture, parameters }: GeneratorWeights,
-  { parameters: others }: GeneratorWeights,
-): Set<string> {
-  const names = [...parameterShapes(architecture).keys()];
-  return new Set(names.filter((name) => {
-    const [one, other] = [parameters.get(name)!.data, others.get(name)!.data];
-    return one !== other && one.some((value, i) => value !== other[i]);
-  }));
+/** Names of the tensors that differ. */
+function differences(frozen: GeneratorWeights, trained: GeneratorWeights): Set<string> {
+  return new Set(changedTensors(storedTensors(frozen), storedTensors(trained)).keys());
 }
 
 const isResNet = ({ architecture }: Clip): boolean => architecture.image.kind === "resnet";

@@ -1,8 +1,8 @@
 /** The steps of a run, and what they leave in its folder. */
 import { basename } from "node:path";
 import type { Gpu } from "../../lib/gpu/device.ts";
-import { readParameters } from "../stylegan2/device.ts";
-import { NotFiniteError } from "../stylegan2/sampler.ts";
+import { readParameters } from "../generator/device.ts";
+import { NotFiniteError } from "../generator/sampler.ts";
 import { writeDelta } from "./delta.ts";
 import { evaluateShort, type ShortFigures } from "./eval/mod.ts";
 import type { RunInputs } from "./inputs.ts";

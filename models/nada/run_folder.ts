@@ -17,8 +17,8 @@ import { join } from "node:path";
 import { openCheckpoint, writeSafetensors } from "../../lib/checkpoint/mod.ts";
 import { UserError } from "../../lib/errors.ts";
 import { writeFileAtomic } from "../../lib/files.ts";
-import { layerParameters } from "../stylegan2/architecture.ts";
-import type { GeneratorWeights, HostTensor } from "../stylegan2/weights.ts";
+import { generatorOf, type GeneratorWeights } from "../generator/families.ts";
+import type { HostTensor } from "../generator/generator.ts";
 import type { LayerTime } from "./adam_clock.ts";
 import type { LossPart } from "./losses/mod.ts";
 import type { TrainingState } from "./training.ts";
@@ -127,8 +127,8 @@ export class RunFolder {
     const times = new Map(Object.entries(readTimes(checkpoint.metadata["nada.times"])));
     const missing = layers.find((layer) => !times.has(layer));
     if (missing !== undefined || !Number.isInteger(step)) refuse(`times of "${missing}"`);
-    const parametersOf = layerParameters(architecture);
-    const names = layers.flatMap((layer) => parametersOf.get(layer)!);
+    const generator = generatorOf(architecture);
+    const names = layers.flatMap((layer) => generator.layers.get(layer)!);
     const read = async (kind: string) => {
       const values = new Map<string, Float32Array<ArrayBuffer>>();
       for (const name of names) {

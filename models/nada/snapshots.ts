@@ -10,7 +10,7 @@
 import { basename, join } from "node:path";
 import { openCheckpoint, sha256File, writeSafetensors } from "../../lib/checkpoint/mod.ts";
 import { UserError } from "../../lib/errors.ts";
-import type { HostTensor } from "../stylegan2/weights.ts";
+import type { HostTensor } from "../generator/generator.ts";
 import { writeDelta } from "./delta.ts";
 import { loadGenerator } from "./generator_file.ts";
 import { RunFolder } from "./run_folder.ts";

@@ -1,5 +1,5 @@
 /** What a run draws at random for each step, the same for a seed whether it was interrupted or not. */
-import type { Architecture } from "../stylegan2/architecture.ts";
+import type { Sizes } from "../generator/generator.ts";
 import type { SelectionInputs } from "./layer_selection.ts";
 import type { AutoLayers } from "./options.ts";
 import { type Augmentation, windowSize, WindowStream } from "./augmentation.ts";
@@ -39,7 +39,7 @@ export class StepStream {
 
   /** `done` steps have been taken already. */
   constructor(
-    private readonly architecture: Architecture,
+    private readonly architecture: Sizes,
     private readonly options: StreamOptions,
     done: number,
   ) {

@@ -1,10 +1,10 @@
 /** The tensors of a generator that a delta may change. */
-import { fixedNoiseValues } from "../stylegan2/noise.ts";
-import type { GeneratorWeights, HostTensor } from "../stylegan2/weights.ts";
+import type { GeneratorWeights } from "../generator/families.ts";
+import type { HostTensor } from "../generator/generator.ts";
 
-/** Parameters, noise, and the mean w where there is one. */
+/** Parameters, what is fixed, and the mean w where there is one. */
 export function storedTensors(weights: GeneratorWeights): Map<string, HostTensor> {
-  const tensors = new Map([...weights.parameters, ...fixedNoiseValues(weights)]);
+  const tensors = new Map([...weights.parameters, ...weights.fixed]);
   if (weights.latentAvg) tensors.set("latent_avg", weights.latentAvg);
   return tensors;
 }

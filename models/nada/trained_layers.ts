@@ -1,10 +1,6 @@
 /** Which layers are trained: by phase, by name, or by adaptive choice. */
 import { UserError } from "../../lib/errors.ts";
-import {
-  type Architecture,
-  defaultTrainedLayers,
-  layerParameters,
-} from "../stylegan2/architecture.ts";
+import { type Architecture, generatorOf } from "../generator/families.ts";
 
 /**
  * Sets of layers that the reference names. All have the learned constant and the first convolution;
@@ -30,17 +26,18 @@ export type Phase = typeof PHASE_NAMES[number];
 
 /** The layers of a phase in the order of the layout. */
 export function phaseLayers(a: Architecture, phase: Phase): string[] {
-  if (phase === "all") return [...layerParameters(a).keys()];
-  const [input, first, ...convs] = defaultTrainedLayers(a);
+  const { layers, defaultLayers } = generatorOf(a);
+  if (phase === "all") return [...layers.keys()];
+  const [input, first, ...convs] = defaultLayers;
   return [input!, first!, ...PHASES[phase](convs)];
 }
 
 /**
- * The layers of a list of names: those of `layerParameters`, or "convs" and "to_rgbs" for all of
+ * The layers of a list of names: those of the generator, or "convs" and "to_rgbs" for all of
  * their kind. Throws a UserError for a name that the generator does not have.
  */
 export function namedLayers(a: Architecture, names: readonly string[]): string[] {
-  const known = [...layerParameters(a).keys()];
+  const known = [...generatorOf(a).layers.keys()];
   const found = names.map((name) => {
     const layers = known.filter((layer) => layer === name || layer.startsWith(`${name}.`));
     if (layers.length > 0) return layers;

@@ -9,17 +9,10 @@ import { adam, reshape } from "../../lib/graph/ops/mod.ts";
 import { Program } from "../../lib/graph/program.ts";
 import { input, state, type Tensor } from "../../lib/graph/tensor.ts";
 import type { Update } from "../../lib/graph/update.ts";
-import { type Architecture, layerParameters } from "../stylegan2/architecture.ts";
-import type { DeviceGenerator } from "../stylegan2/device.ts";
-import {
-  broadcastW,
-  mapping,
-  mixStyles,
-  parameterLeaves,
-  type Parameters,
-  synthesis,
-} from "../stylegan2/generator.ts";
-import { noiseLeaves, type NoiseMode } from "../stylegan2/noise.ts";
+import type { DeviceGenerator } from "../generator/device.ts";
+import { type Architecture, generatorOf } from "../generator/families.ts";
+import { leavesOf, type NoiseMode, noiseOf, type Parameters } from "../generator/generator.ts";
+import { broadcastW, mixStyles } from "../generator/styles.ts";
 import { AdamClock, BETA2, type FrozenAdam, type LayerTime } from "./adam_clock.ts";
 import { augment, type Augmentation, type Windows } from "./augmentation.ts";
 import type { Mixing } from "./random_latents.ts";
@@ -45,7 +38,7 @@ export interface TrainingModels {
   readonly frozen: DeviceGenerator;
   /** The generator that moves; of the same architecture. */
   readonly trained: DeviceGenerator;
-  /** Parameters that are different in the two from the start. */
+  /** Tensors that are different in the two from the start. */
   readonly differing: ReadonlySet<string>;
   readonly loss: LossSpec;
 }
@@ -102,29 +95,25 @@ export class Training {
   ): Promise<Training> {
     const a = frozen.architecture;
     const { layers } = options;
-    const parametersOf = layerParameters(a);
+    const generator = generatorOf(a);
     const layerOf = new Map(
-      layers.flatMap((layer) => parametersOf.get(layer)!.map((name) => [name, layer] as const)),
+      layers.flatMap((layer) => generator.layers.get(layer)!.map((name) => [name, layer] as const)),
     );
     const leaves = {
-      frozen: parameterLeaves(a, (name) => `frozen/${name}`),
+      frozen: leavesOf(generator, (name) => `frozen/${name}`),
       // Tensors that are and stay equal are shared, and with them what is computed from them.
-      trained: parameterLeaves(
-        a,
+      trained: leavesOf(
+        generator,
         (name) => `${layerOf.has(name) || differing.has(name) ? "trained" : "frozen"}/${name}`,
       ),
     };
     // As in the reference, one mapping network serves both, unless it is to be trained.
-    const mapper = { frozen: leaves.frozen, trained: leaves[mappingOf(layers)] };
+    const ownMapping = layers.includes(generator.mappingLayer);
+    const mapper = { frozen: leaves.frozen, trained: leaves[ownMapping ? "trained" : "frozen"] };
     const draw = (which: Which) => {
       const wPlus = stylesOf(mapper[which], a, options);
-      const noises = noiseLeaves(a, {
-        mode: options.noise,
-        batch: options.batch,
-        key: `noise key/${which}`,
-        stateName: (name) => `${which}/${name}`,
-      });
-      const { image } = synthesis(leaves[which], a, wPlus, noises);
+      const noise = noiseOf(options.noise, `noise key/${which}`);
+      const { image } = generator.synthesis(leaves[which], wPlus, noise);
       return options.augmentation === "none" ? image : augment(image, {
         corners: input("window corners", [options.batch, 2], "u32"),
         mirrored: input("mirrored", [options.batch]),
@@ -237,14 +226,10 @@ export class Training {
   }
 }
 
-/** Whose mapping network gives the trained generator its styles. */
-function mappingOf(layers: readonly string[]): Which {
-  return layers.includes("style") ? "trained" : "frozen";
-}
-
 /** w+ of the step's latents. */
 function stylesOf(p: Parameters, a: Architecture, { batch, mixing }: TrainingOptions): Tensor {
-  const styles = (name: string) => broadcastW(a, mapping(p, a, input(name, [batch, a.zSize])));
+  const styles = (name: string) =>
+    broadcastW(a, generatorOf(a).mapping(p, input(name, [batch, a.zSize])));
   if (mixing === 0) return styles("z");
   return mixStyles(styles("z"), styles("second z"), input("use first", [a.wCount]));
 }

@@ -3,6 +3,7 @@
  * the layout that most published checkpoints are in.
  */
 import type { Shape } from "../../lib/graph/tensor.ts";
+import type { Sizes } from "../generator/generator.ts";
 
 /** A 3x3 modulated convolution with noise, bias and activation. */
 export interface ConvLayer {
@@ -28,17 +29,12 @@ export interface RgbLayer {
   readonly index: number;
 }
 
-export interface Architecture {
-  /** Side of the image in pixels. */
-  readonly resolution: number;
-  readonly zSize: number;
-  readonly wSize: number;
+export interface Architecture extends Sizes {
+  readonly family: "stylegan2";
   /** Linear layers of the mapping network. */
   readonly mappingDepth: number;
   /** Channels of the feature maps at 4, 8, 16, … pixels. */
   readonly channels: readonly number[];
-  /** Rows of w+. */
-  readonly wCount: number;
   readonly convs: readonly ConvLayer[];
   readonly rgbs: readonly RgbLayer[];
 }
@@ -68,6 +64,7 @@ export function architecture({ zSize, wSize, mappingDepth, channels }: Dimension
     });
   });
   return {
+    family: "stylegan2",
     resolution: 4 * 2 ** (channels.length - 1),
     zSize,
     wSize,

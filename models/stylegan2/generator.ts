@@ -9,7 +9,6 @@ import {
   add,
   conv2d,
   convTranspose2d,
-  expand,
   lrelu,
   matmul,
   mean,
@@ -19,41 +18,24 @@ import {
   rsqrt,
   slice,
   square,
-  sub,
   sum,
   transpose,
   upfirdn2d,
 } from "../../lib/graph/ops/mod.ts";
-import { constant, dims, state, type Tensor } from "../../lib/graph/tensor.ts";
+import { constant, dims, type Tensor } from "../../lib/graph/tensor.ts";
+import type { Parameters, Synthesis } from "../generator/generator.ts";
 import {
   type Architecture,
   type ConvLayer,
-  parameterShapes,
   type RgbLayer,
   UPSAMPLING_KERNEL,
 } from "./architecture.ts";
-
-/** The generator's parameters by their names in the layout. */
-export type Parameters = Readonly<Record<string, Tensor>>;
 
 /** Keeps the variance of what goes through it: E[lrelu(x)²] = (1 + 0.2²) / 2 of E[x²]. */
 const LRELU = { slope: 0.2, gain: Math.SQRT2 };
 const EPSILON = 1e-8;
 /** The mapping network learns this much slower than the rest: its weights are stored that larger. */
 const MAPPING_LR = 0.01;
-
-/**
- * State leaves for all parameters. `stateName` gives another name to those that a second copy does
- * not share with the first.
- */
-export function parameterLeaves(
-  a: Architecture,
-  stateName: (name: string) => string = (name) => name,
-): Parameters {
-  return Object.fromEntries(
-    parameterShapes(a).entries().map(([name, shape]) => [name, state(stateName(name), shape)]),
-  );
-}
 
 /** The mapping network: z `[n, zSize]` → w `[n, wSize]`. */
 export function mapping(p: Parameters, a: Architecture, z: Tensor): Tensor {
@@ -64,38 +46,10 @@ export function mapping(p: Parameters, a: Architecture, z: Tensor): Tensor {
   return x;
 }
 
-/** w moved towards the mean w `[wSize]`: psi `[]` = 1 leaves it, 0 gives the mean. Also for w+. */
-export function truncate(w: Tensor, meanW: Tensor, psi: Tensor): Tensor {
-  return add(w, mul(sub(meanW, w), sub(1, psi)));
-}
-
-/** The same w for every layer: w `[n, wSize]` → w+ `[n, wCount, wSize]`. */
-export function broadcastW(a: Architecture, w: Tensor): Tensor {
-  const { n } = dims(w, "n w");
-  return expand(reshape(w, [n, 1, a.wSize]), [n, a.wCount, a.wSize]);
-}
-
-/**
- * Style mixing: rows of w+ from `first` where `useFirst` `[wCount]` is 1, from `second` where it is
- * 0. Both are w+ `[n, wCount, wSize]`.
- */
-export function mixStyles(first: Tensor, second: Tensor, useFirst: Tensor): Tensor {
-  const { l } = dims(useFirst, "l");
-  const mask = reshape(useFirst, [l, 1]);
-  return add(mul(first, mask), mul(second, sub(1, mask)));
-}
-
-/** An image with what each layer gave on the way, by the layer's name. */
-export interface Synthesis {
-  /** `[n, 3, resolution, resolution]`, about [-1, 1]. */
-  readonly image: Tensor;
-  /** Convolutions after their activation, ToRGB layers as the image up to there. */
-  readonly layers: Readonly<Record<string, Tensor>>;
-}
-
 /**
  * The synthesis network. wPlus `[n, wCount, wSize]`; `noises` one per convolution, `[n, 1, r, r]` or
- * any shape that broadcasts to it.
+ * any shape that broadcasts to it. Of the layers, convolutions are given after their activation, and
+ * ToRGB layers as the image up to there.
  */
 export function synthesis(
   p: Parameters,

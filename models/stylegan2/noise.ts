@@ -1,44 +1,17 @@
 /** The noise that every convolution adds: fixed images, new ones in every run, or none. */
 import { randomNormal } from "../../lib/graph/ops/mod.ts";
-import { constant, input, numel, state, type Tensor } from "../../lib/graph/tensor.ts";
+import { constant, numel, type Tensor } from "../../lib/graph/tensor.ts";
 import { RandomState } from "../../lib/random/numpy.ts";
+import type { HostTensor, Noise, Parameters } from "../generator/generator.ts";
 import { type Architecture, noiseShapes } from "./architecture.ts";
-import type { GeneratorWeights, HostTensor } from "./weights.ts";
-
-/**
- * "const": the images of the checkpoint, the same for every sample; "random": other ones for every
- * sample and run; "none": no noise.
- */
-export type NoiseMode = "const" | "random" | "none";
 
 /** Seed of the fixed noise for checkpoints that have none. */
 const FIXED_NOISE_SEED = 0;
 
-/**
- * The noise of every convolution as graph leaves. In mode "random" they follow from `key`; in mode
- * "const" they are states, which `stateName` may rename where a program has two generators.
- */
-export function noiseLeaves(
-  a: Architecture,
-  { mode, batch, key, stateName }: {
-    readonly mode: NoiseMode;
-    readonly batch: number;
-    /** Name of the input with the key, u32 `[2]`: seed and counter. */
-    readonly key: string;
-    readonly stateName?: (name: string) => string;
-  },
-): Tensor[] {
-  if (mode === "none") return noNoises(a);
-  if (mode === "random") return randomNoises(a, batch, input(key, [2], "u32"));
-  return fixedNoises(a, stateName);
-}
-
-/** State leaves "noises.noise_0", … `[1, 1, r, r]`. */
-export function fixedNoises(
-  a: Architecture,
-  stateName: (name: string) => string = (name) => name,
-): Tensor[] {
-  return noiseShapes(a).entries().map(([name, shape]) => state(stateName(name), shape)).toArray();
+/** The noise of every convolution for `n` images; the fixed images are among the parameters. */
+export function noisesOf(p: Parameters, a: Architecture, n: number, noise: Noise): Tensor[] {
+  if (noise.mode === "random") return randomNoises(a, n, noise.key);
+  return noise.mode === "none" ? noNoises(a) : [...noiseShapes(a).keys()].map((name) => p[name]!);
 }
 
 /**
@@ -56,15 +29,13 @@ export function noNoises(a: Architecture): Tensor[] {
   return a.convs.map(() => constant(0));
 }
 
-/** Values of `fixedNoises` by name: the checkpoint's, or normal numbers from a fixed seed. */
-export function fixedNoiseValues(
-  { architecture, noises }: Pick<GeneratorWeights, "architecture" | "noises">,
-): Map<string, HostTensor> {
+/** Fixed noise for checkpoints that have none: normal numbers from a seed. */
+export function drawnNoises(a: Architecture): Map<string, HostTensor> {
   const random = new RandomState(FIXED_NOISE_SEED);
   return new Map(
-    noiseShapes(architecture).entries().map(([name, shape], i) => [
+    noiseShapes(a).entries().map(([name, shape]) => [
       name,
-      noises?.[i] ?? { shape, data: Float32Array.from(random.randn(numel(shape))) },
+      { shape, data: Float32Array.from(random.randn(numel(shape))) },
     ]),
   );
 }

@@ -2,6 +2,7 @@
 import type { TensorEntry } from "../../lib/checkpoint/mod.ts";
 import { CheckpointError } from "../../lib/errors.ts";
 import { sameShape, type Shape } from "../../lib/graph/tensor.ts";
+import type { HostTensor, TensorSource, Weights } from "../generator/generator.ts";
 import {
   type Architecture,
   architecture,
@@ -10,38 +11,18 @@ import {
   parameterShapes,
   UPSAMPLING_KERNEL,
 } from "./architecture.ts";
+import { drawnNoises } from "./noise.ts";
 import { whyNotGenerator } from "./recognise.ts";
-
-/** Values on the host. */
-export interface HostTensor {
-  readonly shape: Shape;
-  readonly data: Float32Array<ArrayBuffer>;
-}
-
-export interface GeneratorWeights {
-  readonly architecture: Architecture;
-  /** Every parameter by its name in the layout, as in "convs.0.conv.weight". */
-  readonly parameters: ReadonlyMap<string, HostTensor>;
-  /** The fixed noise of each convolution, `[1, 1, r, r]` by its index; null if there is none. */
-  readonly noises: readonly HostTensor[] | null;
-  /** Mean of w, `[wSize]`; null if the checkpoint has none. */
-  readonly latentAvg: HostTensor | null;
-}
-
-/** The part of an open checkpoint that is read here. */
-export interface TensorSource {
-  readonly file: string;
-  readonly tensors: ReadonlyMap<string, Pick<TensorEntry, "shape" | "read">>;
-}
 
 /**
  * Reads a StyleGAN2 generator, with tensor names as they are or after "g_ema.". Its dimensions come
- * from the shapes of its tensors.
+ * from the shapes of its tensors. What is fixed is the noise of each convolution, drawn from a seed
+ * where the file has none.
  *
  * Throws a CheckpointError when the file holds no such generator, when a tensor is missing, unknown
  * or of the wrong shape, and when a value is NaN or infinite.
  */
-export async function readGenerator(source: TensorSource): Promise<GeneratorWeights> {
+export async function readGenerator(source: TensorSource): Promise<Weights<Architecture>> {
   const reader = new GeneratorReader(source);
   const { architecture, needs, kernels, hasNoises } = checkTensors(reader);
   const readAll = async (shapes: ReadonlyMap<string, Shape>) => {
@@ -59,7 +40,7 @@ export async function readGenerator(source: TensorSource): Promise<GeneratorWeig
   return {
     architecture,
     parameters: await readAll(parameterShapes(architecture)),
-    noises: hasNoises ? [...(await readAll(noiseShapes(architecture))).values()] : null,
+    fixed: hasNoises ? await readAll(noiseShapes(architecture)) : drawnNoises(architecture),
     latentAvg: reader.has(MEAN) ? await reader.readMean(architecture, needs) : null,
   };
 }

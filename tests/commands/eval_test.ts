@@ -4,7 +4,7 @@ import { sha256File } from "../../lib/checkpoint/mod.ts";
 import { decodePng } from "../../lib/image/mod.ts";
 import { VERSION } from "../../lib/version.ts";
 import { writeDelta } from "../../models/nada/delta.ts";
-import { parseSeeds } from "../../models/stylegan2/latents.ts";
+import { parseSeeds } from "../../models/generator/latents.ts";
 import { assertClose } from "../assert.ts";
 import { tinyResNetTensors, writeTiny } from "../models/clip/tiny.ts";
 import { temporaryFolder } from "../temporary.ts";

@@ -3,7 +3,7 @@ import { sha256File, writeSafetensors } from "../../lib/checkpoint/mod.ts";
 import { decodePng, imagesFromTensor } from "../../lib/image/mod.ts";
 import { VERSION } from "../../lib/version.ts";
 import { writeDelta } from "../../models/nada/delta.ts";
-import { latentsFromSeeds } from "../../models/stylegan2/latents.ts";
+import { latentsFromSeeds } from "../../models/generator/latents.ts";
 import { assertClose } from "../assert.ts";
 import { fixture, fixturePath, hasFixtures } from "../fixtures.ts";
 import { temporaryFolder } from "../temporary.ts";

@@ -7,9 +7,12 @@ import { adapt, readInputs } from "../../nada/adapt.ts";
 import { applyDelta, readDelta } from "../../nada/delta.ts";
 import { loadGenerator } from "../../nada/generator_file.ts";
 import { DIRECTION_ONLY, type LossWeights } from "../../nada/losses/mod.ts";
-import { defaultTrainedLayers } from "../../stylegan2/architecture.ts";
-import { disposeGenerator, uploadGenerator } from "../../stylegan2/device.ts";
-import type { GeneratorWeights } from "../../stylegan2/weights.ts";
+import {
+  disposeGenerator,
+  generatorOf,
+  type GeneratorWeights,
+  uploadGenerator,
+} from "../../generator/mod.ts";
 import { DEMO_DEFAULTS, demoOptions } from "../settings.ts";
 import { type Picture, STYLE_TEMPLATES, type StyleName } from "../world/mod.ts";
 import { draw } from "./draw.ts";
@@ -67,7 +70,7 @@ export async function picturesOf(
         ...DEMO_DEFAULTS,
         style,
         steps,
-        layers: defaultTrainedLayers(generator.architecture),
+        layers: generatorOf(generator.architecture).defaultLayers,
         onStep: (loss) => onStep(++done, loss),
       });
     }

@@ -1,6 +1,6 @@
 /** Pictures of a generator, as the world's are: values from 0 to 1. */
 import type { Gpu } from "../../../lib/gpu/device.ts";
-import { type DeviceGenerator, Sampler } from "../../stylegan2/mod.ts";
+import { type DeviceGenerator, Sampler } from "../../generator/mod.ts";
 import type { Picture } from "../world/mod.ts";
 
 const BATCH = 16;

@@ -11,10 +11,7 @@ import { Program } from "../../../lib/graph/program.ts";
 import { input, state } from "../../../lib/graph/tensor.ts";
 import { AdamClock, BETA2 } from "../../nada/adam_clock.ts";
 import { LatentStream } from "../../nada/random_latents.ts";
-import { layerParameters } from "../../stylegan2/architecture.ts";
-import type { DeviceGenerator } from "../../stylegan2/device.ts";
-import { broadcastW, mapping, parameterLeaves, synthesis } from "../../stylegan2/generator.ts";
-import { noNoises } from "../../stylegan2/noise.ts";
+import { broadcastW, type DeviceGenerator, generatorOf, leavesOf } from "../../generator/mod.ts";
 import { type StyleName, truth } from "../world/mod.ts";
 import { rowsOf } from "./latents.ts";
 
@@ -36,19 +33,15 @@ export async function trainSupervised(
   { architecture: a, tensors }: DeviceGenerator,
   { style, layers, steps, batch, lr, seed, onStep }: SupervisedOptions,
 ): Promise<void> {
-  const parameters = parameterLeaves(a);
+  const generator = generatorOf(a);
+  const parameters = leavesOf(generator);
   const z = input("z", [batch, a.zSize]);
-  const drawn = synthesis(
-    parameters,
-    a,
-    broadcastW(a, mapping(parameters, a, z)),
-    noNoises(a),
-  ).image;
+  const wPlus = broadcastW(a, generator.mapping(parameters, z));
+  const drawn = generator.synthesis(parameters, wPlus, { mode: "none" }).image;
   const error = sub(drawn, input("truth", drawn.shape));
   const loss = add(mean(abs(error)), mean(square(error)));
 
-  const parametersOf = layerParameters(a);
-  const names = layers.flatMap((layer) => parametersOf.get(layer)!);
+  const names = layers.flatMap((layer) => generator.layers.get(layer)!);
   const gradients = grad(loss, names.map((name) => parameters[name]!));
   const hyper = input("hyper", [3]);
   const guard = reshape(loss, [1]);

@@ -5,7 +5,8 @@
  */
 import { input } from "../../../lib/graph/tensor.ts";
 import { type Architecture, architecture, type Dimensions } from "../../stylegan2/architecture.ts";
-import { broadcastW, mapping, synthesis } from "../../stylegan2/generator.ts";
+import { broadcastW } from "../../generator/styles.ts";
+import { mapping, synthesis } from "../../stylegan2/generator.ts";
 import { noNoises } from "../../stylegan2/noise.ts";
 import { LATENT_SIZE } from "../world/mod.ts";
 import {

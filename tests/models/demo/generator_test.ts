@@ -2,9 +2,9 @@ import assert from "node:assert/strict";
 import { fileURLToPath } from "node:url";
 import { openCheckpoint } from "../../../lib/checkpoint/mod.ts";
 import { truth } from "../../../models/demo/world/mod.ts";
-import { disposeGenerator, uploadGenerator } from "../../../models/stylegan2/device.ts";
-import { latentsFromSeeds } from "../../../models/stylegan2/latents.ts";
-import { Sampler } from "../../../models/stylegan2/sampler.ts";
+import { disposeGenerator, uploadGenerator } from "../../../models/generator/device.ts";
+import { latentsFromSeeds } from "../../../models/generator/latents.ts";
+import { Sampler } from "../../../models/generator/sampler.ts";
 import { readGenerator } from "../../../models/stylegan2/weights.ts";
 import { testGpu } from "../../gpu.ts";
 

@@ -4,7 +4,8 @@ import { CheckpointError, UserError } from "../../../lib/errors.ts";
 import { VERSION } from "../../../lib/version.ts";
 import { applyDelta, promptOf, readDelta, writeDelta } from "../../../models/nada/delta.ts";
 import { loadGenerator } from "../../../models/nada/generator_file.ts";
-import { type HostTensor, readGenerator } from "../../../models/stylegan2/weights.ts";
+import type { HostTensor } from "../../../models/generator/generator.ts";
+import { readGenerator } from "../../../models/stylegan2/weights.ts";
 import { temporaryFolder } from "../../temporary.ts";
 import { asSource, madeUpTensors } from "../stylegan2/made_up.ts";
 
@@ -16,8 +17,8 @@ const base = () => readGenerator(asSource(madeUpTensors(DIMENSIONS, 1)));
 
 /** Tensors of another generator under some of the names. */
 async function changes(...names: string[]): Promise<Map<string, HostTensor>> {
-  const { parameters, noises } = await readGenerator(asSource(madeUpTensors(DIMENSIONS, 2)));
-  return new Map(names.map((name) => [name, parameters.get(name) ?? noises![0]!]));
+  const { parameters, fixed } = await readGenerator(asSource(madeUpTensors(DIMENSIONS, 2)));
+  return new Map(names.map((name) => [name, parameters.get(name) ?? fixed.get(name)!]));
 }
 
 Deno.test("writeDelta() writes only what changed, and what it belongs to", async () => {
@@ -91,9 +92,9 @@ Deno.test("applyDelta() also moves the fixed noise", async () => {
   const weights = await base();
   const tensors = await changes("noises.noise_0");
   const delta = { file: "d", base: BASE, config: null, tensors };
-  const { noises } = applyDelta(weights, BASE, delta);
-  assert.deepEqual(noises![0]!.data, tensors.get("noises.noise_0")!.data);
-  assert.deepEqual(noises![1], weights.noises![1]);
+  const { fixed } = applyDelta(weights, BASE, delta);
+  assert.deepEqual(fixed.get("noises.noise_0")!.data, tensors.get("noises.noise_0")!.data);
+  assert.deepEqual(fixed.get("noises.noise_1"), weights.fixed.get("noises.noise_1"));
 });
 
 Deno.test("applyDelta() refuses another base, naming the one it needs, and tensors without a place", async () => {

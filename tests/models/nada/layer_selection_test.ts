@@ -4,7 +4,6 @@ import { Clip } from "../../../models/clip/mod.ts";
 import {
   choosesAll,
   LayerSelection,
-  selectableLayers,
   type SelectionInputs,
 } from "../../../models/nada/layer_selection.ts";
 import { globalTarget } from "../../../models/nada/losses/mod.ts";
@@ -13,8 +12,9 @@ import {
   type DeviceGenerator,
   disposeGenerator,
   uploadGenerator,
-} from "../../../models/stylegan2/device.ts";
-import type { NoiseMode } from "../../../models/stylegan2/noise.ts";
+} from "../../../models/generator/device.ts";
+import { generatorOf } from "../../../models/generator/families.ts";
+import type { NoiseMode } from "../../../models/generator/generator.ts";
 import { readGenerator } from "../../../models/stylegan2/weights.ts";
 import { assertClose, relativeError } from "../../assert.ts";
 import { fixture, fixtureJson, fixturePath, hasFixtures } from "../../fixtures.ts";
@@ -55,7 +55,7 @@ Deno.test({
   const expected = await fixture("layer_selection/layer_selection.safetensors");
   const frozen = await upload(fixturePath("stylegan2/generator_32.pt"));
   const trained = await upload(fixturePath("training/train_start.pt"));
-  assert.deepEqual(selectableLayers(trained.architecture), settings.index_to_layer);
+  assert.deepEqual(generatorOf(trained.architecture).selectableLayers, settings.index_to_layer);
 
   for (const [name, models] of Object.entries(settings.clip_models)) {
     const judges = await Promise.all(models.map(async ([model, weight]) => {
@@ -147,7 +147,7 @@ Deno.test("LayerSelection draws new random noise for every key and iteration", a
 Deno.test("choosesAll() says when nothing is left to choose, and refuses other numbers", () => {
   const a = architecture({ zSize: 6, wSize: 5, mappingDepth: 2, channels: [7, 5, 3] });
   assert.deepEqual(
-    selectableLayers(a),
+    generatorOf(a).selectableLayers,
     ["conv1", "to_rgb1", "convs.0", "convs.1", "convs.2", "convs.3"],
   );
   assert.equal(choosesAll(a, 6), true);

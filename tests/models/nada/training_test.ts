@@ -6,7 +6,7 @@ import { StepStream } from "../../../models/nada/step_inputs.ts";
 import type { TrainingState } from "../../../models/nada/training.ts";
 import { writeSafetensors } from "../../../lib/checkpoint/mod.ts";
 import { layerParameters } from "../../../models/stylegan2/architecture.ts";
-import type { GeneratorWeights } from "../../../models/stylegan2/weights.ts";
+import type { GeneratorWeights } from "../../../models/generator/families.ts";
 import { assertClose } from "../../assert.ts";
 import { fixture, fixtureJson, fixturePath, hasFixtures } from "../../fixtures.ts";
 import { testGpu } from "../../gpu.ts";

@@ -2,16 +2,13 @@ import assert from "node:assert/strict";
 import { openCheckpoint } from "../../../lib/checkpoint/mod.ts";
 import { vjp } from "../../../lib/graph/grad.ts";
 import { constant, input, state, type Tensor } from "../../../lib/graph/tensor.ts";
-import { type DeviceGenerator, uploadGenerator } from "../../../models/stylegan2/device.ts";
-import {
-  broadcastW,
-  mapping,
-  mixStyles,
-  parameterLeaves,
-  synthesis,
-  truncate,
-} from "../../../models/stylegan2/generator.ts";
-import { fixedNoises, noNoises, randomNoises } from "../../../models/stylegan2/noise.ts";
+import { type DeviceGenerator, uploadGenerator } from "../../../models/generator/device.ts";
+import { leavesOf, type Parameters } from "../../../models/generator/generator.ts";
+import { broadcastW, mixStyles, truncate } from "../../../models/generator/styles.ts";
+import { type Architecture, parameterShapes } from "../../../models/stylegan2/architecture.ts";
+import { stylegan2 } from "../../../models/stylegan2/family.ts";
+import { mapping, synthesis } from "../../../models/stylegan2/generator.ts";
+import { noisesOf, noNoises, randomNoises } from "../../../models/stylegan2/noise.ts";
 import { readGenerator } from "../../../models/stylegan2/weights.ts";
 import { assertClose } from "../../assert.ts";
 import { fixture, fixturePath, hasFixtures } from "../../fixtures.ts";
@@ -19,6 +16,8 @@ import { evaluate, normals, seededRandom, testGpu } from "../../gpu.ts";
 import { asSource, madeUpTensors, referenceImage } from "./made_up.ts";
 
 const ignore = !hasFixtures;
+
+const fixedNoises = (p: Parameters, a: Architecture) => noisesOf(p, a, 1, { mode: "const" });
 
 // The reference's own float32 error is up to 1e-6 of the largest value; sums run in another order.
 const FORWARD = 2e-6;
@@ -38,8 +37,8 @@ for (const file of ["generator_32.pt", "generator_32.safetensors"]) {
       const { architecture: a, tensors } = await load(file);
       const expected = await fixture("stylegan2/forward_32.safetensors");
       const given = (name: string) => constant(expected[name]!.data, expected[name]!.shape);
-      const p = parameterLeaves(a);
-      const image = (wPlus: Tensor, noises = fixedNoises(a)) =>
+      const p = leavesOf(stylegan2(a));
+      const image = (wPlus: Tensor, noises = fixedNoises(p, a)) =>
         synthesis(p, a, wPlus, noises).image;
 
       const w = mapping(p, a, given("input.z"));
@@ -51,7 +50,7 @@ for (const file of ["generator_32.pt", "generator_32.safetensors"]) {
         constant(Float32Array.from({ length: a.wCount }, (_, i) => i < 3 ? 1 : 0), [a.wCount]),
       );
       const explicit = a.convs.map(({ index }) => given(`input.noise.${index}`));
-      const whole = synthesis(p, a, wPlus, fixedNoises(a));
+      const whole = synthesis(p, a, wPlus, fixedNoises(p, a));
       const outputs: Record<string, Tensor> = {
         w,
         w_plus: wPlus,
@@ -88,14 +87,14 @@ for (const from of ["wplus", "z"] as const) {
       const expected = await fixture("stylegan2/gradients_32.safetensors");
       const { shape, data } = values[from === "z" ? "input.z" : "input.wplus_input"]!;
       const leaf = input("latent", shape);
-      const p = parameterLeaves(a);
+      const p = leavesOf(stylegan2(a));
       const wPlus = from === "z" ? broadcastW(a, mapping(p, a, leaf)) : leaf;
-      const { image } = synthesis(p, a, wPlus, fixedNoises(a));
+      const { image } = synthesis(p, a, wPlus, fixedNoises(p, a));
 
       const prefix = `from_${from}.grad`;
       const names = Object.keys(expected).filter((name) => name.startsWith(`${prefix}.`));
       const wrt = names.map((name) => p[name.slice(prefix.length + 1)]!);
-      assert.equal(names.length, Object.keys(p).length - (from === "z" ? 0 : 2 * a.mappingDepth));
+      assert.equal(names.length, parameterShapes(a).size - (from === "z" ? 0 : 2 * a.mappingDepth));
       const cotangent = constant(expected.cotangent!.data, image.shape);
       const [toLatent, ...toParameters] = vjp(image, cotangent, [leaf, ...wrt]);
       const outputs = Object.fromEntries(names.map((name, i) => [name, toParameters[i]!]));
@@ -126,9 +125,9 @@ for (const dimensions of MADE_UP) {
       await readGenerator(asSource(made)),
     );
     const z = normals(2 * a.zSize, seededRandom(4));
-    const p = parameterLeaves(a);
+    const p = leavesOf(stylegan2(a));
     const w = mapping(p, a, input("z", [2, a.zSize]));
-    const { image } = synthesis(p, a, broadcastW(a, w), fixedNoises(a));
+    const { image } = synthesis(p, a, broadcastW(a, w), fixedNoises(p, a));
     const actual = await evaluate({ w, image }, { z }, tensors);
     for (const i of [0, 1]) {
       const own = z.subarray(i * a.zSize, (i + 1) * a.zSize);
@@ -147,7 +146,7 @@ Deno.test("randomNoises() differ by layer and sample, noNoises() take the noise 
     await testGpu(),
     await readGenerator(asSource(madeUpTensors(dimensions!, 3))),
   );
-  const p = parameterLeaves(a);
+  const p = leavesOf(stylegan2(a));
   const w = input("w", [2, a.wSize]);
   const noises = randomNoises(a, 2, input("key", [2], "u32"));
   const quiet = { ...p, ...silent(p) };

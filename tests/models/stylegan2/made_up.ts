@@ -1,5 +1,5 @@
 /** Generators with random weights, and what they should give, in float64. */
-import type { TensorSource } from "../../../models/stylegan2/weights.ts";
+import type { TensorSource } from "../../../models/generator/generator.ts";
 import {
   architecture,
   type Dimensions,

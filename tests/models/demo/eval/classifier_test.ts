@@ -4,7 +4,7 @@ import { assess } from "../../../../models/demo/eval/assessment.ts";
 import { StyleClassifier } from "../../../../models/demo/eval/classifier.ts";
 import { features } from "../../../../models/demo/eval/features.ts";
 import { type Picture, truth } from "../../../../models/demo/world/mod.ts";
-import { latentFromSeed } from "../../../../models/stylegan2/latents.ts";
+import { latentFromSeed } from "../../../../models/generator/latents.ts";
 import { assertClose } from "../../../assert.ts";
 
 Deno.test("features() do not change with brightness and contrast", () => {

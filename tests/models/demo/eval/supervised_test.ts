@@ -5,8 +5,8 @@ import { truth } from "../../../../models/demo/world/mod.ts";
 import { generatorPath } from "../../../../models/catalog.ts";
 import { loadGenerator } from "../../../../models/nada/generator_file.ts";
 import { defaultTrainedLayers } from "../../../../models/stylegan2/architecture.ts";
-import { disposeGenerator, uploadGenerator } from "../../../../models/stylegan2/device.ts";
-import { latentFromSeed } from "../../../../models/stylegan2/latents.ts";
+import { disposeGenerator, uploadGenerator } from "../../../../models/generator/device.ts";
+import { latentFromSeed } from "../../../../models/generator/latents.ts";
 import { testGpu } from "../../../gpu.ts";
 
 Deno.test("trainSupervised() takes the generator's pictures towards the true ones", async () => {

@@ -5,7 +5,7 @@ import {
   type ShortFigures,
   textObserver,
 } from "../../../../models/nada/eval/mod.ts";
-import { disposeGenerator, uploadGenerator } from "../../../../models/stylegan2/device.ts";
+import { disposeGenerator, uploadGenerator } from "../../../../models/generator/device.ts";
 import { readGenerator } from "../../../../models/stylegan2/weights.ts";
 import { testGpu } from "../../../gpu.ts";
 import { temporaryFolder } from "../../../temporary.ts";

@@ -5,10 +5,8 @@ import { mean } from "../../lib/graph/ops/mod.ts";
 import { Program } from "../../lib/graph/program.ts";
 import { input } from "../../lib/graph/tensor.ts";
 import { RandomState } from "../../lib/random/numpy.ts";
-import { type Architecture, parameterShapes } from "./architecture.ts";
-import { mapping, parameterLeaves } from "./generator.ts";
-import { fixedNoiseValues } from "./noise.ts";
-import type { GeneratorWeights } from "./weights.ts";
+import { type Architecture, generatorOf, type GeneratorWeights } from "./families.ts";
+import { leavesOf } from "./generator.ts";
 
 /** Samples behind an estimated mean w, as many as the reference takes, and the seed of their z. */
 const MEAN_SAMPLES = 4096;
@@ -16,7 +14,7 @@ const MEAN_SEED = 0;
 
 export interface DeviceGenerator {
   readonly architecture: Architecture;
-  /** By name: every parameter, the noise "noises.noise_0", … and the mean w "latent_avg". */
+  /** By name: every parameter, what is fixed, and the mean w "latent_avg". */
   readonly tensors: Readonly<Record<string, DeviceTensor>>;
 }
 
@@ -31,7 +29,7 @@ export async function uploadGenerator(
   const tensors: Record<string, DeviceTensor> = {};
   try {
     await gpu.scoped(() => {
-      for (const [name, { shape, data }] of [...weights.parameters, ...fixedNoiseValues(weights)]) {
+      for (const [name, { shape, data }] of [...weights.parameters, ...weights.fixed]) {
         tensors[name] = new DeviceTensor(gpu, shape, name, data);
       }
       return Promise.resolve();
@@ -50,11 +48,11 @@ export function disposeGenerator({ tensors }: DeviceGenerator): void {
   Object.values(tensors).forEach((tensor) => tensor.dispose());
 }
 
-/** Reads the parameters back, by name; not the noise and the mean. */
+/** Reads the parameters back, by name; not what is fixed and the mean. */
 export async function readParameters(
   { architecture, tensors }: DeviceGenerator,
 ): Promise<GeneratorWeights["parameters"]> {
-  const shapes = [...parameterShapes(architecture)];
+  const shapes = [...generatorOf(architecture).parameterShapes];
   const values = await Promise.all(shapes.map(([name]) => tensors[name]!.read()));
   return new Map(shapes.map(([name, shape], i) => [name, { shape, data: values[i]! }]));
 }
@@ -65,7 +63,8 @@ async function estimateMeanW(
   { architecture, tensors }: DeviceGenerator,
 ): Promise<Float32Array<ArrayBuffer>> {
   const z = input("z", [MEAN_SAMPLES, architecture.zSize]);
-  const w = mapping(parameterLeaves(architecture), architecture, z);
+  const generator = generatorOf(architecture);
+  const w = generator.mapping(leavesOf(generator), z);
   const program = await Program.compile(gpu, { outputs: { mean: mean(w, [0]) }, state: tensors });
   try {
     const data = new RandomState(MEAN_SEED).randn(MEAN_SAMPLES * architecture.zSize);

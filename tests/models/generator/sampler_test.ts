@@ -6,14 +6,14 @@ import {
   disposeGenerator,
   readParameters,
   uploadGenerator,
-} from "../../../models/stylegan2/device.ts";
-import { latentsFromSeeds } from "../../../models/stylegan2/latents.ts";
-import { Sampler } from "../../../models/stylegan2/sampler.ts";
+} from "../../../models/generator/device.ts";
+import { latentsFromSeeds } from "../../../models/generator/latents.ts";
+import { Sampler } from "../../../models/generator/sampler.ts";
 import { readGenerator } from "../../../models/stylegan2/weights.ts";
 import { assertClose } from "../../assert.ts";
 import { fixture, fixturePath, hasFixtures } from "../../fixtures.ts";
 import { testGpu } from "../../gpu.ts";
-import { asSource, madeUpTensors, referenceImage, type Tensors } from "./made_up.ts";
+import { asSource, madeUpTensors, referenceImage, type Tensors } from "../stylegan2/made_up.ts";
 
 // As in the tests of the generator.
 const FORWARD = 2e-6;

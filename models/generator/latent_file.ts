@@ -2,7 +2,7 @@
 import { openCheckpoint } from "../../lib/checkpoint/mod.ts";
 import { UserError } from "../../lib/errors.ts";
 import { sameShape } from "../../lib/graph/tensor.ts";
-import type { Architecture } from "./architecture.ts";
+import type { Sizes } from "./generator.ts";
 import type { Latents } from "./sampler.ts";
 
 /** Names of latents, here and in files. */
@@ -17,7 +17,7 @@ const KINDS: readonly LatentKind[] = ["z", "w", "w_plus"];
 export async function readLatents(
   path: string,
   kind: LatentKind,
-  { zSize, wSize, wCount }: Architecture,
+  { zSize, wSize, wCount }: Sizes,
 ): Promise<Latents> {
   using checkpoint = await openCheckpoint(path);
   const refuse = (reason: string): never => {

@@ -4,10 +4,10 @@ import type { Gpu } from "../../lib/gpu/device.ts";
 import { abs, mean } from "../../lib/graph/ops/mod.ts";
 import { Program } from "../../lib/graph/program.ts";
 import { input, state, type Tensor } from "../../lib/graph/tensor.ts";
-import type { Architecture } from "./architecture.ts";
 import type { DeviceGenerator } from "./device.ts";
-import { mapping, parameterLeaves, synthesis, truncate } from "./generator.ts";
-import { noiseLeaves, type NoiseMode } from "./noise.ts";
+import { type Architecture, generatorOf } from "./families.ts";
+import { leavesOf, type NoiseMode, noiseOf } from "./generator.ts";
+import { truncate } from "./styles.ts";
 
 /** Rows of one kind: z `[count, zSize]`, w `[count, wSize]` or w+ `[count, wCount, wSize]`. */
 export type Latents =
@@ -61,22 +61,20 @@ export class Sampler {
     { architecture: a, tensors }: DeviceGenerator,
     { batch, noise = "const" }: SamplerOptions,
   ): Promise<Sampler> {
-    const parameters = parameterLeaves(a);
+    const generator = generatorOf(a);
+    const parameters = leavesOf(generator);
     const wPlus = truncate(
       input("w_plus", [batch, a.wCount, a.wSize]),
       state("latent_avg", [a.wSize]),
       input("psi", []),
     );
-    const { image, layers } = synthesis(
-      parameters,
-      a,
-      wPlus,
-      noiseLeaves(a, { mode: noise, batch, key: "noise_key" }),
-    );
+    const { image, layers } = generator.synthesis(parameters, wPlus, noiseOf(noise, "noise_key"));
     const compile = (outputs: Record<string, Tensor>) =>
       Program.compile(gpu, { outputs, state: tensors });
     const magnitudes = Object.entries(layers).map(([name, x]) => [name, mean(abs(x))] as const);
-    const mapper = await compile({ w: mapping(parameters, a, input("z", [batch, a.zSize])) });
+    const mapper = await compile({
+      w: generator.mapping(parameters, input("z", [batch, a.zSize])),
+    });
     try {
       const synthesizer = await compile({ image, wPlus });
       return new Sampler(

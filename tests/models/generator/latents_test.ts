@@ -1,6 +1,6 @@
 import assert from "node:assert/strict";
 import { UserError } from "../../../lib/errors.ts";
-import { latentFromSeed, latentsFromSeeds, parseSeeds } from "../../../models/stylegan2/latents.ts";
+import { latentFromSeed, latentsFromSeeds, parseSeeds } from "../../../models/generator/latents.ts";
 
 Deno.test("latentFromSeed() gives the numbers of numpy's RandomState(seed).randn", () => {
   assert.deepEqual(

@@ -1,6 +1,6 @@
 import assert from "node:assert/strict";
 import { architecture } from "../../../models/stylegan2/architecture.ts";
-import { fittingBatch } from "../../../models/stylegan2/batch.ts";
+import { fittingBatch } from "../../../models/generator/batch.ts";
 
 const generator = (channels: number[]) =>
   architecture({ zSize: 512, wSize: 512, mappingDepth: 8, channels });

@@ -1,0 +1,25 @@
+/** The families of generators that nada knows, and which of them a file holds. */
+import { type Architecture as Stylegan2 } from "../stylegan2/architecture.ts";
+import { stylegan2 } from "../stylegan2/family.ts";
+import * as stylegan2Files from "../stylegan2/weights.ts";
+import type { Generator, TensorSource, Weights } from "./generator.ts";
+
+/** Plain data; `family` says whose. */
+export type Architecture = Stylegan2;
+
+export type GeneratorWeights = Weights<Architecture>;
+
+/** What the architecture means. */
+export function generatorOf(a: Architecture): Generator {
+  return stylegan2(a);
+}
+
+/**
+ * Reads a generator of any family.
+ *
+ * Throws a CheckpointError when the file holds none, when a tensor is missing, unknown or of the
+ * wrong shape, and when a value is NaN or infinite.
+ */
+export function readGenerator(source: TensorSource): Promise<GeneratorWeights> {
+  return stylegan2Files.readGenerator(source);
+}
