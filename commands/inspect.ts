@@ -81,6 +81,8 @@ const FORMATS: Record<Inspected["format"], string> = {
   safetensors: "safetensors",
   "torch zip": "PyTorch archive (torch.save)",
   torchscript: "TorchScript archive",
+  "torch legacy": "PyTorch file of before 1.6",
+  pickle: "Python pickle",
 };
 
 const TOWERS = { vit: "vision transformer", resnet: "ResNet" };

@@ -1,5 +1,5 @@
 import type { Dtype } from "./elements.ts";
-import type { Scalar } from "./flatten.ts";
+import type { ModuleAbout, Scalar } from "./flatten.ts";
 
 /** A tensor of a checkpoint; nothing but its description is in memory before `read()`. */
 export interface TensorEntry {
@@ -20,13 +20,18 @@ export interface TensorEntry {
 
 /** What a reader finds in a file. */
 export interface Contents {
-  format: "safetensors" | "torch zip" | "torchscript";
+  format: "safetensors" | "torch zip" | "torchscript" | "torch legacy" | "pickle";
   /** By name; nested containers give names joined by ".", as in "g_ema.conv1.conv.weight". */
   tensors: Map<string, TensorEntry>;
   /** The text that safetensors files carry beside their tensors. */
   metadata: Record<string, string>;
   /** Values that are no tensors, by name, such as a step count or a training option. */
   values: Map<string, Scalar>;
+  /**
+   * What pickled networks and their layers were made by, by the path that the names of their tensors
+   * begin with, such as "G_ema.synthesis.b8.conv0". Other formats hold none.
+   */
+  modules: Map<string, ModuleAbout>;
 }
 
 /** An open file of named tensors. */

@@ -85,7 +85,7 @@ export async function readFloat32(
 }
 
 /** Little-endian bytes as numbers; every system that WebGPU runs on is little-endian itself. */
-const NUMBERS: Record<Dtype, (bytes: ArrayBuffer) => ArrayLike<number>> = {
+export const NUMBERS: Record<Dtype, (bytes: ArrayBuffer) => ArrayLike<number>> = {
   f64: (bytes) => new Float64Array(bytes),
   f32: (bytes) => new Float32Array(bytes),
   f16: (bytes) => new Float16Array(bytes),

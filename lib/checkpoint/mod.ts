@@ -1,23 +1,28 @@
 import type { Checkpoint, Contents, TensorEntry } from "./checkpoint.ts";
+import { readPickle } from "./pickle_file.ts";
 import { type ByteRange, RangeFile } from "./range_file.ts";
-import { recognise } from "./recognise.ts";
+import { type Container, recognise } from "./recognise.ts";
 import { explained } from "./refusal.ts";
 import { readSafetensors } from "./safetensors.ts";
 import { readTorch } from "./torch.ts";
+import { readLegacyTorch } from "./torch_legacy.ts";
 
 export type { Checkpoint, TensorEntry } from "./checkpoint.ts";
 export type { Dtype } from "./elements.ts";
+export type { ModuleAbout, Plain } from "./flatten.ts";
 export { sha256File } from "./sha256.ts";
 export { type TensorData, writeSafetensors } from "./write_safetensors.ts";
 
-const READERS: Record<"safetensors" | "zip", (file: ByteRange) => Promise<Contents>> = {
+const READERS: Record<Container, (file: ByteRange) => Promise<Contents>> = {
   safetensors: readSafetensors,
   zip: readTorch,
+  "torch legacy": readLegacyTorch,
+  pickle: readPickle,
 };
 
 /**
- * Opens a safetensors file, or a PyTorch or TorchScript archive, by what it holds, whatever it is
- * called. Only the description of the tensors is read; each `read()` then reads its own elements.
+ * Opens a safetensors file, a PyTorch file or TorchScript archive, or a pickle as NVIDIA writes
+ * them, by what it holds, whatever it is called. Only the description of the tensors is read; each `read()` then reads its own elements.
  *
  * Throws a CheckpointError that says what the file is when it is missing, broken or another kind.
  */

@@ -1,5 +1,5 @@
 import { refuse } from "./refusal.ts";
-import { describe, PickleGlobal, PickleObject, PickleTuple } from "./pickle_values.ts";
+import { describe, PickleExtra, PickleGlobal, PickleObject, PickleTuple } from "./pickle_values.ts";
 import type { PickleDict, PickleList, PickleValue } from "./pickle_values.ts";
 import { PickleReader } from "./pickle_reader.ts";
 
@@ -19,35 +19,48 @@ const MAX_NAME_BYTES = 512;
 const MAX_INTEGER_BYTES = 32;
 
 /**
- * Runs the instructions of a pickle up to its end. A pickle is a program for a stack machine; this
- * machine has the instructions of protocols 2 to 5 that build containers, and in place of calling
- * Python asks `context` for a plain meaning. Work and memory are bounded by a number of steps.
+ * Runs the instructions of a pickle up to its end, where `input` then stands. A pickle is a program
+ * for a stack machine; this machine has the instructions of protocols 2 to 5 that build containers,
+ * and in place of calling Python asks `context` for a plain meaning. Work and memory are bounded by
+ * a number of steps.
  */
-export function unpickle(bytes: Uint8Array, context: PickleContext): PickleValue {
-  return new Machine(new PickleReader(bytes), context).run();
+export async function unpickle(input: PickleReader, context: PickleContext): Promise<PickleValue> {
+  const machine = new Machine(input, context);
+  do {
+    if (input.isLow) await input.fill();
+  } while (machine.step());
+  return machine.pop();
+}
+
+/** The same for a reader that has all of it in memory. */
+export function unpickleNow(input: PickleReader, context: PickleContext): PickleValue {
+  const machine = new Machine(input, context);
+  while (machine.step());
+  return machine.pop();
 }
 
 class Machine {
   #stack: PickleValue[] = [];
+  #steps = 0;
   /** The stacks below each open MARK. */
   readonly #below: PickleValue[][] = [];
   readonly #memo = new Map<number, PickleValue>();
 
   constructor(readonly input: PickleReader, readonly context: PickleContext) {}
 
-  run(): PickleValue {
-    for (let step = 0; step < MAX_STEPS; step++) {
-      const at = this.input.position;
-      const code = this.input.byte();
-      if (code === STOP) return this.pop();
-      const instruction = INSTRUCTIONS[code];
-      if (!instruction) {
-        const hex = code.toString(16).padStart(2, "0");
-        refuse(`its pickle has the instruction 0x${hex} at byte ${at}, which builds no plain data`);
-      }
-      instruction(this, this.input);
+  /** Whether there is another instruction after the one that was run. */
+  step(): boolean {
+    if (++this.#steps > MAX_STEPS) refuse(`its pickle takes more than ${MAX_STEPS} steps`);
+    const at = this.input.position;
+    const code = this.input.byte();
+    if (code === STOP) return false;
+    const instruction = INSTRUCTIONS[code];
+    if (!instruction) {
+      const hex = code.toString(16).padStart(2, "0");
+      refuse(`its pickle has the instruction 0x${hex} at byte ${at}, which builds no plain data`);
     }
-    refuse(`its pickle takes more than ${MAX_STEPS} steps`);
+    instruction(this, this.input);
+    return true;
   }
 
   push(value: PickleValue): void {
@@ -151,6 +164,7 @@ class Machine {
     const state = this.pop();
     const target = this.top();
     if (target instanceof PickleObject) target.state = state;
+    else if (target instanceof PickleExtra && target.setState) target.setState(state);
     // Attributes set on a dict, such as the versions PyTorch notes on a state_dict, hold no tensors.
     else if (!(target instanceof Map)) refuse(`its pickle sets attributes of ${describe(target)}`);
   }
@@ -179,17 +193,18 @@ const INSTRUCTIONS: Readonly<Record<number, Instruction>> = {
   0x4b: (m, input) => m.push(input.unsigned(1)), // BININT1
   0x4d: (m, input) => m.push(input.unsigned(2)), // BININT2
   0x4a: (m, input) => m.push(input.unsigned(4) | 0), // BININT, signed
-  0x8a: (m, input) => m.push(integer(input.take(input.byte()))), // LONG1
-  0x8b: (m, input) => m.push(integer(input.take(input.unsigned(4)))), // LONG4
+  0x8a: (m, input) => m.push(integer(input, input.byte())), // LONG1
+  0x8b: (m, input) => m.push(integer(input, input.unsigned(4))), // LONG4
   0x47: (m, input) => m.push(input.float64()), // BINFLOAT
   0x8c: (m, input) => m.push(input.text(input.byte())), // SHORT_BINUNICODE
   0x58: (m, input) => m.push(input.text(input.unsigned(4))), // BINUNICODE
   0x8d: (m, input) => m.push(input.text(input.unsigned(8))), // BINUNICODE8
   0x55: (m, input) => m.push(input.latin1(input.byte())), // SHORT_BINSTRING
   0x54: (m, input) => m.push(input.latin1(input.unsigned(4))), // BINSTRING
-  0x43: (m, input) => m.push(input.take(input.byte())), // SHORT_BINBYTES
-  0x42: (m, input) => m.push(input.take(input.unsigned(4))), // BINBYTES
-  0x8e: (m, input) => m.push(input.take(input.unsigned(8))), // BINBYTES8
+  0x43: (m, input) => m.push(input.bytes(input.byte())), // SHORT_BINBYTES
+  0x42: (m, input) => m.push(input.bytes(input.unsigned(4))), // BINBYTES
+  0x8e: (m, input) => m.push(input.bytes(input.unsigned(8))), // BINBYTES8
+  0x96: (m, input) => m.push(input.bytes(input.unsigned(8))), // BYTEARRAY8
 
   0x29: (m) => m.tuple(0), // EMPTY_TUPLE
   0x85: (m) => m.tuple(1), // TUPLE1
@@ -199,6 +214,10 @@ const INSTRUCTIONS: Readonly<Record<number, Instruction>> = {
   0x5d: (m) => m.push([]), // EMPTY_LIST
   0x61: (m) => append(m, [m.pop()]), // APPEND
   0x65: (m) => append(m, m.popToMark()), // APPENDS
+  // Which of its items a set holds twice does not matter here: it is a list.
+  0x8f: (m) => m.push([]), // EMPTY_SET
+  0x90: (m) => append(m, m.popToMark()), // ADDITEMS
+  0x91: (m) => m.push(m.popToMark()), // FROZENSET
   0x7d: (m) => m.push(new Map() as PickleDict), // EMPTY_DICT
   0x73: (m) => m.setItems([m.pop(), m.pop()].reverse()), // SETITEM
   0x75: (m) => m.setItems(m.popToMark()), // SETITEMS
@@ -227,13 +246,11 @@ function append(machine: Machine, items: PickleValue[]): void {
 }
 
 /** A little-endian two's complement integer: a number where float64 holds it, a bigint beyond. */
-function integer(bytes: Uint8Array): number | bigint {
-  if (bytes.length > MAX_INTEGER_BYTES) {
-    refuse(`its pickle has an integer of ${bytes.length} bytes`);
-  }
+function integer(input: PickleReader, byteCount: number): number | bigint {
+  if (byteCount > MAX_INTEGER_BYTES) refuse(`its pickle has an integer of ${byteCount} bytes`);
   let value = 0n;
-  for (const byte of bytes.toReversed()) value = value << 8n | BigInt(byte);
-  value = BigInt.asIntN(8 * bytes.length, value);
+  for (const byte of input.take(byteCount).toReversed()) value = value << 8n | BigInt(byte);
+  value = BigInt.asIntN(8 * byteCount, value);
   const number = Number(value);
   return Number.isSafeInteger(number) ? number : value;
 }

@@ -1,13 +1,18 @@
 import { type ByteRange, readBytes } from "./range_file.ts";
 import { refuse } from "./refusal.ts";
 
-const READS = "nada reads safetensors files, PyTorch files as torch.save writes them since " +
-  "PyTorch 1.6, and TorchScript archives";
+/** The forms of files that hold tensors. */
+export type Container = "safetensors" | "zip" | "torch legacy" | "pickle";
+
+const READS =
+  "nada reads safetensors files, PyTorch files and TorchScript archives, and NVIDIA's " +
+  "pickles of StyleGAN";
+
+/** The magic number of PyTorch before 1.6, in a pickle of protocol 2. */
+const LEGACY_TORCH = "\x80\x02\x8a\x0a\x6c\xfc\x9c\x46\xf9\x20\x6a\xa8\x50\x19";
 
 /** First bytes of files that are often taken for a checkpoint, as text (bytes as latin-1). */
 const FOREIGN: [start: string, what: string][] = [
-  ["\x80\x02\x8a\x0a\x6c\xfc\x9c\x46\xf9\x20\x6a\xa8\x50\x19", "a PyTorch file of before 1.6"],
-  ["\x80", "a bare Python pickle, as NVIDIA's StyleGAN code writes them"],
   [
     "version https://git-lfs",
     "a git-lfs pointer: run `git lfs pull` to get the file it stands for",
@@ -29,13 +34,16 @@ const FOREIGN: [start: string, what: string][] = [
 ];
 
 /** The container by its first bytes, never by its name; refuses other files by what they are. */
-export async function recognise(file: ByteRange): Promise<"safetensors" | "zip"> {
+export async function recognise(file: ByteRange): Promise<Container> {
   if (file.size === 0) refuse("it is empty; the download or copy may have failed");
   const head = await readBytes(file, 0, Math.min(file.size, 512));
   const text = String.fromCharCode(...head);
   if (text.startsWith("PK\x03\x04")) return "zip";
   // The length of the header in 8 bytes, below 2^32 in all sense, then its JSON.
   if (text.startsWith("\0\0\0\0{", 4)) return "safetensors";
+  if (text.startsWith(LEGACY_TORCH)) return "torch legacy";
+  // The instruction that gives the protocol.
+  if (text.startsWith("\x80")) return "pickle";
   refuse(`it is ${describe(text)}; ${READS}`);
 }
 

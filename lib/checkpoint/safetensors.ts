@@ -55,6 +55,7 @@ export async function readSafetensors(file: ByteRange): Promise<Contents> {
     tensors: new Map(extents.map(({ entry }) => [entry.name, entry])),
     metadata,
     values: new Map(),
+    modules: new Map(),
   };
 }
 

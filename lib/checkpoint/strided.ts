@@ -1,4 +1,5 @@
-import { BYTES_PER_ELEMENT, type Dtype, readFloat32 } from "./elements.ts";
+import type { TensorEntry } from "./checkpoint.ts";
+import { BYTES_PER_ELEMENT, type Dtype, elementCount, readFloat32 } from "./elements.ts";
 import type { ByteRange } from "./range_file.ts";
 
 /** Where the elements of a tensor lie in its storage, counted in elements. */
@@ -12,6 +13,24 @@ export interface View {
 export function span({ shape, strides }: Omit<View, "offset">): number {
   if (shape.includes(0)) return 0;
   return 1 + shape.reduce((sum, size, axis) => sum + (size - 1) * strides[axis]!, 0);
+}
+
+/** A tensor that is a view of a storage, which `open` gives. */
+export function viewEntry(
+  name: string,
+  dtype: Dtype,
+  view: View,
+  open: () => Promise<ByteRange>,
+): TensorEntry {
+  const count = elementCount(view.shape);
+  return {
+    name,
+    dtype,
+    shape: [...view.shape],
+    count,
+    sizeBytes: count * BYTES_PER_ELEMENT[dtype],
+    read: async () => await readView(await open(), dtype, view),
+  };
 }
 
 /** The view's elements in row-major order as float32. The bytes read are those of its span. */

@@ -1,11 +1,12 @@
-import type { Contents, TensorEntry } from "./checkpoint.ts";
+import type { Contents } from "./checkpoint.ts";
 import { BYTES_PER_ELEMENT } from "./elements.ts";
 import { flatten } from "./flatten.ts";
+import { numpyEntries } from "./numpy_globals.ts";
 import { unpickle } from "./pickle.ts";
-import type { ByteRange } from "./range_file.ts";
+import { PickleReader } from "./pickle_reader.ts";
+import { type ByteRange, inMemory } from "./range_file.ts";
 import { refuse } from "./refusal.ts";
-import { readView } from "./strided.ts";
-import { torchGlobal, torchStorage, TorchTensor } from "./torch_globals.ts";
+import { torchEntries, torchGlobal, type TorchStorage, torchStorage } from "./torch_globals.ts";
 import { openEntry, readDirectory, readEntry, type ZipEntry } from "./zip.ts";
 
 /** The pickle of a 1024x1024 generator with all its training state takes less than 1 MiB. */
@@ -25,20 +26,21 @@ export async function readTorch(file: ByteRange): Promise<Contents> {
     if (order !== "little") refuse(`its numbers are stored ${order}-endian; save it anew on a PC`);
   }
   const pickle = await readEntry(file, entries.get(`${root}data.pkl`)!, MAX_PICKLE_BYTES);
-  const content = unpickle(pickle, { global: torchGlobal, persistent: torchStorage });
+  const context = { global: torchGlobal, persistent: torchStorage };
+  const content = await unpickle(PickleReader.inMemory(pickle), context);
 
   const { extras, scalars } = flatten(content);
-  const tensors = new Map<string, TensorEntry>();
-  for (const [name, value] of extras) {
-    if (!(value instanceof TorchTensor)) continue;
-    const entry = storageEntry(entries, root, name, value);
-    tensors.set(name, tensorEntry(name, value, () => openEntry(file, entry)));
-  }
+  const tensors = torchEntries(extras, (name, storage) => {
+    const entry = storageEntry(entries, root, name, storage);
+    return () => openEntry(file, entry);
+  });
+  for (const [name, array] of numpyEntries(extras, inMemory(pickle))) tensors.set(name, array);
   return {
     format: entries.has(`${root}constants.pkl`) ? "torchscript" : "torch zip",
     tensors,
     metadata: {},
     values: scalars,
+    modules: new Map(),
   };
 }
 
@@ -57,7 +59,7 @@ function storageEntry(
   entries: Map<string, ZipEntry>,
   root: string,
   name: string,
-  { storage }: TorchTensor,
+  storage: TorchStorage,
 ): ZipEntry {
   const entry = entries.get(`${root}data/${storage.key}`);
   if (!entry) {
@@ -68,19 +70,4 @@ function storageEntry(
     refuse(`"${entry.name}" holds ${entry.size} bytes, "${name}" needs ${wanted}`);
   }
   return entry;
-}
-
-function tensorEntry(
-  name: string,
-  { storage: { dtype }, view, count }: TorchTensor,
-  open: () => Promise<ByteRange>,
-): TensorEntry {
-  return {
-    name,
-    dtype,
-    shape: [...view.shape],
-    count,
-    sizeBytes: count * BYTES_PER_ELEMENT[dtype],
-    read: async () => await readView(await open(), dtype, view),
-  };
 }

@@ -1,25 +1,35 @@
+import type { TensorEntry } from "./checkpoint.ts";
 import { type Dtype, elementCount, isIndex, listText } from "./elements.ts";
+import { NUMPY_GLOBALS } from "./numpy_globals.ts";
 import {
   describe,
+  functions,
+  items,
   PickleExtra,
   PickleGlobal,
-  type PickleList,
   PickleObject,
   PickleTuple,
   type PickleValue,
 } from "./pickle_values.ts";
 import { refuse } from "./refusal.ts";
-import { span, type View } from "./strided.ts";
+import type { ByteRange } from "./range_file.ts";
+import { span, type View, viewEntry } from "./strided.ts";
 
 /** A run of elements that tensors look into, kept outside of the pickle under a key. */
 export class TorchStorage extends PickleExtra {
-  constructor(readonly dtype: Dtype, readonly key: string, readonly count: number) {
+  constructor(
+    readonly dtype: Dtype,
+    readonly key: string,
+    readonly count: number,
+    /** Where its first byte lies, if it is known before the pickle ends. */
+    readonly offset: number | null = null,
+  ) {
     super();
   }
 }
 
-export class TorchTensor extends PickleExtra {
-  constructor(readonly storage: TorchStorage, readonly view: View, readonly count: number) {
+class TorchTensor extends PickleExtra {
+  constructor(readonly storage: TorchStorage, readonly view: View) {
     super();
   }
 }
@@ -48,9 +58,7 @@ const STORAGE_TYPES: Record<string, Dtype> = {
 
 const DTYPES = "float64 float32 float16 bfloat16 int64 int32 int16 int8 uint8 bool";
 
-type Build = (args: readonly PickleValue[]) => PickleValue;
-
-const FUNCTIONS: Record<string, Build> = {
+const FUNCTIONS: Readonly<Record<string, PickleGlobal["build"]>> = {
   "collections.OrderedDict": orderedDict,
   "argparse.Namespace": () => new PickleObject("argparse.Namespace"),
   "torch.Size": ([sizes]) => new PickleTuple(items(sizes)),
@@ -68,10 +76,8 @@ const FUNCTIONS: Record<string, Build> = {
 };
 
 const GLOBALS = new Map<string, PickleValue>([
-  ...Object.entries(FUNCTIONS).map(([name, build]): [string, PickleValue] => [
-    name,
-    new PickleGlobal(name, build),
-  ]),
+  ...NUMPY_GLOBALS,
+  ...functions(FUNCTIONS),
   ...Object.entries(STORAGE_TYPES).map(([name, dtype]): [string, PickleValue] => [
     `torch.${name}`,
     new StorageType(dtype),
@@ -92,12 +98,29 @@ export function torchGlobal(module: string, name: string): PickleValue | undefin
 /** The storage that a persistent id `("storage", type, key, device, count)` refers to. */
 export function torchStorage(id: PickleValue): TorchStorage {
   if (!(id instanceof PickleTuple)) refuse(`its pickle refers to ${describe(id)} as a storage`);
-  const [kind, type, key, _device, count] = id.items;
+  const [kind, type, key, _device, count, view = null] = id.items;
   if (kind !== "storage" || typeof key !== "string" || !isIndex(count)) {
     refuse(`its pickle refers to a storage ${describe(key)} of ${describe(count)} elements`);
   }
   if (!(type instanceof StorageType)) refuse(`it has a storage of type ${describe(type)}`);
+  if (view !== null) {
+    refuse(`its storage "${key}" is a part of another; save it with PyTorch >= 0.4`);
+  }
   return new TorchStorage(type.dtype, key, count);
+}
+
+/** The tensors among the values of a pickle. `locate` says how to open the storage of one. */
+export function torchEntries(
+  values: ReadonlyMap<string, PickleExtra>,
+  locate: (name: string, storage: TorchStorage) => () => Promise<ByteRange>,
+): Map<string, TensorEntry> {
+  const entries = new Map<string, TensorEntry>();
+  for (const [name, value] of values) {
+    if (!(value instanceof TorchTensor)) continue;
+    const { storage, view } = value;
+    entries.set(name, viewEntry(name, storage.dtype, view, locate(name, storage)));
+  }
+  return entries;
 }
 
 function orderedDict([pairs]: readonly PickleValue[]): PickleValue {
@@ -135,11 +158,5 @@ function rebuildTensor([storage, offset, sizes, steps]: readonly PickleValue[]):
   if (count > storage.count && count > MAX_REPEATED_ELEMENTS) {
     refuse(`it repeats ${storage.count} elements to a tensor of shape ${listText(shape)}`);
   }
-  return new TorchTensor(storage, view, count);
-}
-
-function items(value: PickleValue | undefined): readonly PickleValue[] {
-  if (value instanceof PickleTuple) return value.items;
-  if (Array.isArray(value)) return value satisfies PickleList;
-  refuse(`its pickle has ${describe(value)} where a tuple belongs`);
+  return new TorchTensor(storage, view);
 }

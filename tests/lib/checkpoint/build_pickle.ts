@@ -66,6 +66,10 @@ export function instance(module: string, name: string, state: Picklable): Bytes 
   return concat(named(module, name), op(0x29, 0x81), save(state), op(0x62));
 }
 
+export function bytes(content: Uint8Array): Bytes {
+  return concat(op(0x42), fields([4, content.length]), content);
+}
+
 /** An OrderedDict with an attribute, as `state_dict()` makes them. */
 export function orderedDict(values: Record<string, Picklable>): Bytes {
   const items = Object.entries(values).flatMap(([key, item]) => [save(key), save(item)]);

@@ -131,3 +131,53 @@ Deno.test({
     assert.deepEqual(checkpoint.tensors.get("g_ema.style.1.weight")!.shape, [style_dim, style_dim]);
   },
 });
+
+for (const name of ["sg2ada", "sg3t", "sg3r"]) {
+  Deno.test({
+    name: `openCheckpoint() reads G_ema of nvidia/${name}.pkl as its state dict, bit for bit`,
+    ignore,
+    async fn() {
+      using checkpoint = await open(`nvidia/${name}.pkl`);
+      const twin = await fixture(`nvidia/${name}_weights.safetensors`);
+      assert.equal(checkpoint.format, "pickle");
+      const names = checkpoint.tensors.keys().filter((key) => key.startsWith("G_ema.")).toArray();
+      assert.deepEqual(names, Object.keys(twin).map((key) => `G_ema.${key}`));
+      for (const [key, { shape, data }] of Object.entries(twin)) {
+        const tensor = checkpoint.tensors.get(`G_ema.${key}`)!;
+        assert.deepEqual(tensor.shape, shape, key);
+        assertSameBits(await tensor.read(), data, key);
+      }
+    },
+  });
+
+  Deno.test({
+    name: `openCheckpoint() gives what the modules of nvidia/${name}.pkl were made with`,
+    ignore,
+    async fn() {
+      const about = await fixtureJson<Record<string, unknown>>(`nvidia/${name}.json`);
+      using checkpoint = await open(`nvidia/${name}.pkl`);
+      const { className, args, kwargs } = checkpoint.modules.get("G_ema")!;
+      assert.deepEqual([className, args], ["Generator", []]);
+      assert.deepEqual(kwargs, about.constructor);
+      assert.equal(checkpoint.modules.get("G_ema.synthesis")!.attributes.num_ws, about.num_ws);
+      assert.equal(checkpoint.modules.get("G")!.className, "Generator");
+      assert.equal(checkpoint.modules.get("D")!.className, "Discriminator");
+      assert.equal(checkpoint.values.get("training_set_kwargs.resolution"), 32);
+    },
+  });
+}
+
+Deno.test({
+  name: "openCheckpoint() gives what a layer of nvidia/sg2ada.pkl was made with",
+  ignore,
+  async fn() {
+    using checkpoint = await open("nvidia/sg2ada.pkl");
+    const { className, args, kwargs, attributes } = checkpoint.modules
+      .get("G_ema.synthesis.b32.conv0")!;
+    assert.equal(className, "SynthesisLayer");
+    assert.deepEqual(args, [32, 24]);
+    assert.deepEqual(kwargs.resample_filter, [1, 3, 3, 1]);
+    // One is a number of NumPy's.
+    assert.deepEqual([attributes.conv_clamp, attributes.act_gain], [2, Math.SQRT2]);
+  },
+});

@@ -1,7 +1,7 @@
 import assert from "node:assert/strict";
 import { openCheckpoint } from "../../../lib/checkpoint/mod.ts";
 import { temporaryFolder } from "../../temporary.ts";
-import { call, dict, pickle } from "./build_pickle.ts";
+import { call } from "./build_pickle.ts";
 import { buildTorch } from "./build_torch.ts";
 import { buildZip } from "./build_zip.ts";
 import { type Bytes, utf8 } from "./bytes.ts";
@@ -28,12 +28,6 @@ const OTHER_FILES: [what: string, bytes: Uint8Array, reason: RegExp][] = [
     utf8("version https://git-lfs.github.com/spec/v1\noid sha256:1\n"),
     /a git-lfs pointer: run `git lfs pull`/,
   ],
-  [
-    "a PyTorch file of before 1.6",
-    latin1("\x80\x02\x8a\x0a\x6c\xfc\x9c\x46\xf9\x20\x6a\xa8\x50\x19.\x80\x02M\xe9\x03."),
-    /a PyTorch file of before 1\.6; nada reads/,
-  ],
-  ["a bare pickle", pickle(dict({ G: 1 })), /a bare Python pickle, as NVIDIA's/],
   ["a NumPy array", latin1("\x93NUMPY\x01\x00"), /a NumPy array/],
   ["a gzip archive", latin1("\x1f\x8b\x08"), /a gzip archive: unpack it first/],
   ["a tar archive", latin1("name".padEnd(257, "\0") + "ustar\0"), /a tar archive/],

@@ -1,0 +1,96 @@
+/**
+ * The networks in NVIDIA's pickles. Each comes with the source code of its class, which Python would
+ * run to make it; here the code is passed over unread, and what is left is data.
+ */
+import {
+  describe,
+  functions,
+  items,
+  PickleModule,
+  PickleTuple,
+  type PickleValue,
+} from "./pickle_values.ts";
+import { refuse } from "./refusal.ts";
+
+/** A module of PyTorch whose class is decorated by `torch_utils.persistence.persistent_class`. */
+class PersistentModule extends PickleModule {
+  override get builder() {
+    return this.className;
+  }
+  override get args() {
+    return this.#attribute("_init_args");
+  }
+  override get kwargs() {
+    return this.#attribute("_init_kwargs");
+  }
+  override get attributes() {
+    return this.state instanceof Map ? this.state : new Map();
+  }
+  override get contents() {
+    return ["_parameters", "_buffers", "_modules"].flatMap((key) => pairs(this.#attribute(key)));
+  }
+
+  #attribute(name: string): PickleValue {
+    return this.state instanceof Map ? this.state.get(name) ?? null : null;
+  }
+}
+
+/** `dnnlib.tflib.Network` of the code for TensorFlow: variables, and networks as components. */
+class TensorflowNetwork extends PickleModule {
+  constructor() {
+    super("dnnlib.tflib.network.Network");
+  }
+
+  override get builder() {
+    const name = this.#field("build_func_name");
+    return typeof name === "string" ? name : "unknown";
+  }
+  override get args() {
+    return new PickleTuple([]);
+  }
+  override get kwargs() {
+    return this.#field("static_kwargs");
+  }
+  override get attributes() {
+    return new Map();
+  }
+  override get contents() {
+    const variables = this.#field("variables");
+    const own = variables === null ? [] : items(variables).map((pair): Pair => {
+      const [name, value] = items(pair);
+      return [name ?? null, value ?? null];
+    });
+    return [...own, ...pairs(this.#field("components"))];
+  }
+
+  #field(name: string): PickleValue {
+    return this.state instanceof Map ? this.state.get(name) ?? null : null;
+  }
+}
+
+type Pair = [name: PickleValue, value: PickleValue];
+
+export const NETWORK_GLOBALS: ReadonlyMap<string, PickleValue> = new Map(functions({
+  "torch_utils.persistence._reconstruct_persistent_obj": ([about]) => persistentObject(about),
+  "dnnlib.tflib.network.Network": () => new TensorflowNetwork(),
+  // A dict whose keys are attributes as well.
+  "dnnlib.util.EasyDict": () => new Map(),
+}));
+
+function persistentObject(about: PickleValue | undefined): PersistentModule {
+  const className = about instanceof Map ? about.get("class_name") : undefined;
+  if (!(about instanceof Map) || typeof className !== "string") {
+    refuse(
+      `it has an object of a persistent class that is ${describe(about)} without a class name`,
+    );
+  }
+  const object = new PersistentModule(className);
+  object.state = about.get("state") ?? null;
+  return object;
+}
+
+function pairs(value: PickleValue): Pair[] {
+  if (value === null) return [];
+  if (value instanceof Map) return [...value];
+  refuse(`its pickle has ${describe(value)} where the parts of a network belong`);
+}
