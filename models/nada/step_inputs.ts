@@ -46,8 +46,7 @@ export class StepStream {
     const { seed, batch, autoLayers, given, mixing, augmentation } = options;
     const { zSize, wCount, resolution } = architecture;
     const other = (stream: number) => (seed ^ stream) >>> 0;
-    const augmented = augmentation !== "none";
-    const side = augmented ? windowSize(resolution) : resolution;
+    const side = augmentation === "none" ? resolution : windowSize(resolution);
     this.#step = done;
     this.#latents = given ? null : new LatentStream(seed, batch * zSize, done);
     this.#patches = new PatchStream(
@@ -64,9 +63,9 @@ export class StepStream {
       : null;
     const sizes = { wCount, countPerStep: batch * zSize };
     this.#mixing = mixing > 0 ? new MixingStream(other(MIXING_STREAM), mixing, sizes, done) : null;
-    this.#windows = augmented
-      ? new WindowStream(other(WINDOW_STREAM), resolution, batch, done)
-      : null;
+    this.#windows = augmentation === "none"
+      ? null
+      : new WindowStream(augmentation, other(WINDOW_STREAM), resolution, batch, done);
   }
 
   /**

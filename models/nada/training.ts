@@ -14,7 +14,7 @@ import { type Architecture, generatorOf } from "../generator/families.ts";
 import { leavesOf, type NoiseMode, noiseOf, type Parameters } from "../generator/generator.ts";
 import { broadcastW, mixStyles } from "../generator/styles.ts";
 import { AdamClock, BETA2, type FrozenAdam, type LayerTime } from "./adam_clock.ts";
-import { augment, type Augmentation, type Windows } from "./augmentation.ts";
+import { augment, type Augmentation } from "./augmentation.ts";
 import type { Mixing } from "./random_latents.ts";
 import { type LossPart, type LossSpec, lossState, totalLoss } from "./losses/mod.ts";
 
@@ -62,8 +62,8 @@ export interface StepInputs {
   readonly corners: Uint32Array<ArrayBuffer>;
   /** Where styles are mixed. */
   readonly mixing: Mixing | null;
-  /** Where images are augmented. */
-  readonly windows: Windows<Uint32Array<ArrayBuffer> | Float32Array<ArrayBuffer>> | null;
+  /** Maps of the windows, `[batch, 9]`, where images are augmented. */
+  readonly windows: Float32Array<ArrayBuffer> | null;
 }
 
 /** The loss of a step before its update. */
@@ -114,10 +114,9 @@ export class Training {
       const wPlus = stylesOf(mapper[which], a, options);
       const noise = noiseOf(options.noise, `noise key/${which}`);
       const { image } = generator.synthesis(leaves[which], wPlus, noise);
-      return options.augmentation === "none" ? image : augment(image, {
-        corners: input("window corners", [options.batch, 2], "u32"),
-        mirrored: input("mirrored", [options.batch]),
-      });
+      return options.augmentation === "none"
+        ? image
+        : augment(image, input("windows", [options.batch, 9]));
     };
     const loss = totalLoss({
       frozen: draw("frozen"),
@@ -181,7 +180,7 @@ export class Training {
       z,
       corners,
       ...mixing && { "second z": mixing.z, "use first": mixing.useFirst },
-      ...windows && { "window corners": windows.corners, mirrored: windows.mirrored },
+      ...windows && { windows },
       ...prefixed("noise key", noiseKeys),
       ...Object.fromEntries(
         this.layers.map((layer) => [`hyper/${layer}`, this.clock.hyper(layer, this.options.lr)]),

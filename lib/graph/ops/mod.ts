@@ -13,3 +13,4 @@ export * from "./shape.ts";
 export * from "./updates.ts";
 export * from "./upfirdn2d.ts";
 export * from "./modulated_lrelu.ts";
+export * from "./warp.ts";
