@@ -34,6 +34,7 @@ type AsInRun = Pick<
   | "mixing"
   | "augmentation"
   | "sampleTruncation"
+  | "paperGrids"
   | "crop"
   | "checkpointEvery"
   | "snapshots"
@@ -133,6 +134,12 @@ export function addRunOptions(command: Command): Command {
   command.optionsGroup("Grids:");
   command
     .option("--n-sample <n>", "images before and after", parseCount, preset.sampleCount)
+    .option(
+      "--paper-grids <n>",
+      "at the end, grids of 16 seeds without words, before above after",
+      parseWhole,
+      preset.paperGrids,
+    )
     .option("--sample-truncation <psi>", "their truncation", parseNumber, preset.sampleTruncation)
     .addOption(
       choice("--crop <kind>", "cars: the middle three quarters of the rows", CROPS)

@@ -69,6 +69,7 @@ export function resolveOptions(flags: RunFlags, given: (name: string) => boolean
     size: flags.size ?? null,
     sampleTruncation: flags.sampleTruncation,
     sampleCount: flags.nSample,
+    paperGrids: flags.paperGrids,
     crop: flags.crop,
     checkpointEvery: flags.checkpointEvery,
     snapshots: flags.snapshots,

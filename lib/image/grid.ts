@@ -5,10 +5,9 @@ import {
   type GridLabels,
   type GridPlan,
   layOutGrid,
-  type Point,
   type Size,
 } from "./grid_layout.ts";
-import type { RgbImage } from "./image.ts";
+import { paste, type RgbImage } from "./image.ts";
 import { MAX_PIXELS } from "./png.ts";
 import { resizeBicubic } from "./resize_pil.ts";
 
@@ -42,7 +41,10 @@ export function imageGrid(
     }
     const picture = sheet.image();
     rows.forEach((row, i) =>
-      row.forEach(({ image }, j) => paste(picture, scale(image, plan.cell), plan.cells[i]![j]!))
+      row.forEach(({ image }, j) => {
+        const { x, y } = plan.cells[i]![j]!;
+        paste(picture, scale(image, plan.cell), x, y);
+      })
     );
     return picture;
   });
@@ -109,12 +111,4 @@ function scale(image: RgbImage, { width, height }: Size): RgbImage {
     }
   }
   return { width, height, channels: 3, data };
-}
-
-function paste(sheet: RgbImage, image: RgbImage, { x, y }: Point): void {
-  const rowBytes = image.width * 3;
-  for (let row = 0; row < image.height; row++) {
-    const pixels = image.data.subarray(row * rowBytes, (row + 1) * rowBytes);
-    sheet.data.set(pixels, ((y + row) * sheet.width + x) * 3);
-  }
 }

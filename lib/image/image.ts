@@ -13,3 +13,16 @@ export interface RgbaImage {
   channels: 4;
   data: Uint8Array;
 }
+
+/** Puts an image into another, its first pixel at column x and row y. */
+export function paste(
+  sheet: RgbImage,
+  { width, height, data }: RgbImage,
+  x: number,
+  y: number,
+): void {
+  for (let row = 0; row < height; row++) {
+    const pixels = data.subarray(3 * row * width, 3 * (row + 1) * width);
+    sheet.data.set(pixels, 3 * ((y + row) * sheet.width + x));
+  }
+}

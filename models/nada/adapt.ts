@@ -4,7 +4,7 @@ import { writeFileAtomic } from "../../lib/files.ts";
 import type { Gpu } from "../../lib/gpu/device.ts";
 import { VERSION } from "../../lib/version.ts";
 import { readInputs, type RunInputs } from "./inputs.ts";
-import { type AdaptOptions, promptTexts } from "./options.ts";
+import { ADAPT_DEFAULTS, type AdaptOptions, promptTexts } from "./options.ts";
 import { prepare } from "./prepare.ts";
 import { type AdaptEvents, type AdaptResult, train } from "./run.ts";
 import { assertFree, RunFolder } from "./run_folder.ts";
@@ -60,7 +60,8 @@ export interface StoppedRun {
 export async function readRun(path: string, steps: number | null): Promise<StoppedRun> {
   const { folder, config: found } = await RunFolder.open(path);
   const old = found as Config;
-  const options = { ...old.options, steps: steps ?? old.options.steps };
+  // Options that came later than the run are as they were then: not asked for.
+  const options = { ...ADAPT_DEFAULTS, ...old.options, steps: steps ?? old.options.steps };
   const inputs = await readInputs(options);
   for (const [name, { path: file, sha256 }] of Object.entries(inputs.files)) {
     if (old.files[name]?.sha256 === sha256) continue;

@@ -84,6 +84,8 @@ export interface AdaptOptions {
   readonly sampleTruncation: number;
   /** Images before and after in a grid. */
   readonly sampleCount: number;
+  /** Grids without words, as in the paper, at the end of the run. */
+  readonly paperGrids: number;
   /** "cars" shows the middle three quarters of the rows, the aspect ratio of LSUN's cars. */
   readonly crop: Crop;
   /** Steps between states to go on from, 0 for only those with a grid. */
@@ -125,6 +127,7 @@ export const ADAPT_DEFAULTS = {
   size: null,
   sampleTruncation: 0.7,
   sampleCount: 8,
+  paperGrids: 0,
   crop: "none",
   checkpointEvery: 0,
   snapshots: 0,

@@ -8,7 +8,10 @@ import {
   imageGrid,
   imagesFromTensor,
   lossChart,
+  paste,
   type RgbImage,
+  steppedStrip,
+  STRIP_IMAGES,
 } from "../../lib/image/mod.ts";
 import { fittingBatch } from "../generator/batch.ts";
 import type { DeviceGenerator } from "../generator/device.ts";
@@ -25,20 +28,21 @@ const COLUMNS = 8;
 
 const sampleSeeds = ({ sampleCount }: AdaptOptions) => [...Array(sampleCount).keys()];
 
-/** Images of the seeds from 0 on that the run shows. */
+/** Images of seeds as the run shows them; of those in its grids, from 0 on, unless told others. */
 export async function sampleImages(
   gpu: Gpu,
   generator: DeviceGenerator,
   options: AdaptOptions,
+  seeds: readonly number[] = sampleSeeds(options),
 ): Promise<RgbImage[]> {
   const { architecture } = generator;
   const batch = fittingBatch(architecture, gpu.limits.bindingBytes);
   const sampler = await Sampler.create(gpu, generator, { batch });
   try {
-    const z = latentsFromSeeds(sampleSeeds(options), architecture.zSize);
+    const z = latentsFromSeeds(seeds, architecture.zSize);
     const { images } = await sampler.sample({ z }, { psi: options.sampleTruncation });
     const side = architecture.resolution;
-    const all = imagesFromTensor(images, [options.sampleCount, 3, side, side]);
+    const all = imagesFromTensor(images, [seeds.length, 3, side, side]);
     return options.crop === "cars" ? all.map(middleRows) : all;
   } finally {
     sampler.dispose();
@@ -48,13 +52,14 @@ export async function sampleImages(
 /** Writes the grid of a step. */
 export async function writeGrid(
   path: string,
-  { options, files }: RunInputs,
+  inputs: RunInputs,
   { step, before, after }: {
     step: number;
     before: readonly RgbImage[];
     after: readonly RgbImage[];
   },
 ): Promise<void> {
+  const { options } = inputs;
   const seeds = sampleSeeds(options);
   const rows: GridCell[][] = [];
   for (let first = 0; first < seeds.length; first += COLUMNS) {
@@ -74,16 +79,57 @@ export async function writeGrid(
     rows: rows.map((_, i) => i % 2 === 0 ? "before" : "after"),
     ...seeds.length <= COLUMNS && { columns: seeds.map((seed) => `seed ${seed}`) },
   });
-  const text = pictureText({
+  await writeFileAtomic(path, encodePng(grid, sampleText(inputs, step, seeds)));
+}
+
+/** What the PNG of these seeds says about itself. */
+function sampleText(
+  { options, files }: RunInputs,
+  step: number,
+  seeds: readonly number[],
+): Record<string, string> {
+  return pictureText({
     seeds,
     truncation: options.sampleTruncation,
     generator: basename(options.generator),
     generatorSha256: files.generator!.sha256,
     step,
-    source,
-    target,
+    ...promptLabel(options),
   });
-  await writeFileAtomic(path, encodePng(grid, text));
+}
+
+/** Rows of pixels between the two strips of a paper grid. */
+const STRIP_GAP = 4;
+
+/**
+ * Writes the paper's kind of grid, without words: sixteen images before in a strip, and below it the
+ * same after. The first grid shows seeds 0 to 15.
+ */
+export async function writePaperGrid(
+  gpu: Gpu,
+  path: string,
+  inputs: RunInputs,
+  { place, step, frozen, trained }: {
+    place: number;
+    step: number;
+    frozen: DeviceGenerator;
+    trained: DeviceGenerator;
+  },
+): Promise<void> {
+  const seeds = Array.from({ length: STRIP_IMAGES }, (_, i) => place * STRIP_IMAGES + i);
+  const strips: RgbImage[] = [];
+  for (const generator of [frozen, trained]) {
+    strips.push(steppedStrip(await sampleImages(gpu, generator, inputs.options, seeds)));
+  }
+  const { width, height } = strips[0]!;
+  const sheet: RgbImage = {
+    width,
+    height: 2 * height + STRIP_GAP,
+    channels: 3,
+    data: new Uint8Array(width * (2 * height + STRIP_GAP) * 3).fill(255),
+  };
+  strips.forEach((strip, i) => paste(sheet, strip, 0, i * (height + STRIP_GAP)));
+  await writeFileAtomic(path, encodePng(sheet, sampleText(inputs, step, seeds)));
 }
 
 /** The middle three quarters of the rows. */

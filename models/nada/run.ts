@@ -7,7 +7,7 @@ import { writeDelta } from "./delta.ts";
 import { evaluateShort, type ShortFigures } from "./eval/mod.ts";
 import type { RunInputs } from "./inputs.ts";
 import { hasPlateaued } from "./plateau.ts";
-import { sampleImages, writeChart, writeGrid } from "./pictures.ts";
+import { sampleImages, writeChart, writeGrid, writePaperGrid } from "./pictures.ts";
 import type { Prepared } from "./prepare.ts";
 import type { LogEntry, RunFolder } from "./run_folder.ts";
 import { writeSnapshot } from "./snapshots.ts";
@@ -135,6 +135,7 @@ export async function train(
     else if (isDue(options.checkpointEvery)) await saveState();
   }
   diverged = !await save() || diverged;
+  if (!diverged && !signal.aborted) await writePaperGrids(gpu, run, events);
   return {
     folder: folder.path,
     status: diverged
@@ -148,6 +149,15 @@ export async function train(
     lastGrid,
     figures: diverged || signal.aborted ? [] : await judge(gpu, run),
   };
+}
+
+async function writePaperGrids(gpu: Gpu, run: Run, events: AdaptEvents): Promise<void> {
+  const { folder, inputs, models: { frozen, trained, training: { step } } } = run;
+  for (let place = 0; place < inputs.options.paperGrids; place++) {
+    const file = folder.file(`samples/grid_${place}.png`);
+    await writePaperGrid(gpu, file, inputs, { place, step, frozen, trained });
+    events.onSamples?.(file);
+  }
 }
 
 /** The short form of an evaluation. */

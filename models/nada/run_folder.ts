@@ -5,6 +5,7 @@
  *     log.jsonl             {"step":0,"loss":…,"layers":[…],"ms":…} a step; "parts" of the loss,
  *                           where there are several
  *     samples/step_0050.png the same latents before and after
+ *     samples/grid_0.png    sixteen latents before and after as in the paper, where asked for
  *     loss.png              the chart of the log
  *     adapted.safetensors   the delta: new values of every tensor that differs from the base
  *     resume.safetensors    trained weights and Adam's moments: what `--resume` goes on from

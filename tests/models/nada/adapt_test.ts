@@ -324,6 +324,25 @@ Deno.test("adapt() shows as many samples as asked for, cropped as asked for", as
   assert.equal(JSON.parse(many.text.nada!).truncation, 0.5);
 });
 
+Deno.test("adapt() ends with grids as in the paper: sixteen seeds before, the same after", async () => {
+  using folder = temporaryFolder();
+  const options = { ...await files(folder), steps: 1, paperGrids: 2 };
+  const run = folder.file("run");
+  const shown: string[] = [];
+  await adaptTo(run, options, { onSamples: (file) => void shown.push(file) });
+  const grids = [0, 1].map((place) => `${run}/samples/grid_${place}.png`);
+  assert.deepEqual(shown.slice(-2), grids);
+  const [first, second] = grids.map((file) => decodePng(Deno.readFileSync(file)));
+  const { width, height, data, text } = second!;
+  assert.deepEqual([width, height], [4 * 8, 2 * 8 + 4]);
+  const { seeds, step } = JSON.parse(text.nada!);
+  assert.deepEqual([seeds, step], [Array.from({ length: 16 }, (_, i) => 16 + i), 1]);
+  assert.notDeepEqual(data, first!.data);
+  const strip = 3 * width * 8;
+  assert.ok(data.subarray(strip, data.length - strip).every((value) => value === 255));
+  assert.notDeepEqual(data.subarray(0, strip), data.subarray(data.length - strip));
+});
+
 Deno.test("adapt() ends on the loss's plateau where it is asked to", async () => {
   using folder = temporaryFolder();
   const options = { ...await files(folder), lr: 1e-9, sampleEvery: 0, batch: 1, steps: 300 };
