@@ -14,6 +14,7 @@ import {
   MIN_SAMPLES,
   textObserver,
 } from "../models/nada/eval/mod.ts";
+import { checkSide, Lpips, type LpipsWeights, readLpips } from "../models/lpips/mod.ts";
 import { loadGenerator } from "../models/nada/generator_file.ts";
 import { uploadGenerator } from "../models/generator/device.ts";
 import type { GeneratorWeights } from "../models/generator/families.ts";
@@ -36,6 +37,7 @@ interface Flags {
   readonly target?: string;
   readonly templates?: string;
   readonly clipResize: ResizeVariant;
+  readonly lpips?: readonly string[];
   readonly out?: string;
   readonly overwrite?: boolean;
   readonly json?: boolean;
@@ -51,6 +53,11 @@ similarity to target   mean cosine with the target text
 diversity              mean distance, 1 - cosine, of two samples of one cluster;
                        10 clusters around medoids, each side has its own
 content kept           cosine of the features before and after
+
+With --lpips, the state dict of lpips.LPIPS(net="alex") or "vgg", or its heads
+and torchvision's backbone as two files, diversity is also given as the paper
+has it, and how far LPIPS sees each image drift. It looks at images of 256x256
+at most.
 
 Sharpness is the variance of the Laplacian of the grey image, values 0 to 255.
 All figures depend on seeds, truncation and size of the images: compare runs
@@ -77,6 +84,7 @@ export function register(command: Command): void {
     .option("--target <text>", "what it is to draw (default: as it was adapted)")
     .option("--templates <file>", "text templates, one a line with {} for the text")
     .addOption(clipResizeOption())
+    .option("--lpips <file...>", "weights of LPIPS with AlexNet or VGG, for its figures as well")
     .option("-o, --out <dir>", 'folder for the report (default: "eval" beside --adapted)')
     .option("--overwrite", "replace files that are there")
     .option("--json", "print the report as JSON")
@@ -114,6 +122,7 @@ interface EvalRequest {
   readonly adapted: GeneratorWeights;
   /** Null for each model's own. */
   readonly templates: readonly string[] | null;
+  readonly lpips: LpipsWeights | null;
   readonly about: EvalAbout;
 }
 
@@ -149,10 +158,13 @@ async function readRequest(flags: Flags, seeds: readonly number[]): Promise<Eval
     }
     clipSha256.push(await sha256File(file.file));
   }
+  const lpips = flags.lpips ? await readLpips(flags.lpips) : null;
+  if (lpips) checkSide(lpips, weights.architecture.resolution);
   return {
     frozen: weights,
     adapted: changed,
     templates,
+    lpips,
     about: {
       source,
       target,
@@ -165,6 +177,7 @@ async function readRequest(flags: Flags, seeds: readonly number[]): Promise<Eval
       adapted: basename(adapted),
       adaptedSha256: await sha256File(adapted),
       clipSha256,
+      lpipsSha256: await Promise.all((flags.lpips ?? []).map(sha256File)),
     },
   };
 }
@@ -185,10 +198,11 @@ async function readTemplates(path: string | undefined): Promise<readonly string[
 async function judge(
   { clip: paths, quiet }: Flags,
   seeds: readonly number[],
-  { frozen, adapted, templates, about }: EvalRequest,
+  { frozen, adapted, templates, lpips: lpipsWeights, about }: EvalRequest,
 ): Promise<Evaluation> {
   const gpu = await Gpu.open();
   const clips: Clip[] = [];
+  let lpips: Lpips | null = null;
   try {
     const names = namesOf(paths);
     const observers = [];
@@ -206,14 +220,18 @@ async function judge(
       frozen: await uploadGenerator(gpu, frozen),
       adapted: await uploadGenerator(gpu, adapted),
     };
+    if (lpipsWeights) lpips = await Lpips.create(gpu, lpipsWeights);
     using progress = quiet ? null : new Progress({ total: seeds.length, unit: "samples" });
     return await evaluate(gpu, generators, observers, {
       seeds,
       truncation: about.truncation,
       resize: about.clipResize,
+      lpips,
       onProgress: (done) => progress?.update(done),
+      onCompared: (share) => progress?.update(seeds.length, `LPIPS ${Math.floor(100 * share)} %`),
     });
   } finally {
+    lpips?.dispose();
     clips.forEach((clip) => clip.dispose());
     gpu.close();
   }

@@ -8,6 +8,7 @@ import {
   CLUSTER_SEED,
   CLUSTERS,
   type Evaluation,
+  LPIPS_SIDE,
   type ShortFigures,
 } from "../models/nada/eval/mod.ts";
 import { pictureText } from "../models/nada/picture_text.ts";
@@ -28,6 +29,8 @@ export interface EvalAbout {
   readonly adaptedSha256: string;
   /** Of the CLIP models, in the order of their figures. */
   readonly clipSha256: readonly string[];
+  /** Of the files with the weights of LPIPS. */
+  readonly lpipsSha256: readonly string[];
 }
 
 export interface EvalFiles {
@@ -46,8 +49,8 @@ export async function writeReport(out: string, evaluation: Evaluation, about: Ev
 }
 
 function reportOf(
-  { clips, sharpness, examples }: Evaluation,
-  { seeds, clipSha256, ...about }: EvalAbout,
+  { clips, lpips, sharpness, examples }: Evaluation,
+  { seeds, clipSha256, lpipsSha256, ...about }: EvalAbout,
 ) {
   return {
     nada: VERSION,
@@ -57,6 +60,7 @@ function reportOf(
     noise: "const",
     clusters: { method: "k-medoids", k: CLUSTERS, seed: CLUSTER_SEED, distance: "1 - cosine" },
     clips: clips.map((figures, i) => ({ ...figures, clipSha256: clipSha256[i]! })),
+    lpips: lpips && { ...lpips, side: LPIPS_SIDE, sha256: lpipsSha256 },
     sharpness,
     examples: examples.map(({ images: _, ...figures }) => figures),
   };
@@ -89,7 +93,7 @@ async function pictureOf({ examples }: Evaluation, about: EvalAbout): Promise<Ui
 
 /** The report for people, no wider than `width`, but at least as the table is: 62 columns. */
 export function printed(
-  { clips, sharpness }: Evaluation,
+  { clips, lpips, sharpness }: Evaluation,
   about: EvalAbout,
   files: EvalFiles,
   width: number,
@@ -112,6 +116,13 @@ export function printed(
       row("diversity", diversity),
       row("content kept", { after: contentKept.mean, ...contentKept }),
     ]),
+    ...lpips
+      ? [
+        `LPIPS with ${lpips.backbone}`,
+        row("diversity", lpips.diversity),
+        row("drift", { after: lpips.drift.mean, ...lpips.drift }),
+      ]
+      : [],
     "Images",
     row("sharpness", sharpness),
     "",

@@ -4,7 +4,7 @@ import type { RgbImage } from "./image.ts";
 /** Images as a generator makes and CLIP takes them: float32 in [-1, 1]. */
 export interface ImageTensor {
   shape: readonly [n: number, channels: 3, height: number, width: number];
-  data: Float32Array;
+  data: Float32Array<ArrayBuffer>;
 }
 
 /** `[n, 3, h, w]` in [-1, 1] to n images: `round((x + 1) * 127.5)`, clamped to a byte; NaN is 0. */

@@ -1,12 +1,14 @@
 import assert from "node:assert/strict";
 import { formatSeeds, printedShort } from "../../commands/eval_report.ts";
-import { sha256File } from "../../lib/checkpoint/mod.ts";
-import { decodePng } from "../../lib/image/mod.ts";
+import { sha256File, writeSafetensors } from "../../lib/checkpoint/mod.ts";
+import { decodePng, imagesFromTensor } from "../../lib/image/mod.ts";
 import { VERSION } from "../../lib/version.ts";
 import { writeDelta } from "../../models/nada/delta.ts";
+import { cosineDistances, diversity as diversityOf } from "../../models/nada/eval/diversity.ts";
 import { parseSeeds } from "../../models/generator/latents.ts";
 import { assertClose } from "../assert.ts";
 import { tinyResNetTensors, writeTiny } from "../models/clip/tiny.ts";
+import { madeUpLpips, referenceLpips } from "../models/lpips/made_up.ts";
 import { temporaryFolder } from "../temporary.ts";
 import { writeGenerator } from "./made_up_file.ts";
 import { fail, succeed, tensorsIn } from "./run.ts";
@@ -16,11 +18,15 @@ type Folder = ReturnType<typeof temporaryFolder>;
 const LAYERS = ["convs.0.conv.weight", "to_rgbs.0.bias"];
 
 /** A generator, a delta of it, and templates that the tiny CLIP can read. */
-async function models(folder: Folder, config: unknown = { prompt: { source: "a", target: "b" } }) {
-  const generator = await writeGenerator(folder.file("g.safetensors"));
-  const other = await writeGenerator(folder.file("other.safetensors"), (tensors) => {
+async function models(
+  folder: Folder,
+  config: unknown = { prompt: { source: "a", target: "b" } },
+  channels?: number[],
+) {
+  const generator = await writeGenerator(folder.file("g.safetensors"), undefined, channels);
+  const reverse = (tensors: Map<string, { data: Float32Array }>) =>
     LAYERS.forEach((name) => tensors.get(name)!.data.reverse());
-  });
+  const other = await writeGenerator(folder.file("other.safetensors"), reverse, channels);
   const changed = await tensorsIn(other);
   const adapted = folder.file("adapted.safetensors");
   await writeDelta(adapted, new Map(LAYERS.map((name) => [name, changed[name]!])), {
@@ -94,7 +100,8 @@ Deno.test("nada eval gives the figures that follow from nada sample and nada cli
     report.examples.map(({ rank, seed }: { rank: string; seed: number }) => [rank, seed]),
     [["best", order[0]!.seed], ["median", order[10]!.seed], ["worst", order[20]!.seed]],
   );
-  const { clips: _, sharpness: __, examples: ___, ...about } = report;
+  assert.equal(report.lpips, null);
+  const { clips: _, sharpness: __, examples: ___, lpips: ____, ...about } = report;
   assert.deepEqual(about, {
     nada: VERSION,
     source: "a",
@@ -159,6 +166,54 @@ Deno.test("nada eval prints a table for several models within 80 columns, or JSO
   assert.deepEqual(report, JSON.parse(await Deno.readTextFile(files.report)));
   assert.equal(report.target, "b");
   assert.equal(report.clips.length, 2);
+});
+
+Deno.test("nada eval --lpips gives the paper's diversity, and the drift of each image", async () => {
+  using folder = temporaryFolder();
+  const prompt = { prompt: { source: "a", target: "b" } };
+  const { generator, adapted, clip, templates } = await models(folder, prompt, [7, 5, 4]);
+  const tensors = madeUpLpips("vgg");
+  const lpips = folder.file("lpips.safetensors");
+  await writeSafetensors(lpips, tensors);
+  const args = ["--generator", generator, "--adapted", adapted, "--clip", clip];
+  const printed = await succeed(
+    ...["eval", ...args, "--templates", templates, "--samples", "20", "--lpips", lpips],
+  );
+  const number = String.raw`\s+\d+\.\d{4}`;
+  assert.match(
+    printed,
+    new RegExp(
+      `^LPIPS with vgg\n {2}diversity${number}${number}${number}\n {2}drift${number}${number}$`,
+      "m",
+    ),
+  );
+  const report = JSON.parse(await Deno.readTextFile(folder.file("eval/eval.json")));
+  const { diversity, drift, ...about } = report.lpips;
+  assert.deepEqual(about, { backbone: "vgg", side: 256, sha256: [await sha256File(lpips)] });
+
+  const images = async (...more: string[]) => {
+    const out = folder.file("i.safetensors");
+    const common = ["--generator", generator, "--truncation", "0.7", "--seeds", "0-19"];
+    await succeed("sample", ...common, ...more, "--out", out, "--overwrite", "--quiet");
+    const { data, shape } = (await tensorsIn(out)).images!;
+    return imagesFromTensor(data, shape);
+  };
+  const [before, after] = [await images(), await images("--adapted", adapted)];
+  const distances = before.map((image, i) => referenceLpips("vgg", tensors, image, after[i]!));
+  assertClose([drift.mean, drift.worst], [mean(distances), Math.max(...distances)], 1e-4);
+  const all = cosineDistances(before.map(() => [1, 0])); // filled with those of the formulas
+  all.data.forEach((_, k) => {
+    const [i, j] = [Math.floor(k / 20), k % 20];
+    if (i < j) return;
+    all.data[k] = all.data[j * 20 + i] = referenceLpips("vgg", tensors, before[i]!, before[j]!);
+  });
+  assertClose([diversity.before], [diversityOf(all)], 1e-4);
+  assertClose([diversity.ratio], [diversity.after / diversity.before], 1e-12);
+
+  const small = await models(folder);
+  const others = ["--generator", small.generator, "--adapted", small.adapted, "--clip", clip];
+  const options = ["--templates", templates, "--lpips", lpips, "--overwrite"];
+  assert.match(await fail("eval", ...others, ...options), /images of 8x8 by LPIPS with vgg/);
 });
 
 Deno.test("nada eval refuses what does not fit, and leaves nothing behind", async () => {

@@ -9,8 +9,9 @@ export const DIMENSIONS = { zSize: 6, wSize: 5, mappingDepth: 2, channels: [7, 5
 export async function writeGenerator(
   path: string,
   change: (tensors: Tensors) => void = () => {},
+  channels = DIMENSIONS.channels,
 ): Promise<string> {
-  const tensors = madeUpTensors(DIMENSIONS, 1);
+  const tensors = madeUpTensors({ ...DIMENSIONS, channels }, 1);
   const mean = Float32Array.from({ length: 5 }, (_, i) => i / 10);
   tensors.set("latent_avg", { shape: [5], data: mean });
   change(tensors);

@@ -14,3 +14,4 @@ export * from "./updates.ts";
 export * from "./upfirdn2d.ts";
 export * from "./modulated_lrelu.ts";
 export * from "./warp.ts";
+export * from "./pool.ts";

@@ -1,7 +1,7 @@
 /**
  * How much samples differ from each other. A generator that has collapsed onto a few images has
  * little distance within clusters, however far apart the clusters are (StyleGAN-NADA, appendix;
- * there the distance is LPIPS).
+ * there the distance is LPIPS, here that or the angle between CLIP's features).
  */
 import { dot } from "../vectors.ts";
 import { type Clusters, type Distances, kMedoids } from "./medoids.ts";
@@ -38,8 +38,7 @@ export function distanceWithin({ count, data }: Distances, { labels, medoids }: 
   return means.reduce((sum, value) => sum + value, 0) / means.length;
 }
 
-/** Mean distance within `CLUSTERS` clusters of more than as many features of length 1. */
-export function diversity(features: readonly ArrayLike<number>[]): number {
-  const distances = cosineDistances(features);
+/** Mean distance within `CLUSTERS` clusters of more than as many samples. */
+export function diversity(distances: Distances): number {
   return distanceWithin(distances, kMedoids(distances, CLUSTERS, CLUSTER_SEED));
 }

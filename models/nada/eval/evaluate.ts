@@ -2,7 +2,8 @@
 import type { Gpu } from "../../../lib/gpu/device.ts";
 import { imagesFromTensor, type RgbImage } from "../../../lib/image/mod.ts";
 import type { ResizeVariant } from "../../clip/preprocess.ts";
-import { diversity } from "./diversity.ts";
+import type { Lpips } from "../../lpips/mod.ts";
+import { cosineDistances, diversity } from "./diversity.ts";
 import type { Observer, TextObserver } from "./observer.ts";
 import { type GeneratorPair, look, type LookOptions, PairSampler, type Sides } from "./pairs.ts";
 import { agreements, contentKept, least, mean, similarities } from "./similarity.ts";
@@ -42,16 +43,33 @@ export interface Example {
   readonly images: Sides<RgbImage>;
 }
 
+/** What LPIPS says, of images of at most `LPIPS_SIDE` pixels a side. */
+export interface LpipsFigures {
+  readonly backbone: Lpips["backbone"];
+  /** Mean distance within clusters. */
+  readonly diversity: Change;
+  /** Distance of before and after: mean, and the largest. */
+  readonly drift: MeanAndWorst;
+}
+
 export interface Evaluation {
   readonly clips: readonly ClipFigures[];
+  /** null where it was not asked for. */
+  readonly lpips: LpipsFigures | null;
   /** Mean variance of the Laplacian. */
   readonly sharpness: Change;
   readonly examples: readonly Example[];
 }
 
-export interface EvaluateOptions extends LookOptions {
+export interface EvaluateOptions extends Omit<LookOptions, "keepSide"> {
   readonly truncation: number;
+  readonly lpips: Lpips | null;
+  /** Told which share of the comparisons by LPIPS is done. */
+  readonly onCompared?: (share: number) => void;
 }
+
+/** As is usual for figures of this kind; larger images are reduced first. */
+export const LPIPS_SIDE = 256;
 
 /** Fewer would leave clusters without two members to compare. */
 export const MIN_SAMPLES = 20;
@@ -67,7 +85,10 @@ export async function evaluate(
 ): Promise<Evaluation> {
   const { seeds, truncation } = options;
   using sampler = await PairSampler.create(gpu, generators, { truncation, count: seeds.length });
-  const { features, sharpness } = await look(sampler, observers, options);
+  const { features, sharpness, images } = await look(sampler, observers, {
+    ...options,
+    ...options.lpips && { keepSide: LPIPS_SIDE },
+  });
   const clips = observers.map((observer, k) => {
     const { before, after } = features[k]!;
     return {
@@ -76,7 +97,10 @@ export async function evaluate(
         before: mean(similarities(before, observer.target)),
         after: mean(similarities(after, observer.target)),
       },
-      diversity: change(diversity(before), diversity(after)),
+      diversity: change(
+        diversity(cosineDistances(before)),
+        diversity(cosineDistances(after)),
+      ),
     };
   });
   const each = observers.map(({ direction }, k) =>
@@ -85,8 +109,24 @@ export async function evaluate(
   const scores = seeds.map((_, i) => mean(each.map((values) => values[i]!)));
   return {
     clips,
+    lpips: options.lpips ? await lpipsFigures(options.lpips, images, options) : null,
     sharpness: change(mean(sharpness.before), mean(sharpness.after)),
     examples: await drawExamples(sampler, seeds, scores),
+  };
+}
+
+async function lpipsFigures(
+  lpips: Lpips,
+  { before, after }: Sides<RgbImage[]>,
+  { onCompared }: EvaluateOptions,
+): Promise<LpipsFigures> {
+  const within = async (images: RgbImage[], done: number) =>
+    diversity(await lpips.distances(images, (share) => onCompared?.(done + share / 2)));
+  const drift = await lpips.between(before, after);
+  return {
+    backbone: lpips.backbone,
+    diversity: change(await within(before, 0), await within(after, 0.5)),
+    drift: { mean: mean(drift), worst: Math.max(...drift) },
   };
 }
 

@@ -5,6 +5,7 @@ export {
   evaluate,
   evaluateShort,
   type Evaluation,
+  LPIPS_SIDE,
   MAX_SAMPLES,
   MIN_SAMPLES,
   type ShortFigures,

@@ -1,7 +1,7 @@
 /** Images of the same latents from a generator and from what became of it. */
 import { UserError } from "../../../lib/errors.ts";
 import type { Gpu } from "../../../lib/gpu/device.ts";
-import { imagesFromTensor } from "../../../lib/image/mod.ts";
+import { imagesFromTensor, resizeBicubic, type RgbImage } from "../../../lib/image/mod.ts";
 import type { ResizeVariant } from "../../clip/preprocess.ts";
 import { fittingBatch } from "../../generator/batch.ts";
 import type { DeviceGenerator } from "../../generator/device.ts";
@@ -85,6 +85,8 @@ export interface LookOptions {
   readonly seeds: readonly number[];
   /** How images are resized for CLIP. */
   readonly resize: ResizeVariant;
+  /** Keeps the images, reduced to at most so many pixels a side. */
+  readonly keepSide?: number;
   /** Told how many pairs are done. */
   readonly onProgress?: (done: number) => void;
 }
@@ -95,6 +97,8 @@ export interface Looked {
   readonly features: readonly Sides<Float32Array[]>[];
   /** Of each image. */
   readonly sharpness: Sides<number[]>;
+  /** The images, where they are to be kept. */
+  readonly images: Sides<RgbImage[]>;
 }
 
 /**
@@ -104,14 +108,17 @@ export interface Looked {
 export async function look(
   sampler: PairSampler,
   observers: readonly Observer[],
-  { seeds, resize, onProgress }: LookOptions,
+  { seeds, resize, keepSide, onProgress }: LookOptions,
 ): Promise<Looked> {
   const features = observers.map((): Sides<Float32Array[]> => ({ before: [], after: [] }));
   const sharpness: Sides<number[]> = { before: [], after: [] };
+  const kept: Sides<RgbImage[]> = { before: [], after: [] };
   for (let start = 0; start < seeds.length; start += sampler.chunk) {
     const taken = seeds.slice(start, start + sampler.chunk);
     const images = await sampler.sample(taken);
-    split(imagesFromTensor(images.data, images.shape).map(laplacianVariance), sharpness);
+    const pictures = imagesFromTensor(images.data, images.shape);
+    split(pictures.map(laplacianVariance), sharpness);
+    if (keepSide) split(pictures.map((picture) => reduced(picture, keepSide)), kept);
     for (const [k, { name, clip }] of observers.entries()) {
       const units = (await clip.encodeImages(images, resize)).map(unitVector);
       const broken = units.findIndex((vector) => !vector.every(Number.isFinite));
@@ -125,7 +132,15 @@ export async function look(
     }
     onProgress?.(start + taken.length);
   }
-  return { features, sharpness };
+  return { features, sharpness, images: kept };
+}
+
+/** The picture itself, or with the larger of its sides as `side`. */
+function reduced(picture: RgbImage, side: number): RgbImage {
+  const ratio = side / Math.max(picture.width, picture.height);
+  if (ratio >= 1) return picture;
+  const to = (length: number) => Math.round(ratio * length);
+  return resizeBicubic(picture, to(picture.width), to(picture.height));
 }
 
 /** Adds values of before and after, in this order, to theirs. */

@@ -31,11 +31,14 @@ Deno.test("distanceWithin() counts every cluster the same, and none of one sampl
 
 Deno.test("diversity() sees what ten clusters of a few samples have inside", () => {
   const group = (width: number) =>
-    Array.from({ length: CLUSTERS }, (_, k) => [36 * k, 36 * k + width]).flat().map(at);
+    cosineDistances(
+      Array.from({ length: CLUSTERS }, (_, k) => [36 * k, 36 * k + width]).flat().map(at),
+    );
   assertClose([diversity(group(4))], [apart(4)], 1e-4); // of distances rounded to 2^-24
   assertClose([diversity(group(8))], [apart(8)], 1e-4);
 });
 
 Deno.test("diversity() of a generator that always draws one image is 0", () => {
-  assert.ok(diversity(Array.from({ length: 20 }, () => at(50))) < 1e-15);
+  const same = cosineDistances(Array.from({ length: 20 }, () => at(50)));
+  assert.ok(diversity(same) < 1e-15);
 });
