@@ -2,7 +2,7 @@
 import { type Checkpoint, openCheckpoint } from "../lib/checkpoint/mod.ts";
 import { CheckpointError } from "../lib/errors.ts";
 import { numel } from "../lib/graph/tensor.ts";
-import { HALLMARKS, type Layout } from "./clip/names.ts";
+import { HALLMARKS, type Layout, modelTensors } from "./clip/names.ts";
 import { type Architecture as ClipArchitecture, findWeights, openClipFile } from "./clip/mod.ts";
 import { type BaseFile, deltaAbout, promptOf } from "./nada/delta.ts";
 import { parameterShapes } from "./stylegan2/architecture.ts";
@@ -63,7 +63,8 @@ async function recognise(checkpoint: Checkpoint): Promise<Recognised> {
   const format = metadata["nada.format"];
   if (format === "resume") return { kind: "resume", step: Number(metadata["nada.step"]) };
   if (format === "samples" || format === "features") return { kind: format };
-  if (Object.values(HALLMARKS).some((name) => tensors.has(name))) {
+  const own = modelTensors(tensors);
+  if (Object.values(HALLMARKS).some((name) => own.has(name))) {
     return await orReason("a CLIP model", () => recogniseClip(checkpoint));
   }
   if (tensors.keys().some((name) => /^(g_ema\.)?(conv1\.conv\.weight|input\.input)$/.test(name))) {
@@ -72,15 +73,16 @@ async function recognise(checkpoint: Checkpoint): Promise<Recognised> {
   return { kind: "tensors" };
 }
 
-async function recogniseClip({ file, tensors }: Checkpoint): Promise<Recognised> {
+async function recogniseClip({ file, tensors: all }: Checkpoint): Promise<Recognised> {
   using clip = await openClipFile(file);
+  const tensors = modelTensors(all);
   // Values that training changes: not counters, and not the statistics that batch norms keep.
   const trained = tensors.values().filter(({ name, dtype }) =>
     /^b?f\d+$/.test(dtype) && !/\.running_(mean|var)$/.test(name)
   );
   return {
     kind: "clip",
-    layout: tensors.has(HALLMARKS.openai) ? "openai" : "huggingface",
+    layout: tensors.has(HALLMARKS.huggingface) ? "huggingface" : "openai",
     architecture: clip.architecture,
     parameters: trained.reduce((sum, { count }) => sum + count, 0),
   };

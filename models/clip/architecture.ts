@@ -60,7 +60,7 @@ export interface Architecture {
 /** In OpenAI's models each head is this wide. */
 export const HEAD_WIDTH = 64;
 
-const EPSILON = 1e-5;
+export const EPSILON = 1e-5;
 
 /** The settings of a tower in all of OpenAI's models. */
 export function openaiSettings(tower: Tower, width: number, file: string): Settings {
@@ -114,6 +114,7 @@ export function configuredSettings(
   return { heads, activation, epsilon };
 }
 
-function record(value: unknown): Record<string, unknown> {
+/** The fields of parsed JSON, none where it is no object. */
+export function record(value: unknown): Record<string, unknown> {
   return typeof value === "object" && value !== null ? value as Record<string, unknown> : {};
 }

@@ -1,6 +1,6 @@
 /** What the tensors of a CLIP model are called, here and in the files that it comes in. */
 
-/** The layouts: OpenAI's archives and state dicts, and the CLIPModel of Hugging Face. */
+/** The layouts: that of OpenAI, which open_clip keeps, and that of Hugging Face's CLIPModel. */
 export type Layout = "openai" | "huggingface";
 
 export type Tower = "image" | "text";
@@ -97,6 +97,20 @@ export const HALLMARKS: Record<Layout | "resnet", string> = {
   huggingface: "vision_model.embeddings.patch_embedding.weight",
   resnet: "visual.layer1.0.conv1.weight",
 };
+
+/** What training scripts put in front of the names: a container, and the wrapper of parallel training. */
+const PREFIXES = ["", "state_dict.", "module.", "state_dict.module."];
+
+/** The tensors of a model in a file by their names in its layout, without what is beside it. */
+export function modelTensors<T>(tensors: Map<string, T>): Map<string, T> {
+  const marks = Object.values(HALLMARKS);
+  const prefix = PREFIXES.find((prefix) => marks.some((mark) => tensors.has(prefix + mark)));
+  if (!prefix) return tensors;
+  return new Map(
+    tensors.entries().filter(([name]) => name.startsWith(prefix))
+      .map(([name, tensor]) => [name.slice(prefix.length), tensor]),
+  );
+}
 
 /** All weights of a transformer tower of so many blocks; the first part to name a size defines it. */
 export function towerPlaces(layout: Layout, tower: Tower, blocks: number): Place[] {

@@ -1,12 +1,10 @@
-/** CLIP models in files: OpenAI's `.pt` and Hugging Face folders, under one naming. */
-import { dirname, join } from "node:path";
+/** CLIP models in files: OpenAI's, open_clip's and Hugging Face's, under one naming. */
+import { join } from "node:path";
 import { type Checkpoint, openCheckpoint, type TensorEntry } from "../../lib/checkpoint/mod.ts";
 import { CheckpointError } from "../../lib/errors.ts";
 import {
   type Architecture,
-  configuredSettings,
   HEAD_WIDTH,
-  openaiSettings,
   type ResNetArchitecture,
   type TextArchitecture,
   type VitArchitecture,
@@ -17,12 +15,14 @@ import {
   HALLMARKS,
   type Layout,
   LOGIT_SCALE,
+  modelTensors,
   type Place,
   type SizeName,
   type Tower,
   towerPlaces,
 } from "./names.ts";
 import { countLayers, resnetPlaces } from "./resnet_names.ts";
+import { findSettings, type SettingsOf } from "./settings.ts";
 import { readFinite, readWeight } from "./values.ts";
 import { TEMPLATES } from "./templates.ts";
 
@@ -46,21 +46,23 @@ export interface ClipFile extends Disposable {
 }
 
 /**
- * Opens a model: a `.pt` of OpenAI's (TorchScript archive or state dict), or the folder of a
- * Hugging Face CLIPModel. Every tensor is checked for presence and shape; values are read later.
+ * Opens a model: a `.pt` of OpenAI's (TorchScript archive or state dict), a file of open_clip's, or
+ * the folder that Hugging Face has of either. Every tensor is checked for presence and shape; values
+ * are read later.
  *
  * Throws a CheckpointError that says what is wrong with the file, or what it is instead.
  */
 export async function openClipFile(path: string): Promise<ClipFile> {
-  const checkpoint = await openCheckpoint(await modelFile(path));
+  const opened = await openCheckpoint(await modelFile(path));
   try {
+    const checkpoint = { ...opened, tensors: modelTensors(opened.tensors) };
     const { file, tensors } = checkpoint;
     const layout = recogniseLayout(checkpoint);
-    const config = layout === "huggingface" ? await readConfig(file) : null;
+    const settings = await findSettings(layout, checkpoint);
     const image = tensors.has(HALLMARKS.resnet)
       ? readResNet(checkpoint)
-      : readVit(checkpoint, layout, config);
-    const text = readText(checkpoint, layout, config);
+      : readVit(checkpoint, layout, settings);
+    const text = readText(checkpoint, layout, settings);
     if (image.features !== text.features) {
       throw new CheckpointError(
         `Cannot load CLIP from "${file}": its images have ${image.features} features and ` +
@@ -79,16 +81,21 @@ export async function openClipFile(path: string): Promise<ClipFile> {
       weights: { image: image.weights, text: text.weights },
       templates: readList(checkpoint, "nada.templates", isTemplate) ?? TEMPLATES,
       logitScale: async () => Math.exp((await readFinite(scale, file))[0]!),
-      [Symbol.dispose]: () => checkpoint.close(),
+      [Symbol.dispose]: () => opened.close(),
     };
   } catch (error) {
-    checkpoint.close();
+    opened.close();
     throw error;
   }
 }
 
-/** Names that the weights have in a Hugging Face folder. */
-const WEIGHT_FILES = ["model.safetensors", "pytorch_model.bin"];
+/** Names that the weights have in a folder of Hugging Face's, the first that is there counts. */
+const WEIGHT_FILES = [
+  "model.safetensors",
+  "pytorch_model.bin",
+  "open_clip_model.safetensors",
+  "open_clip_pytorch_model.bin",
+];
 
 /** The file with the weights: `path` itself, or what a Hugging Face folder has, null if nothing. */
 export async function findWeights(path: string): Promise<string | null> {
@@ -110,20 +117,6 @@ async function modelFile(path: string): Promise<string> {
   );
 }
 
-async function readConfig(file: string): Promise<unknown> {
-  const path = join(dirname(file), "config.json");
-  try {
-    return JSON.parse(await Deno.readTextFile(path));
-  } catch (error) {
-    const state = error instanceof SyntaxError ? "is not JSON" : "cannot be read";
-    throw new CheckpointError(
-      `Cannot load CLIP from "${file}": "${path}", which says how many heads it has, ${state}; ` +
-        `copy the file that came with the model`,
-      { cause: error },
-    );
-  }
-}
-
 /** A tensor of every StyleGAN2 generator in rosinality's layout. */
 const GENERATOR = /^(g_ema\.)?conv1\.conv\.weight$/;
 
@@ -140,8 +133,8 @@ function recogniseLayout({ file, tensors }: Checkpoint): Layout {
   throw new CheckpointError(
     `Cannot load CLIP from "${file}": it is no CLIP model, its ${tensors.size} tensors ` +
       `(${found || "none"}${tensors.size > 3 ? ", …" : ""}) have neither "${HALLMARKS.openai}" ` +
-      `nor "${HALLMARKS.huggingface}"; give a .pt of OpenAI's or the folder of a Hugging Face ` +
-      `CLIPModel`,
+      `nor "${HALLMARKS.huggingface}"; give a .pt of OpenAI's, a file of open_clip's, or the ` +
+      `folder of a Hugging Face CLIPModel`,
   );
 }
 
@@ -155,9 +148,9 @@ interface TowerContents<A> {
 function readVit(
   checkpoint: Checkpoint,
   layout: Layout,
-  config: unknown,
+  settings: SettingsOf,
 ): TowerContents<VitArchitecture> {
-  const { sizes, architecture, weights } = readTransformer(checkpoint, layout, "image", config);
+  const { sizes, architecture, weights } = readTransformer(checkpoint, layout, "image", settings);
   const { patch, positions, features } = sizes;
   const imageSize = patch * cellsPerSide(positions, "one for the class", checkpoint.file);
   return {
@@ -183,9 +176,9 @@ function readResNet(checkpoint: Checkpoint): TowerContents<ResNetArchitecture> {
 function readText(
   checkpoint: Checkpoint,
   layout: Layout,
-  config: unknown,
+  settings: SettingsOf,
 ): TowerContents<TextArchitecture> {
-  const { sizes, architecture, weights } = readTransformer(checkpoint, layout, "text", config);
+  const { sizes, architecture, weights } = readTransformer(checkpoint, layout, "text", settings);
   return {
     architecture: {
       ...architecture,
@@ -218,15 +211,17 @@ function readList<T>(
   throw new CheckpointError(`Cannot load CLIP from "${file}": its metadata "${key}" is no list`);
 }
 
-function readTransformer(checkpoint: Checkpoint, layout: Layout, tower: Tower, config: unknown) {
+function readTransformer(
+  checkpoint: Checkpoint,
+  layout: Layout,
+  tower: Tower,
+  settings: SettingsOf,
+) {
   const blocks = countBlocks(layout, tower, checkpoint.tensors.keys());
   const places = towerPlaces(layout, tower, atLeastOne(blocks));
   const { sizes, weights } = readPlaces(checkpoint, places);
   const { width, hidden } = sizes;
-  const settings = layout === "openai"
-    ? openaiSettings(tower, width, checkpoint.file)
-    : configuredSettings(config, tower, width, checkpoint.file);
-  return { sizes, architecture: { width, hidden, blocks, ...settings }, weights };
+  return { sizes, architecture: { width, hidden, blocks, ...settings(tower, width) }, weights };
 }
 
 /** Where there is no block, looking for one makes the error name what is missing. */

@@ -254,7 +254,7 @@ Deno.test("openClipFile() refuses a folder without weights, and Hugging Face's w
   using folder = temporaryFolder();
   await assert.rejects(openClipFile(folder.path), {
     name: "CheckpointError",
-    message: /the folder has no "model.safetensors" and no "pytorch_model.bin"/,
+    message: /the folder has no "model.safetensors" and no "pytorch_model.bin" and no "open_clip/,
   });
   const name = "vision_model.embeddings.patch_embedding.weight";
   await writeSafetensors(folder.file("model.safetensors"), [[name, zeros(2, 3, 1, 1)]]);
