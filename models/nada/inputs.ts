@@ -4,6 +4,7 @@ import { UserError } from "../../lib/errors.ts";
 import type { RgbImage } from "../../lib/image/mod.ts";
 import { findWeights, parseTemplates } from "../clip/mod.ts";
 import { type Architecture, generatorOf, type GeneratorWeights } from "../generator/families.ts";
+import { checkClips } from "./clip_files.ts";
 import { applyDelta, readDelta } from "./delta.ts";
 import { isDelta, loadGenerator } from "./generator_file.ts";
 import { choosesAll } from "./layer_selection.ts";
@@ -53,6 +54,7 @@ export async function readInputs(options: AdaptOptions): Promise<RunInputs> {
   checkOptions(options);
   const templates = await readTemplates(options.templates);
   const partTemplates = await readTemplates(options.partTemplates) ?? PART_TEMPLATES;
+  await checkClips(options, { templates, partTemplates });
   const base = await loadGenerator(options.generator);
   const frozen = base.weights;
   const { resolution } = frozen.architecture;

@@ -1,12 +1,12 @@
 /** The models of a run, on the device, and its step, compiled. */
 import type { Gpu } from "../../lib/gpu/device.ts";
 import { basename } from "node:path";
-import { UserError } from "../../lib/errors.ts";
 import { Clip, type ImageBatch } from "../clip/mod.ts";
 import { fittingBatch } from "../generator/batch.ts";
 import { type DeviceGenerator, disposeGenerator, uploadGenerator } from "../generator/device.ts";
 import type { GeneratorWeights } from "../generator/families.ts";
 import { Sampler } from "../generator/sampler.ts";
+import { isResNet } from "./clip_files.ts";
 import type { Observer } from "./eval/mod.ts";
 import type { RunInputs } from "./inputs.ts";
 import { LayerSelection } from "./layer_selection.ts";
@@ -41,8 +41,8 @@ export async function prepare(gpu: Gpu, inputs: RunInputs): Promise<Prepared> {
   const textureClip = lambdas.texture === 0
     ? null
     : options.textureClip !== null
-    ? checkResNet(await open(options.textureClip))
-    : clips.find(isResNet) ?? noResNet();
+    ? await open(options.textureClip)
+    : clips.find(({ architecture }) => isResNet(architecture))!;
 
   const upload = async (weights: GeneratorWeights) =>
     owned.adopt(await uploadGenerator(gpu, weights), disposeGenerator);
@@ -128,21 +128,4 @@ async function drawImages(
 /** Names of the tensors that differ. */
 function differences(frozen: GeneratorWeights, trained: GeneratorWeights): Set<string> {
   return new Set(changedTensors(storedTensors(frozen), storedTensors(trained)).keys());
-}
-
-const isResNet = ({ architecture }: Clip): boolean => architecture.image.kind === "resnet";
-
-function checkResNet(clip: Clip): Clip {
-  if (isResNet(clip)) return clip;
-  throw new UserError(
-    `Cannot use "${clip.file}" for the texture loss: it has a vision transformer, a ResNet is ` +
-      `needed, such as RN50`,
-  );
-}
-
-function noResNet(): never {
-  throw new UserError(
-    "Cannot compute the texture loss: no CLIP model has a ResNet; name one, such as RN50, with " +
-      "--texture-clip",
-  );
 }
