@@ -2,6 +2,8 @@
 import { type Command, Option } from "commander";
 import { UserError } from "../lib/errors.ts";
 
+const IMAGE_BATCH = "--img2img_batch";
+
 /** Theirs, with what it takes, and the name of ours. */
 const ALIASES: readonly (readonly [flags: string, ours: string])[] = [
   ["--frozen_gen_ckpt <file>", "generator"],
@@ -26,7 +28,7 @@ const ALIASES: readonly (readonly [flags: string, ours: string])[] = [
   ["--output_interval <n>", "sampleEvery"],
   ["--save_interval <n>", "snapshots"],
   ["--style_img_dir <dir>", "styleImages"],
-  ["--img2img_batch <n>", "imageBatch"],
+  [`${IMAGE_BATCH} <n>`, "imageBatch"],
 ];
 
 /** Options that change nothing in the script either, or have no counterpart. */
@@ -83,13 +85,16 @@ export function applyAliases(command: Command): string | null {
     }
     command.setOptionValueWithSource(ours, value, "cli");
   };
+  const idle = DEAD.map((flags) => flags.split(" ")[0]!).filter(isGiven);
   for (const [flags, ours] of ALIASES) {
     const theirs = flags.split(" ")[0]!;
     const option = given.find(({ long }) => long === theirs);
-    if (option) move(theirs, ours, command.getOptionValue(option.attributeName()));
+    // Scripts pass it whatever the target is; the name of the images has been moved by now.
+    const isIdle = theirs === IMAGE_BATCH && !command.getOptionValue("styleImages");
+    if (option && isIdle) idle.push(theirs);
+    else if (option) move(theirs, ours, command.getOptionValue(option.attributeName()));
   }
   if (isGiven(CARS)) move(CARS, "crop", "cars");
-  const idle = DEAD.map((flags) => flags.split(" ")[0]!).filter(isGiven);
   return idle.length > 0 ? `Without effect here: ${idle.join(", ")}` : null;
 }
 

@@ -101,12 +101,12 @@ Deno.test("nada adapt takes the reference's names of its options", async () => {
     ...["--clip_model_weights", "2", "--auto_layer_k", "2", "--auto_layer_iters", "1"],
     ...["--auto_layer_batch", "3", "--lambda_global", "0.5", "--phase", "None", "--mixing", "0.5"],
     ...["--n_sample", "4", "--sample_truncation", "0.6", "--output_interval", "2", "--size", "8"],
-    ...["--num_grid_outputs", "1"],
+    ...["--num_grid_outputs", "1", "--img2img_batch", "4"],
     ...["--save_interval", "1", "--crop_for_cars", "--r1", "10", "--output_dir", out, "--quiet"],
   ];
   const { result, err } = await captured(() => main(["adapt", ...args]));
   assert.equal(result, 0, err);
-  assert.equal(err.trim(), "Without effect here: --r1");
+  assert.equal(err.trim(), "Without effect here: --r1, --img2img_batch");
   const { options } = JSON.parse(Deno.readTextFileSync(`${out}/config.json`));
   const expected = {
     generator: ours[1],
@@ -121,6 +121,7 @@ Deno.test("nada adapt takes the reference's names of its options", async () => {
     sampleCount: 4,
     sampleTruncation: 0.6,
     paperGrids: 1,
+    imageBatch: 16,
     sampleEvery: 2,
     size: 8,
     snapshots: 1,
