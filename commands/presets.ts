@@ -1,16 +1,45 @@
 import type { Command } from "commander";
-import { PRESETS } from "../models/nada/presets.ts";
+import { relative } from "node:path";
+import { decodePng } from "../lib/image/mod.ts";
+import { findPresetPicture } from "../models/demo/presets/pictures.ts";
+import { type Preset, PRESETS } from "../models/nada/presets.ts";
+import { reportWidth } from "./layout.ts";
+import { flagName } from "./adapt_options.ts";
+import { pictureLines, showsPictures } from "./terminal_picture.ts";
+
+interface Flags {
+  readonly json?: boolean;
+  readonly pictures?: boolean;
+}
+
+/** Columns in front of what belongs to a preset, and of its thumbnail at most. */
+const NAME = 11;
+const THUMBNAIL = 64;
 
 /** See CommandModule. */
 export function register(command: Command): void {
   command
     .option("--json", "the same as JSON")
-    .action(({ json }: { json?: boolean }) => {
-      if (json) return console.log(JSON.stringify(PRESETS));
-      for (const { name, about, options } of PRESETS) {
-        const flags = Object.entries(options).map(([option, value]) => `--${option} ${value}`);
-        console.log(`${name.padEnd(10)} ${about}`);
-        console.log(`${"".padEnd(10)} ${flags.join(" ")}`);
-      }
+    .option("--pictures", "show the thumbnails, even where this is no terminal")
+    .action(async ({ json, pictures = showsPictures() }: Flags) => {
+      if (json) return console.log(JSON.stringify(PRESETS.map(withPicture)));
+      for (const preset of PRESETS) console.log((await presetLines(preset, pictures)).join("\n"));
     });
+}
+
+function withPicture(preset: Preset) {
+  return { ...preset, thumbnail: findPresetPicture(preset.name) };
+}
+
+async function presetLines({ name, about, options }: Preset, pictures: boolean): Promise<string[]> {
+  const indent = " ".repeat(NAME);
+  const flags = Object.entries(options).map(([option, value]) => `${flagName(option)} ${value}`);
+  const lines = [`${name.padEnd(NAME)}${about}`, `${indent}${flags.join(" ")}`];
+  const thumbnail = findPresetPicture(name);
+  if (thumbnail === null) return lines;
+  lines.push(`${indent}${relative(Deno.cwd(), thumbnail)}`);
+  if (!pictures) return lines;
+  const columns = Math.min(THUMBNAIL, reportWidth() - NAME);
+  const image = decodePng(await Deno.readFile(thumbnail), thumbnail);
+  return [...lines, ...pictureLines(image, columns).map((line) => indent + line)];
 }
