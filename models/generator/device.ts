@@ -6,14 +6,14 @@ import { Program } from "../../lib/graph/program.ts";
 import { input } from "../../lib/graph/tensor.ts";
 import { RandomState } from "../../lib/random/numpy.ts";
 import { type Architecture, generatorOf, type GeneratorWeights } from "./families.ts";
-import { leavesOf } from "./generator.ts";
+import { leavesOf, type Weights } from "./generator.ts";
 
 /** Samples behind an estimated mean w, as many as the reference takes, and the seed of their z. */
 const MEAN_SAMPLES = 4096;
 const MEAN_SEED = 0;
 
-export interface DeviceGenerator {
-  readonly architecture: Architecture;
+export interface DeviceGenerator<A extends Architecture = Architecture> {
+  readonly architecture: A;
   /** By name: every parameter, what is fixed, and the mean w "latent_avg". */
   readonly tensors: Readonly<Record<string, DeviceTensor>>;
 }
@@ -22,10 +22,10 @@ export interface DeviceGenerator {
  * Puts a generator on the device. A checkpoint without a mean w gets that of 4096 samples, z =
  * `numpy.random.RandomState(0).randn(4096, zSize)`.
  */
-export async function uploadGenerator(
+export async function uploadGenerator<A extends Architecture>(
   gpu: Gpu,
-  weights: GeneratorWeights,
-): Promise<DeviceGenerator> {
+  weights: Weights<A>,
+): Promise<DeviceGenerator<A>> {
   const tensors: Record<string, DeviceTensor> = {};
   try {
     await gpu.scoped(() => {

@@ -2,16 +2,19 @@
 import { type Architecture as Stylegan2 } from "../stylegan2/architecture.ts";
 import { stylegan2 } from "../stylegan2/family.ts";
 import * as stylegan2Files from "../stylegan2/weights.ts";
+import { type Architecture as Stylegan3 } from "../stylegan3/architecture.ts";
+import { stylegan3 } from "../stylegan3/family.ts";
+import * as stylegan3Files from "../stylegan3/weights.ts";
 import type { Generator, TensorSource, Weights } from "./generator.ts";
 
 /** Plain data; `family` says whose. */
-export type Architecture = Stylegan2;
+export type Architecture = Stylegan2 | Stylegan3;
 
 export type GeneratorWeights = Weights<Architecture>;
 
 /** What the architecture means. */
 export function generatorOf(a: Architecture): Generator {
-  return stylegan2(a);
+  return a.family === "stylegan2" ? stylegan2(a) : stylegan3(a);
 }
 
 /**
@@ -21,5 +24,7 @@ export function generatorOf(a: Architecture): Generator {
  * wrong shape, and when a value is NaN or infinite.
  */
 export function readGenerator(source: TensorSource): Promise<GeneratorWeights> {
-  return stylegan2Files.readGenerator(source);
+  return stylegan3Files.isStylegan3(source.tensors)
+    ? stylegan3Files.readGenerator(source)
+    : stylegan2Files.readGenerator(source);
 }

@@ -16,6 +16,10 @@ export interface Sizes {
 export type Parameters = Readonly<Record<string, Tensor>>;
 
 export interface Generator {
+  /** The family for people, as in "StyleGAN2". */
+  readonly title: string;
+  /** Channels of the feature maps, from coarse to fine. */
+  readonly channels: readonly number[];
   /** Name and shape of every parameter, in the order of the layout. */
   readonly parameterShapes: ReadonlyMap<string, Shape>;
   /** The same of what no training changes: noise images, filters, frequencies. */
@@ -83,6 +87,11 @@ export interface Weights<A> {
 export interface TensorSource {
   readonly file: string;
   readonly tensors: ReadonlyMap<string, Pick<TensorEntry, "shape" | "read">>;
+  /** What pickles keep of networks and layers, by path. */
+  readonly modules?: ReadonlyMap<
+    string,
+    { readonly attributes: Readonly<Record<string, unknown>> }
+  >;
 }
 
 /**

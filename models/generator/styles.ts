@@ -1,11 +1,16 @@
 /** What is done to styles between the mapping network and the synthesis network. */
 import { add, expand, mul, reshape, sub } from "../../lib/graph/ops/mod.ts";
-import { dims, type Tensor } from "../../lib/graph/tensor.ts";
-import type { Sizes } from "./generator.ts";
+import { constant, dims, type Tensor } from "../../lib/graph/tensor.ts";
+import type { Generator, Sizes } from "./generator.ts";
 
 /** w moved towards the mean w `[wSize]`: psi `[]` = 1 leaves it, 0 gives the mean. Also for w+. */
 export function truncate(w: Tensor, meanW: Tensor, psi: Tensor): Tensor {
   return add(w, mul(sub(meanW, w), sub(1, psi)));
+}
+
+/** The w that a generator is adapted with: as it is, or truncated where its family asks for that. */
+export function trainingW({ trainingPsi }: Generator, w: Tensor, meanW: Tensor): Tensor {
+  return trainingPsi === 1 ? w : truncate(w, meanW, constant(trainingPsi));
 }
 
 /** The same w for every layer: w `[n, wSize]` → w+ `[n, wCount, wSize]`. */

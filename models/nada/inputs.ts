@@ -119,8 +119,11 @@ function checkSameArchitecture(
   { architecture: b }: GeneratorWeights,
 ): void {
   if (JSON.stringify(a) === JSON.stringify(b)) return;
-  const about = ({ resolution, channels, zSize }: typeof a) =>
-    `${resolution}x${resolution}, z ${zSize}, channels ${channels.join(" ")}`;
+  const about = (architecture: Architecture) => {
+    const { title, channels } = generatorOf(architecture);
+    const { resolution, zSize } = architecture;
+    return `${title}, ${resolution}x${resolution}, z ${zSize}, channels ${channels.join(" ")}`;
+  };
   throw new UserError(
     `Cannot train "${options.trainGenerator}" against "${options.generator}": they differ in ` +
       `architecture (${about(b)} and ${about(a)}); both must be of one kind`,

@@ -14,7 +14,7 @@ import type { ResizeVariant } from "../clip/preprocess.ts";
 import type { DeviceGenerator } from "../generator/device.ts";
 import { type Architecture, generatorOf } from "../generator/families.ts";
 import { leavesOf, type NoiseMode, noiseOf } from "../generator/generator.ts";
-import { broadcastW } from "../generator/styles.ts";
+import { broadcastW, trainingW } from "../generator/styles.ts";
 import { globalLoss, type GlobalTarget } from "./losses/mod.ts";
 
 /** Step of the gradient descent in W+. */
@@ -95,7 +95,11 @@ export class LayerSelection {
     const { batch, clipResize } = options;
     const generator = generatorOf(a);
     const z = input("z", [batch, a.zSize]);
-    const codes = generator.mapping(leavesOf(generator, frozenName), z);
+    const codes = trainingW(
+      generator,
+      generator.mapping(leavesOf(generator, frozenName), z),
+      state(frozenName("latent_avg"), [a.wSize]),
+    );
     // What was moved is kept apart from the codes: beside them, most of its digits would be lost.
     const moved = state("moved", [batch, a.wCount, a.wSize]);
     const wPlus = add(broadcastW(a, codes), moved);

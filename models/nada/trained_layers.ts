@@ -24,22 +24,34 @@ export const PHASE_NAMES = [
 /** "all" is every layer there is, with ToRGB and the mapping network. */
 export type Phase = typeof PHASE_NAMES[number];
 
-/** The layers of a phase in the order of the layout. */
+/**
+ * The layers of a phase in the order of the layout. Throws a UserError for a generator that has no
+ * such phase.
+ */
 export function phaseLayers(a: Architecture, phase: Phase): string[] {
   const { layers, defaultLayers } = generatorOf(a);
   if (phase === "all") return [...layers.keys()];
+  if (a.family !== "stylegan2") {
+    throw new UserError(
+      `Cannot train the phase "${phase}": it is a choice of StyleGAN2's layers; name those to train ` +
+        `with --train-layers, or take the phase "all"`,
+    );
+  }
   const [input, first, ...convs] = defaultLayers;
   return [input!, first!, ...PHASES[phase](convs)];
 }
 
 /**
- * The layers of a list of names: those of the generator, or "convs" and "to_rgbs" for all of
- * their kind. Throws a UserError for a name that the generator does not have.
+ * The layers of a list of names: those of the generator, or their beginnings, such as "convs" for
+ * "convs.0" and on, or "L3" for "L3_52_512". Throws a UserError for a name that the generator does
+ * not have.
  */
 export function namedLayers(a: Architecture, names: readonly string[]): string[] {
   const known = [...generatorOf(a).layers.keys()];
   const found = names.map((name) => {
-    const layers = known.filter((layer) => layer === name || layer.startsWith(`${name}.`));
+    const layers = known.filter((layer) =>
+      layer === name || layer.startsWith(`${name}.`) || layer.startsWith(`${name}_`)
+    );
     if (layers.length > 0) return layers;
     throw new UserError(
       `Cannot train "${name}": the generator has no such layer; its layers are ${known.join(", ")}`,

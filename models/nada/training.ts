@@ -5,14 +5,20 @@
 import type { Gpu } from "../../lib/gpu/device.ts";
 import { DeviceTensor, readAll } from "../../lib/graph/device_tensor.ts";
 import { grad } from "../../lib/graph/grad.ts";
-import { adam, reshape } from "../../lib/graph/ops/mod.ts";
+import { adam, add, mul, randomNormal, reshape } from "../../lib/graph/ops/mod.ts";
 import { Program } from "../../lib/graph/program.ts";
 import { input, state, type Tensor } from "../../lib/graph/tensor.ts";
 import type { Update } from "../../lib/graph/update.ts";
 import type { DeviceGenerator } from "../generator/device.ts";
 import { type Architecture, generatorOf } from "../generator/families.ts";
-import { leavesOf, type NoiseMode, noiseOf, type Parameters } from "../generator/generator.ts";
-import { broadcastW, mixStyles } from "../generator/styles.ts";
+import {
+  leavesOf,
+  type Noise,
+  type NoiseMode,
+  noiseOf,
+  type Parameters,
+} from "../generator/generator.ts";
+import { broadcastW, mixStyles, trainingW } from "../generator/styles.ts";
 import { AdamClock, BETA2, type FrozenAdam, type LayerTime } from "./adam_clock.ts";
 import { augment, type Augmentation } from "./augmentation.ts";
 import type { Mixing } from "./random_latents.ts";
@@ -113,7 +119,8 @@ export class Training {
     const draw = (which: Which) => {
       const wPlus = stylesOf(mapper[which], a, options);
       const noise = noiseOf(options.noise, `noise key/${which}`);
-      const { image } = generator.synthesis(leaves[which], wPlus, noise);
+      let { image } = generator.synthesis(leaves[which], wPlus, noise);
+      if (which === "frozen" && !generator.hasNoise) image = disturbed(image, noise);
       return options.augmentation === "none"
         ? image
         : augment(image, input("windows", [options.batch, 9]));
@@ -227,10 +234,23 @@ export class Training {
 
 /** w+ of the step's latents. */
 function stylesOf(p: Parameters, a: Architecture, { batch, mixing }: TrainingOptions): Tensor {
-  const styles = (name: string) =>
-    broadcastW(a, generatorOf(a).mapping(p, input(name, [batch, a.zSize])));
+  const generator = generatorOf(a);
+  const meanW = state("frozen/latent_avg", [a.wSize]);
+  const styles = (name: string) => {
+    const w = generator.mapping(p, input(name, [batch, a.zSize]));
+    return broadcastW(a, trainingW(generator, w, meanW));
+  };
   if (mixing === 0) return styles("z");
   return mixStyles(styles("z"), styles("second z"), input("use first", [a.wCount]));
+}
+
+/** Deviation of the noise on frozen images, for values in [-1, 1]. */
+const IMAGE_NOISE = 5e-4;
+
+/** The frozen image of a generator that adds no noise itself, with some, as in the reference. */
+function disturbed(image: Tensor, noise: Noise): Tensor {
+  if (noise.mode !== "random") return image;
+  return add(image, mul(randomNormal(noise.key, image.shape), IMAGE_NOISE));
 }
 
 /** The optimiser's step for every trained parameter, switchable by layer. */

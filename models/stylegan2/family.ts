@@ -13,6 +13,8 @@ import { noisesOf } from "./noise.ts";
 
 export function stylegan2(a: Architecture): Generator {
   return {
+    title: "StyleGAN2",
+    channels: a.channels,
     parameterShapes: parameterShapes(a),
     fixedShapes: noiseShapes(a),
     layers: layerParameters(a),

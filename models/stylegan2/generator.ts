@@ -9,9 +9,7 @@ import {
   add,
   conv2d,
   convTranspose2d,
-  lrelu,
   matmul,
-  mean,
   modulatedLrelu,
   mul,
   reshape,
@@ -24,6 +22,7 @@ import {
 } from "../../lib/graph/ops/mod.ts";
 import { constant, dims, type Tensor } from "../../lib/graph/tensor.ts";
 import type { Parameters, Synthesis } from "../generator/generator.ts";
+import { EPSILON, linear, LRELU, mappingNetwork } from "../generator/mapping.ts";
 import {
   type Architecture,
   type ConvLayer,
@@ -31,19 +30,9 @@ import {
   UPSAMPLING_KERNEL,
 } from "./architecture.ts";
 
-/** Keeps the variance of what goes through it: E[lrelu(x)²] = (1 + 0.2²) / 2 of E[x²]. */
-const LRELU = { slope: 0.2, gain: Math.SQRT2 };
-const EPSILON = 1e-8;
-/** The mapping network learns this much slower than the rest: its weights are stored that larger. */
-const MAPPING_LR = 0.01;
-
 /** The mapping network: z `[n, zSize]` → w `[n, wSize]`. */
 export function mapping(p: Parameters, a: Architecture, z: Tensor): Tensor {
-  let x = mul(z, rsqrt(add(mean(square(z), [1], true), EPSILON)));
-  for (let k = 1; k <= a.mappingDepth; k++) {
-    x = lrelu({ x: linear(p, `style.${k}`, x, MAPPING_LR) }, LRELU);
-  }
-  return x;
+  return mappingNetwork(p, Array.from({ length: a.mappingDepth }, (_, k) => `style.${k + 1}`), z);
 }
 
 /**
@@ -133,14 +122,6 @@ function toRgb(
   const y = add(reshape(colours, [n, 3, h, w]), p[`${name}.bias`]!);
   if (smaller === null) return y;
   return add(y, upfirdn2d({ x: smaller, f: lowPass() }, { up: 2, down: 1, pad: [2, 1, 2, 1] }));
-}
-
-/** x `[n, in]` by the layer's weight `[out, in]`, which is stored with unit variance. */
-function linear(p: Parameters, name: string, x: Tensor, lr = 1): Tensor {
-  const weight = p[`${name}.weight`]!;
-  const { inputs } = dims(weight, "outputs inputs");
-  const y = matmul({ a: x, b: weight }, { transposeB: true });
-  return add(mul(y, lr / Math.sqrt(inputs)), mul(p[`${name}.bias`]!, lr));
 }
 
 const lowPass = () => constant(UPSAMPLING_KERNEL, [4, 4]);

@@ -1,8 +1,7 @@
 /** Checkpoints in rosinality's layout to the weights of a generator. */
-import type { TensorEntry } from "../../lib/checkpoint/mod.ts";
-import { CheckpointError } from "../../lib/errors.ts";
 import { sameShape, type Shape } from "../../lib/graph/tensor.ts";
 import type { HostTensor, TensorSource, Weights } from "../generator/generator.ts";
+import { TensorReader } from "../generator/tensor_reader.ts";
 import {
   type Architecture,
   architecture,
@@ -25,22 +24,18 @@ import { whyNotGenerator } from "./recognise.ts";
 export async function readGenerator(source: TensorSource): Promise<Weights<Architecture>> {
   const reader = new GeneratorReader(source);
   const { architecture, needs, kernels, hasNoises } = checkTensors(reader);
-  const readAll = async (shapes: ReadonlyMap<string, Shape>) => {
-    const tensors = new Map<string, HostTensor>();
-    for (const [name, shape] of shapes) tensors.set(name, await reader.read(name, shape, needs));
-    return tensors;
-  };
   for (const name of kernels) {
     const { data } = await reader.read(name, [4, 4], needs);
     if (data.some((value, i) => Math.abs(value - UPSAMPLING_KERNEL[i]!) > 1e-6)) {
-      const full = reader.fullName(name);
-      reader.refuse(`"${full}" is not [1, 3, 3, 1], the only filter that nada upsamples with`);
+      reader.refuse(`"${name}" is not [1, 3, 3, 1], the only filter that nada upsamples with`);
     }
   }
   return {
     architecture,
-    parameters: await readAll(parameterShapes(architecture)),
-    fixed: hasNoises ? await readAll(noiseShapes(architecture)) : drawnNoises(architecture),
+    parameters: await reader.readAll(parameterShapes(architecture), needs),
+    fixed: hasNoises
+      ? await reader.readAll(noiseShapes(architecture), needs)
+      : drawnNoises(architecture),
     latentAvg: reader.has(MEAN) ? await reader.readMean(architecture, needs) : null,
   };
 }
@@ -83,79 +78,35 @@ const PREFIX = "g_ema.";
 const MEAN = "latent_avg";
 
 /** The generator's tensors by their names without prefix; what a training run adds is left out. */
-class GeneratorReader {
-  readonly #file: string;
-  readonly #prefix: string;
-  readonly #tensors: Map<string, Pick<TensorEntry, "shape" | "read">>;
-
+class GeneratorReader extends TensorReader {
   constructor({ file, tensors }: TensorSource) {
-    this.#file = file;
-    this.#prefix = tensors.keys().some((name) => name.startsWith(PREFIX)) ? PREFIX : "";
-    this.#tensors = new Map(
-      tensors.entries().filter(([name]) => name === MEAN || name.startsWith(this.#prefix))
-        .map(([name, tensor]) => [name === MEAN ? name : name.slice(this.#prefix.length), tensor]),
+    const prefix = tensors.keys().some((name) => name.startsWith(PREFIX)) ? PREFIX : "";
+    const own = tensors.entries().filter(([name]) => name === MEAN || name.startsWith(prefix));
+    super(
+      file,
+      new Map(own.map(([name, tensor]) => [
+        name === MEAN ? name : name.slice(prefix.length),
+        tensor,
+      ])),
+      (name) => name === MEAN ? name : `${prefix}${name}`,
     );
     if (!this.has("conv1.conv.weight") && !this.has("input.input")) {
       this.refuse(whyNotGenerator([...tensors.keys()]));
     }
   }
 
-  refuse(reason: string): never {
-    throw new CheckpointError(`Cannot load a generator from "${this.#file}": ${reason}`);
-  }
-
-  has(name: string): boolean {
-    return this.#tensors.has(name);
-  }
-
-  /** The name as it stands in the file. */
-  fullName(name: string): string {
-    return name === MEAN ? name : `${this.#prefix}${name}`;
-  }
-
   /** Takes one number from one shape each; every other shape has to agree with them later. */
   architecture(): Architecture {
-    const count = (pattern: RegExp) =>
-      [...this.#tensors.keys()].filter((n) => pattern.test(n)).length;
-    const blocks = Math.ceil(count(/^convs\.\d+\.conv\.weight$/) / 2);
+    const blocks = Math.ceil(this.count(/^convs\.\d+\.conv\.weight$/) / 2);
     return architecture({
-      zSize: this.#size("style.1.weight", 2, 1),
-      wSize: this.#size("style.1.weight", 2, 0),
-      mappingDepth: count(/^style\.\d+\.weight$/),
+      zSize: this.size("style.1.weight", 2, 1),
+      wSize: this.size("style.1.weight", 2, 0),
+      mappingDepth: this.count(/^style\.\d+\.weight$/),
       channels: [
-        this.#size("input.input", 4, 1),
-        ...Array.from({ length: blocks }, (_, k) => this.#size(`convs.${2 * k}.conv.weight`, 5, 1)),
+        this.size("input.input", 4, 1),
+        ...Array.from({ length: blocks }, (_, k) => this.size(`convs.${2 * k}.conv.weight`, 5, 1)),
       ],
     });
-  }
-
-  #size(name: string, rank: number, axis: number): number {
-    const { shape } = this.#tensors.get(name) ?? this.refuse(`it lacks "${this.fullName(name)}"`);
-    if (shape.length === rank) return shape[axis]!;
-    this.refuse(`"${this.fullName(name)}" has shape [${shape}], ${rank} axes were expected`);
-  }
-
-  /** The tensor, if it has the shape that is wanted. */
-  check(name: string, wanted: Shape, needs: string): Pick<TensorEntry, "read"> {
-    const full = this.fullName(name);
-    const tensor = this.#tensors.get(name) ??
-      this.refuse(`it lacks "${full}", of shape [${wanted}] in ${needs}`);
-    if (sameShape(tensor.shape, wanted)) return tensor;
-    this.refuse(`"${full}" has shape [${tensor.shape}], ${needs} needs [${wanted}]`);
-  }
-
-  /** All values, checked. */
-  async read(name: string, wanted: Shape, needs: string): Promise<HostTensor> {
-    const data = await this.check(name, wanted, needs).read();
-    const bad = data.findIndex((value) => !Number.isFinite(value));
-    if (bad >= 0) {
-      this.refuse(
-        `"${this.fullName(name)}" holds ${
-          data[bad]
-        } at index ${bad}; the file is damaged or badly converted`,
-      );
-    }
-    return { shape: wanted, data };
   }
 
   checkMean(a: Architecture, needs: string): void {
@@ -169,17 +120,6 @@ class GeneratorReader {
 
   /** Some converters write the mean w as one row. */
   #meanShape({ wSize }: Architecture): Shape {
-    return sameShape(this.#tensors.get(MEAN)!.shape, [1, wSize]) ? [1, wSize] : [wSize];
-  }
-
-  refuseOthers(known: readonly string[], needs: string): void {
-    const others = [...this.#tensors.keys()].filter((name) => !known.includes(name));
-    if (others.length === 0) return;
-    const { shape } = this.#tensors.get(others[0]!)!;
-    this.refuse(
-      `it has "${this.fullName(others[0]!)}" of shape [${shape}]` +
-        (others.length > 1 ? ` and ${others.length - 1} more tensors` : "") +
-        `, which ${needs} has no place for`,
-    );
+    return sameShape(this.tensors.get(MEAN)!.shape, [1, wSize]) ? [1, wSize] : [wSize];
   }
 }

@@ -176,6 +176,16 @@ const sigmoidOp: Op<"x", None> = defineElementwise({
   samples: ONES,
 });
 
+const sinTurnsOp: Op<"x", None> = defineElementwise({
+  name: "sin_turns",
+  inputs: ["x"],
+  // WGSL promises precision only up to half a turn.
+  expression: ({ x }) => `sin(${f32Literal(2 * Math.PI)} * (${x} - round(${x})))`,
+  scalar: ({ x }) => Math.sin(2 * Math.PI * x),
+  vjp: (gy, { x }) => ({ x: mul(mul(gy, 2 * Math.PI), sinTurns(add(x, 0.25))) }),
+  samples: ONES,
+});
+
 /** `y = gain * max(x, slope * x)`, with `0 <= slope <= 1` and `gain > 0`. */
 export const lrelu: Op<"x", { slope: number; gain: number }> = defineElementwise({
   name: "lrelu",
@@ -273,5 +283,7 @@ export const square = (x: Tensor): Tensor => squareOp({ x }, NONE);
 export const abs = (x: Tensor): Tensor => absOp({ x }, NONE);
 export const sign = (x: Tensor): Tensor => signOp({ x }, NONE);
 export const sigmoid = (x: Tensor): Tensor => sigmoidOp({ x }, NONE);
+/** `sin(2π x)`: x in turns. */
+export const sinTurns = (x: Tensor): Tensor => sinTurnsOp({ x }, NONE);
 /** `x * sigmoid(1.702 x)`, the activation of OpenAI's CLIP. */
 export const quickGelu = (x: Tensor): Tensor => quickGeluOp({ x }, NONE);

@@ -455,7 +455,7 @@ Deno.test("adapt() writes nothing when what it is given is no good", async () =>
     [{ z }, /"z" has 4 steps; pass --steps 4/],
     [{ z, batch: 3 }, /"z" has shape \[4,2,6\], \[steps, 3, 6\] is needed/],
     [{ z: options.generator }, /it holds no tensor "z"/],
-    [{ trainGenerator: other }, /they differ in architecture \(8x8, z 6, channels 7 3/],
+    [{ trainGenerator: other }, /they differ in architecture \(StyleGAN2, 8x8, z 6, channels 7 3/],
     [{ generator: nan }, /"conv1.conv.weight" holds NaN at index 5/],
     [{ generator: options.clips[0]!.path }, /it is a CLIP model/],
     [{ clips: [{ path: options.generator, weight: 1 }] }, /it is a StyleGAN2 generator/],

@@ -5,8 +5,7 @@ import { prepare } from "../../../models/nada/prepare.ts";
 import { StepStream } from "../../../models/nada/step_inputs.ts";
 import type { TrainingState } from "../../../models/nada/training.ts";
 import { writeSafetensors } from "../../../lib/checkpoint/mod.ts";
-import { layerParameters } from "../../../models/stylegan2/architecture.ts";
-import type { GeneratorWeights } from "../../../models/generator/families.ts";
+import { generatorOf, type GeneratorWeights } from "../../../models/generator/families.ts";
 import { assertClose } from "../../assert.ts";
 import { fixture, fixtureJson, fixturePath, hasFixtures } from "../../fixtures.ts";
 import { testGpu } from "../../gpu.ts";
@@ -153,7 +152,7 @@ function checkFirstStep(
   expected: Expected,
   { float32_vs_float64: rounding }: FixtureRun,
 ): void {
-  const parametersOf = layerParameters(start.architecture);
+  const parametersOf = generatorOf(start.architecture).layers;
   let worst = 0;
   for (const name of layers.flatMap((layer) => parametersOf.get(layer)!)) {
     const [before, after] = [start.parameters.get(name)!.data, weights.get(name)!];
@@ -176,7 +175,7 @@ function checkMoments(
   expected: Expected,
 ): void {
   const [ours, theirs] = [[] as number[], [] as number[]];
-  for (const [layer, names] of layerParameters(architecture)) {
+  for (const [layer, names] of generatorOf(architecture).layers) {
     for (const name of names) {
       const wanted = expected[`adam_exp_avg_sq.${name}`]?.data;
       if (!wanted || !moments.has(name)) continue;

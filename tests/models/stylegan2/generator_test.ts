@@ -24,7 +24,7 @@ const FORWARD = 2e-6;
 // Gradients pass every layer twice.
 const GRADIENT = 1e-5;
 
-async function load(file: string): Promise<DeviceGenerator> {
+async function load(file: string): Promise<DeviceGenerator<Architecture>> {
   using checkpoint = await openCheckpoint(fixturePath(`stylegan2/${file}`));
   return uploadGenerator(await testGpu(), await readGenerator(checkpoint));
 }

@@ -4,7 +4,7 @@ import { trainSupervised } from "../../../../models/demo/eval/supervised.ts";
 import { truth } from "../../../../models/demo/world/mod.ts";
 import { generatorPath } from "../../../../models/catalog.ts";
 import { loadGenerator } from "../../../../models/nada/generator_file.ts";
-import { defaultTrainedLayers } from "../../../../models/stylegan2/architecture.ts";
+import { generatorOf } from "../../../../models/generator/families.ts";
 import { disposeGenerator, uploadGenerator } from "../../../../models/generator/device.ts";
 import { latentFromSeed } from "../../../../models/generator/latents.ts";
 import { testGpu } from "../../../gpu.ts";
@@ -24,7 +24,7 @@ Deno.test("trainSupervised() takes the generator's pictures towards the true one
     const losses: number[] = [];
     await trainSupervised(gpu, generator, {
       style: "night",
-      layers: defaultTrainedLayers(weights.architecture),
+      layers: generatorOf(weights.architecture).defaultLayers,
       steps: 8,
       batch: 1,
       lr: 0.01,
