@@ -31,7 +31,10 @@ const ALIASES: readonly (readonly [flags: string, ours: string])[] = [
   [`${IMAGE_BATCH} <n>`, "imageBatch"],
 ];
 
-/** Options that change nothing in the script either, or have no counterpart. */
+/**
+ * Options that change nothing in the script either, or have no counterpart; that a generator is a
+ * StyleGAN3, its file says.
+ */
 const DEAD = [
   "--channel_multiplier <n>",
   "--ckpt <file>",
@@ -45,10 +48,11 @@ const DEAD = [
   "--ada_target <x>",
   "--ada_length <n>",
   "--ada_every <n>",
+  "--sg3",
 ];
 
 const CARS = "--crop_for_cars";
-const REFUSED = ["--sg3", "--sgxl"];
+const REFUSED = "--sgxl";
 
 /** Adds them, hidden. The names that both have need no alias. */
 export function addAliases(command: Command): Command {
@@ -58,7 +62,7 @@ export function addAliases(command: Command): Command {
     if (parse) option.argParser(parse);
     command.addOption(option);
   }
-  for (const flags of [...DEAD, CARS, ...REFUSED]) command.addOption(new Option(flags).hideHelp());
+  for (const flags of [...DEAD, CARS, REFUSED]) command.addOption(new Option(flags).hideHelp());
   command.addOption(
     new Option("--size <n>").hideHelp().argParser(optionOf(command, "steps").parseArg!),
   );
@@ -74,9 +78,10 @@ export function applyAliases(command: Command): string | null {
     command.getOptionValueSource(option.attributeName()) === "cli"
   );
   const isGiven = (long: string) => given.some((option) => option.long === long);
-  const refused = REFUSED.find(isGiven);
-  if (refused) {
-    throw new UserError(`Cannot use ${refused}: only StyleGAN2 generators can be adapted so far`);
+  if (isGiven(REFUSED)) {
+    throw new UserError(
+      `Cannot use ${REFUSED}: StyleGAN2 and StyleGAN3 generators can be adapted, StyleGAN-XL's not`,
+    );
   }
   const move = (theirs: string, ours: string, value: unknown) => {
     const { long } = optionOf(command, ours);

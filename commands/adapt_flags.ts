@@ -78,7 +78,7 @@ export function addRunOptions(command: Command): Command {
   command
     .option(
       "--generator <file>",
-      "StyleGAN2 generator to adapt (.pt, .safetensors) or demo",
+      "StyleGAN2 or 3 to adapt (.pt, .pkl, .safetensors), or demo",
       generatorPath,
     )
     .option(

@@ -27,7 +27,7 @@ export function applyPreset(command: Command): void {
 export function resolveOptions(flags: RunFlags, given: (name: string) => boolean): AdaptOptions {
   if (!flags.generator) {
     throw new UserError(
-      "Cannot adapt without --generator: name a StyleGAN2 checkpoint; see nada adapt --help",
+      "Cannot adapt without --generator: name a StyleGAN2 or StyleGAN3 checkpoint; see nada adapt --help",
     );
   }
   const optional = (path: string | undefined, flag: string) => path ? file(path, flag) : null;

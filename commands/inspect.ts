@@ -6,8 +6,17 @@ import type {
 } from "../models/clip/architecture.ts";
 import { generatorPath } from "../models/catalog.ts";
 import { type Inspected, inspectFile, type Recognised } from "../models/recognise.ts";
-import type { GeneratorOutline } from "../models/stylegan2/weights.ts";
-import { fieldLines, formatBytes, formatCount, printable, reportWidth, wrap } from "./layout.ts";
+import { generatorFields } from "./inspect_generator.ts";
+import {
+  counted,
+  type Field,
+  fieldLines,
+  formatBytes,
+  formatCount,
+  printable,
+  reportWidth,
+  wrap,
+} from "./layout.ts";
 
 interface Flags {
   tensors?: boolean;
@@ -41,8 +50,6 @@ export function register(command: Command): void {
       );
     });
 }
-
-type Field = readonly [name: string, value: string];
 
 /** The report for people, no wider than `width`. */
 export function render(
@@ -93,6 +100,8 @@ function title(contents: Recognised): string {
   switch (contents.kind) {
     case "stylegan2":
       return "StyleGAN2 generator in rosinality's layout";
+    case "stylegan3":
+      return "StyleGAN3 generator in NVIDIA's layout";
     case "clip":
       return `CLIP with a ${TOWERS[contents.architecture.image.kind]}, ${LAYOUTS[contents.layout]}`;
     case "delta":
@@ -113,6 +122,7 @@ function title(contents: Recognised): string {
 function contentFields(contents: Recognised): Field[] {
   switch (contents.kind) {
     case "stylegan2":
+    case "stylegan3":
       return [...generatorFields(contents), ["Parameters", formatCount(contents.parameters)]];
     case "clip":
       return [
@@ -133,22 +143,6 @@ function contentFields(contents: Recognised): Field[] {
     default:
       return [];
   }
-}
-
-function generatorFields({ architecture: a, hasNoises, hasLatentAvg }: GeneratorOutline): Field[] {
-  const channels = a.channels.map((count, block) => `${count} at ${4 * 2 ** block}`);
-  return [
-    ["Image", `${a.resolution}x${a.resolution}`],
-    ["Latents", `z ${a.zSize}, w ${a.wSize}, w+ ${a.wCount}x${a.wSize}`],
-    ["Mapping", counted(a.mappingDepth, "layer")],
-    [
-      "Synthesis",
-      `${counted(a.convs.length, "convolution")}, ${counted(a.rgbs.length, "layer")} to RGB`,
-    ],
-    ["Channels", channels.join(", ")],
-    ["Mean w", hasLatentAvg ? "stored" : "not stored, estimated from 4,096 samples when needed"],
-    ["Noise", hasNoises ? "stored" : "not stored, drawn from a fixed seed when needed"],
-  ];
 }
 
 function clipFields({ features, image, text }: ClipArchitecture): Field[] {
@@ -177,10 +171,6 @@ function imageFields(image: ClipArchitecture["image"]): Field[] {
 function transformer({ blocks, width, hidden, heads, activation }: TransformerArchitecture) {
   return `${counted(blocks, "layer")}, width ${width}, ${counted(heads, "head")}, ` +
     `perceptron ${hidden} (${activation.replace("_", "-")})`;
-}
-
-function counted(count: number, noun: string): string {
-  return `${count} ${noun}${count === 1 ? "" : "s"}`;
 }
 
 function tensorSummary(entries: readonly TensorEntry[]): string {

@@ -19,9 +19,12 @@ export function wrap(text: string, width: number): string[] {
   return text.match(pattern)?.map((line) => line.trimEnd()) ?? [];
 }
 
+/** A line of a report. */
+export type Field = readonly [name: string, value: string];
+
 /** Names and values in two columns, long values wrapped. */
 export function fieldLines(
-  fields: readonly (readonly [name: string, value: string])[],
+  fields: readonly Field[],
   width: number,
 ): string[] {
   const indent = Math.max(...fields.map(([name]) => name.length)) + 2;
@@ -51,6 +54,11 @@ export function formatBytes(bytes: number): string {
 /** "30370219" → "30,370,219". */
 export function formatCount(count: number): string {
   return String(count).replaceAll(/\B(?=(\d{3})+$)/g, ",");
+}
+
+/** "1 layer", "2 layers". */
+export function counted(count: number, noun: string): string {
+  return `${count} ${noun}${count === 1 ? "" : "s"}`;
 }
 
 /** "7 s", "3:07", "1:02:33" for a time in seconds. */

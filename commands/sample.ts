@@ -53,7 +53,7 @@ export function register(command: Command): void {
   command
     .requiredOption(
       "--generator <file>",
-      "StyleGAN2 generator (.pt, .safetensors), or demo",
+      "StyleGAN2 or 3 (.pt, .pkl, .safetensors), or demo",
       generatorPath,
     )
     .option("--adapted <file>", "adapted.safetensors of a run with this generator")

@@ -5,11 +5,14 @@ import { numel } from "../lib/graph/tensor.ts";
 import { HALLMARKS, type Layout, modelTensors } from "./clip/names.ts";
 import { type Architecture as ClipArchitecture, findWeights, openClipFile } from "./clip/mod.ts";
 import { type BaseFile, deltaAbout, promptOf } from "./nada/delta.ts";
-import { parameterShapes } from "./stylegan2/architecture.ts";
-import { type GeneratorOutline, outlineGenerator } from "./stylegan2/weights.ts";
+import { generatorOf, type GeneratorOutline, outlineGenerator } from "./generator/families.ts";
+import { isStylegan3 } from "./stylegan3/weights.ts";
 
 export type Recognised =
-  | GeneratorOutline & { readonly kind: "stylegan2"; readonly parameters: number }
+  | GeneratorOutline & {
+    readonly kind: GeneratorOutline["architecture"]["family"];
+    readonly parameters: number;
+  }
   | {
     readonly kind: "clip";
     readonly layout: Layout;
@@ -70,6 +73,9 @@ async function recognise(checkpoint: Checkpoint): Promise<Recognised> {
   if (tensors.keys().some((name) => /^(g_ema\.)?(conv1\.conv\.weight|input\.input)$/.test(name))) {
     return await orReason("a StyleGAN2 generator", () => recogniseGenerator(checkpoint));
   }
+  if (isStylegan3(tensors)) {
+    return await orReason("a StyleGAN3 generator", () => recogniseGenerator(checkpoint));
+  }
   return { kind: "tensors" };
 }
 
@@ -90,9 +96,9 @@ async function recogniseClip({ file, tensors: all }: Checkpoint): Promise<Recogn
 
 function recogniseGenerator(checkpoint: Checkpoint): Recognised {
   const outline = outlineGenerator(checkpoint);
-  const shapes = [...parameterShapes(outline.architecture).values()];
-  const parameters = shapes.reduce((sum, shape) => sum + numel(shape), 0);
-  return { kind: "stylegan2", ...outline, parameters };
+  const { parameterShapes } = generatorOf(outline.architecture);
+  const parameters = parameterShapes.values().reduce((sum, shape) => sum + numel(shape), 0);
+  return { kind: outline.architecture.family, ...outline, parameters };
 }
 
 async function orReason(

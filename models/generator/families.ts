@@ -17,6 +17,8 @@ export function generatorOf(a: Architecture): Generator {
   return a.family === "stylegan2" ? stylegan2(a) : stylegan3(a);
 }
 
+export type GeneratorOutline = stylegan2Files.GeneratorOutline | stylegan3Files.GeneratorOutline;
+
 /**
  * Reads a generator of any family.
  *
@@ -27,4 +29,11 @@ export function readGenerator(source: TensorSource): Promise<GeneratorWeights> {
   return stylegan3Files.isStylegan3(source.tensors)
     ? stylegan3Files.readGenerator(source)
     : stylegan2Files.readGenerator(source);
+}
+
+/** What is known without values. Throws as `readGenerator` does, but for these. */
+export function outlineGenerator(source: TensorSource): GeneratorOutline {
+  return stylegan3Files.isStylegan3(source.tensors)
+    ? stylegan3Files.outlineGenerator(source)
+    : stylegan2Files.outlineGenerator(source);
 }

@@ -13,7 +13,7 @@ export class TensorReader {
     /** By their names in the layout. */
     readonly tensors: ReadonlyMap<string, Entry>,
     /** The name as it stands in the file. */
-    private readonly fullName: (name: string) => string,
+    readonly fullName: (name: string) => string,
   ) {}
 
   refuse(reason: string): never {

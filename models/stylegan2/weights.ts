@@ -27,7 +27,8 @@ export async function readGenerator(source: TensorSource): Promise<Weights<Archi
   for (const name of kernels) {
     const { data } = await reader.read(name, [4, 4], needs);
     if (data.some((value, i) => Math.abs(value - UPSAMPLING_KERNEL[i]!) > 1e-6)) {
-      reader.refuse(`"${name}" is not [1, 3, 3, 1], the only filter that nada upsamples with`);
+      const full = reader.fullName(name);
+      reader.refuse(`"${full}" is not [1, 3, 3, 1], the only filter that nada upsamples with`);
     }
   }
   return {

@@ -17,7 +17,6 @@ import {
   square,
   sub,
   sum,
-  transpose,
 } from "../../lib/graph/ops/mod.ts";
 import { constant, dims, type Tensor } from "../../lib/graph/tensor.ts";
 import type { Parameters } from "../generator/generator.ts";

@@ -50,7 +50,8 @@ export interface GeneratorOutline {
 /** The outline of a generator. Throws as `readGenerator` does, but for values: it reads none. */
 export function outlineGenerator(source: TensorSource): GeneratorOutline {
   const reader = new GeneratorReader(source);
-  return { ...checkTensors(reader, source), hasLatentAvg: reader.has(MEAN) };
+  const { architecture } = checkTensors(reader, source);
+  return { architecture, hasLatentAvg: reader.has(MEAN) };
 }
 
 /** Checks that every tensor is there and has its shape, and that there are no others. */

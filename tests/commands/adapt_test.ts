@@ -189,7 +189,7 @@ Deno.test("nada adapt refuses wrong options with one line that names them", asyn
     [[...options, "--style-images", folder.path, ...out], /there are none; put PNG/],
     [[...options, "--preset", "sketchy", ...out], /there is none; choose from texture, identity/],
     [[...options, "--iter", "5", ...out], /--iter and --steps together: they are one/],
-    [[...options, "--sg3", ...out], /Cannot use --sg3: only StyleGAN2/],
+    [[...options, "--sgxl", ...out], /Cannot use --sgxl: .*StyleGAN-XL's not/],
     [[...options, "--mixing", "2", ...out], /Cannot mix styles with probability 2/],
     [[...options, "--layers-every", "5", ...out], /--layers-every without --auto-layer-k/],
     [

@@ -1,0 +1,137 @@
+/** The method with a StyleGAN3 generator. */
+import assert from "node:assert/strict";
+import { openCheckpoint, writeSafetensors } from "../../../lib/checkpoint/mod.ts";
+import { layerParameters } from "../../../models/stylegan3/architecture.ts";
+import { readGenerator } from "../../../models/stylegan3/weights.ts";
+import {
+  adapt,
+  ADAPT_DEFAULTS,
+  type AdaptOptions,
+  readInputs,
+  readRun,
+  resume,
+} from "../../../models/nada/adapt.ts";
+import { pickSnapshot } from "../../../models/nada/snapshots.ts";
+import { prepare } from "../../../models/nada/prepare.ts";
+import { StepStream } from "../../../models/nada/step_inputs.ts";
+import type { LogEntry } from "../../../models/nada/run_folder.ts";
+import { testGpu } from "../../gpu.ts";
+import { temporaryFolder } from "../../temporary.ts";
+import { writeTiny } from "../clip/tiny.ts";
+import { madeUpDimensions, madeUpTensors } from "../stylegan3/made_up.ts";
+
+const NEVER = new AbortController().signal;
+const DEFAULT_LAYERS = ["input", "L0_28_7", "L1_28_5", "L2_36_4", "L3_16_4", "L4_16_3"];
+
+/** A made-up generator and a tiny CLIP in `folder`. */
+async function files(folder: { file(name: string): string }): Promise<AdaptOptions> {
+  const generator = folder.file("base.safetensors");
+  await writeSafetensors(generator, madeUpTensors(madeUpDimensions("R"), 3));
+  const templates = folder.file("templates.txt");
+  await Deno.writeTextFile(templates, "{}\n");
+  return {
+    ...ADAPT_DEFAULTS,
+    generator,
+    clips: [{ path: await writeTiny(folder.file("clip.safetensors")), weight: 1 }],
+    source: "a",
+    targets: [{ text: "b", weight: 1 }],
+    steps: 4,
+    sampleEvery: 2,
+    sampleCount: 2,
+    templates,
+  };
+}
+
+async function run(out: string, options: AdaptOptions) {
+  return await adapt(await testGpu(), out, await readInputs(options), {}, NEVER);
+}
+
+async function tensors(file: string) {
+  using checkpoint = await openCheckpoint(file);
+  const values = await Promise.all(checkpoint.tensors.values().map((tensor) => tensor.read()));
+  return new Map([...checkpoint.tensors.keys()].map((name, i) => [name, values[i]!]));
+}
+
+const readLog = (file: string) =>
+  Deno.readTextFileSync(file).trimEnd().split("\n").map((line) => JSON.parse(line) as LogEntry);
+
+Deno.test("adapt() trains StyleGAN3's weights and biases, its styles, filters and mapping stay", async () => {
+  using folder = temporaryFolder();
+  const options = { ...await files(folder), snapshots: 2 };
+  const gpu = await testGpu();
+  const before = { ...gpu.allocated };
+  const out = folder.file("run");
+  const { status } = await run(out, options);
+  assert.equal(status, "finished");
+  assert.deepEqual(gpu.allocated, before, "device memory was left allocated");
+  for (const { loss, layers } of readLog(`${out}/log.jsonl`)) {
+    assert.ok(loss! > 0 && loss! < 2);
+    assert.deepEqual(layers, DEFAULT_LAYERS);
+  }
+  using base = await openCheckpoint(options.generator);
+  const { architecture } = await readGenerator(base);
+  const trained = DEFAULT_LAYERS.flatMap((layer) => layerParameters(architecture).get(layer)!);
+  const delta = await tensors(`${out}/adapted.safetensors`);
+  assert.deepEqual([...delta.keys()].sort(), trained.sort());
+
+  await pickSnapshot(out, 2);
+  const picked = await tensors(`${out}/adapted.safetensors`);
+  assert.deepEqual([...picked.keys()].sort(), trained.sort());
+  assert.notDeepEqual(picked, delta);
+});
+
+Deno.test("resume() of a StyleGAN3 run goes on bit for bit, with layers chosen for each step", async () => {
+  using folder = temporaryFolder();
+  const options = {
+    ...await files(folder),
+    autoLayers: { count: 3, iterations: 1, batch: 2, every: 1 },
+  };
+  const [whole, part] = [folder.file("whole"), folder.file("part")];
+  await run(whole, options);
+  await run(part, { ...options, steps: 2 });
+  await resume(await testGpu(), await readRun(part, 4), {}, NEVER);
+  const [one, other] = [whole, part].map((path) => readLog(`${path}/log.jsonl`));
+  const results = (log: LogEntry[]) => log.map(({ loss, layers }) => ({ loss, layers }));
+  assert.deepEqual(results(other!), results(one!));
+  assert.ok(one!.every(({ layers }) => layers.length === 3));
+  assert.deepEqual(
+    await tensors(`${part}/adapted.safetensors`),
+    await tensors(`${whole}/adapted.safetensors`),
+  );
+});
+
+Deno.test("Training disturbs StyleGAN3's frozen image a little, anew for each key", async () => {
+  using folder = temporaryFolder();
+  const options = await files(folder);
+  /** The loss of a first step, in which both generators are still the same. */
+  const firstLoss = async (noise: AdaptOptions["noise"], seed: number) => {
+    const inputs = await readInputs({ ...options, noise });
+    using models = await prepare(await testGpu(), inputs);
+    const given = { ...options, autoLayers: null, given: null };
+    const { step } = new StepStream(inputs.frozen.architecture, given, 0).next();
+    const noiseKeys = { frozen: Uint32Array.of(seed, 0), trained: Uint32Array.of(1, 1) };
+    return (await models.training.run({ ...step, noiseKeys })).total;
+  };
+  const noisy = await firstLoss("random", 7);
+  assert.equal(await firstLoss("random", 7), noisy);
+  assert.notEqual(await firstLoss("random", 8), noisy);
+  // Without noise the images are equal, which have no direction.
+  assert.equal(await firstLoss("none", 7), 1);
+});
+
+Deno.test("readInputs() refuses phases of StyleGAN2 and layers that StyleGAN3 lacks", async () => {
+  using folder = temporaryFolder();
+  const options = await files(folder);
+  await assert.rejects(
+    readInputs({ ...options, phase: "texture" }),
+    /Cannot train the phase "texture": it is a choice of StyleGAN2's layers/,
+  );
+  await assert.rejects(
+    readInputs({ ...options, trainLayers: ["convs"] }),
+    /no such layer; its layers are input, affine, L0_28_7/,
+  );
+  const { plan } = await readInputs({ ...options, trainLayers: ["L2", "mapping"] });
+  assert.deepEqual(plan.layers, ["L2_36_4", "mapping"]);
+  const all = await readInputs({ ...options, phase: "all" });
+  assert.equal(all.plan.layers.length, 8);
+});
