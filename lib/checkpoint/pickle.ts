@@ -1,4 +1,4 @@
-import { refuse } from "./refusal.ts";
+import { placed, refuse } from "./refusal.ts";
 import { describe, PickleExtra, PickleGlobal, PickleObject, PickleTuple } from "./pickle_values.ts";
 import type { PickleDict, PickleList, PickleValue } from "./pickle_values.ts";
 import { PickleReader } from "./pickle_reader.ts";
@@ -50,14 +50,18 @@ class Machine {
 
   /** Whether there is another instruction after the one that was run. */
   step(): boolean {
-    if (++this.#steps > MAX_STEPS) refuse(`its pickle takes more than ${MAX_STEPS} steps`);
     const at = this.input.position;
+    return placed(() => `at byte ${at} of its pickle`, () => this.#run());
+  }
+
+  #run(): boolean {
+    if (++this.#steps > MAX_STEPS) refuse(`its pickle takes more than ${MAX_STEPS} steps`);
     const code = this.input.byte();
     if (code === STOP) return false;
     const instruction = INSTRUCTIONS[code];
     if (!instruction) {
       const hex = code.toString(16).padStart(2, "0");
-      refuse(`its pickle has the instruction 0x${hex} at byte ${at}, which builds no plain data`);
+      refuse(`it has the instruction 0x${hex}, which builds no plain data`);
     }
     instruction(this, this.input);
     return true;
@@ -69,7 +73,7 @@ class Machine {
 
   pop(): PickleValue {
     if (this.#stack.length === 0) {
-      refuse(`its pickle takes from an empty stack before byte ${this.input.position}`);
+      refuse("its pickle takes from an empty stack");
     }
     return this.#stack.pop()!;
   }
@@ -89,7 +93,7 @@ class Machine {
   popToMark(): PickleValue[] {
     const items = this.#stack;
     const below = this.#below.pop();
-    if (!below) refuse(`its pickle lacks a MARK before byte ${this.input.position}`);
+    if (!below) refuse("its pickle lacks a MARK");
     this.#stack = below;
     return items;
   }

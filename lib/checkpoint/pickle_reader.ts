@@ -67,7 +67,9 @@ export class PickleReader {
   #pass(count: number): number {
     const start = this.#position;
     if (count > this.range.size - start) {
-      refuse(`its pickle is cut off: ${count} bytes are wanted at byte ${start}`);
+      refuse(
+        `its pickle is cut off: ${count} bytes are wanted, ${this.range.size - start} are there`,
+      );
     }
     this.#position += count;
     return start;
@@ -110,7 +112,7 @@ export class PickleReader {
     try {
       return utf8.decode(bytes);
     } catch (error) {
-      refuse(`its pickle has a text before byte ${this.#position} that is not UTF-8`, error);
+      refuse("its pickle has a text that is not UTF-8", error);
     }
   }
 
@@ -124,8 +126,11 @@ export class PickleReader {
   line(maxBytes: number): string {
     const start = this.#position - this.#base;
     const end = this.#window.subarray(start, start + maxBytes + 1).indexOf(0x0a);
+    if (end < 0 && this.range.size - this.#position <= maxBytes) {
+      refuse("its pickle is cut off within a name");
+    }
     if (end < 0) {
-      refuse(`its pickle has a name of over ${maxBytes} bytes at byte ${this.#position}`);
+      refuse(`its pickle has a name of over ${maxBytes} bytes`);
     }
     const text = this.#decode(end);
     this.#position++;

@@ -14,6 +14,16 @@ export function refuse(reason: string, cause?: unknown): never {
   throw new Refusal(reason, { cause });
 }
 
+/** Runs `read`, adding where it was to a refusal within. */
+export function placed<T>(place: () => string, read: () => T): T {
+  try {
+    return read();
+  } catch (error) {
+    if (!(error instanceof Refusal)) throw error;
+    throw new Refusal(`${error.message} (${place()})`, { cause: error });
+  }
+}
+
 /** Runs `read`, turning a refusal within into the CheckpointError `Cannot read ${what}: …`. */
 export async function explained<T>(what: string, read: () => Promise<T>): Promise<T> {
   try {

@@ -7,7 +7,7 @@ import { PickleReader } from "./pickle_reader.ts";
 import { type ByteRange, inMemory } from "./range_file.ts";
 import { refuse } from "./refusal.ts";
 import { torchEntries, torchGlobal, type TorchStorage, torchStorage } from "./torch_globals.ts";
-import { openEntry, readDirectory, readEntry, type ZipEntry } from "./zip.ts";
+import { checkContent, openEntry, readDirectory, readEntry, type ZipEntry } from "./zip.ts";
 
 /** The pickle of a 1024x1024 generator with all its training state takes less than 1 MiB. */
 const MAX_PICKLE_BYTES = 64 * 2 ** 20;
@@ -30,9 +30,10 @@ export async function readTorch(file: ByteRange): Promise<Contents> {
   const content = await unpickle(PickleReader.inMemory(pickle), context);
 
   const { extras, scalars } = flatten(content);
+  const open = entryOpener(file);
   const tensors = torchEntries(extras, (name, storage) => {
     const entry = storageEntry(entries, root, name, storage);
-    return () => openEntry(file, entry);
+    return () => open(entry);
   });
   for (const [name, array] of numpyEntries(extras, inMemory(pickle))) tensors.set(name, array);
   return {
@@ -53,6 +54,17 @@ function findRoot(entries: Map<string, ZipEntry>): string {
     `it is a zip archive with ${roots.length === 0 ? "no" : "several"} NAME/data.pkl ` +
       `(it begins with ${some || "nothing"}); nada reads those of torch.save and TorchScript`,
   );
+}
+
+/** Opens entries whose content is what their checksum says; it is compared once for each. */
+function entryOpener(file: ByteRange): (entry: ZipEntry) => Promise<ByteRange> {
+  const checks = new Map<ZipEntry, Promise<void>>();
+  return async (entry) => {
+    const content = await openEntry(file, entry);
+    if (!checks.has(entry)) checks.set(entry, checkContent(content, entry));
+    await checks.get(entry);
+    return content;
+  };
 }
 
 function storageEntry(

@@ -34,3 +34,16 @@ export async function assertRefused(bytes: Uint8Array, reason: RegExp): Promise<
     return true;
   });
 }
+
+/** All tensors of a file, or that it was refused; any other error than a CheckpointError fails. */
+export async function readOrRefuse(
+  bytes: Uint8Array,
+  label: string,
+): Promise<Record<string, number[]> | "refused"> {
+  try {
+    return await readAll(bytes);
+  } catch (error) {
+    assert.ok(error instanceof CheckpointError, `${label}: ${(error as Error).stack}`);
+    return "refused";
+  }
+}
