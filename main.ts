@@ -60,16 +60,16 @@ function userLine(error: unknown): string | undefined {
   return undefined;
 }
 
-/** For `deno serve main.ts`. */
+/** For `deno serve main.ts`: the service as `nada serve` starts it without options. */
 export default {
   async fetch(request: Request): Promise<Response> {
-    const { createApp } = await import("./routes/app.ts");
-    app ??= createApp({ version: VERSION });
-    return app.fetch(request);
+    const { defaultApp } = await import("./commands/serve.ts");
+    app ??= defaultApp();
+    return (await app).fetch(request);
   },
 };
 
-let app: { fetch(request: Request): Response | Promise<Response> } | undefined;
+let app: Promise<{ fetch(request: Request): Response | Promise<Response> }> | undefined;
 
 // `deno serve main.ts` also runs this file as the main one, without arguments. Leaving at once, even
 // while a worker holds the GPU, keeps its driver's thread clean-up from racing with the exit.

@@ -107,6 +107,12 @@ async function oldRun(path: string, command: Command, steps: number | null): Pro
     );
   }
   const stopped = await readRun(resolve(path), steps);
+  if (stopped.state.step >= stopped.inputs.options.steps) {
+    throw new UserError(
+      `Cannot resume "${path}": its ${stopped.state.step} steps are done; pass --steps with a ` +
+        `larger number to go on`,
+    );
+  }
   return (gpu, events, signal) => resume(gpu, stopped, events, signal);
 }
 

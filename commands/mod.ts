@@ -75,7 +75,7 @@ export const commands: CommandEntry[] = [
   },
   {
     name: "serve",
-    summary: "answer HTTP requests on this machine",
+    summary: "the HTTP service: adaptations as jobs, images from them",
     load: () => import("./serve.ts"),
   },
 ];

@@ -13,6 +13,16 @@ export class GpuError extends UserError {
   override name = "GpuError";
 }
 
+/** The device is gone, with all that was on it; a new one may work. */
+export class DeviceLostError extends GpuError {
+  override name = "DeviceLostError";
+}
+
+/** The device has no memory left for this. */
+export class DeviceMemoryError extends GpuError {
+  override name = "DeviceMemoryError";
+}
+
 /** An op was given shapes that do not fit together. */
 export class ShapeError extends Error {
   override name = "ShapeError";

@@ -8,3 +8,10 @@ const DEMO_GENERATOR = fileURLToPath(new URL("./demo/generator.safetensors", imp
 export function generatorPath(given: string): string {
   return given === "demo" ? DEMO_GENERATOR : given;
 }
+
+/** Paths of all of them, by name and kind. */
+export function builtInModels() {
+  const generators: Record<string, string> = { demo: DEMO_GENERATOR };
+  const clips: Record<string, string> = {};
+  return { generators, clips };
+}

@@ -1,51 +1,46 @@
-import { type Context, Hono } from "hono";
+/** The HTTP interface: middleware, then one file of routes a resource. */
+import { VERSION } from "../lib/version.ts";
+import type { Service } from "../service/service.ts";
+import { adaptationEventRoutes } from "./adaptation_events.ts";
+import { adaptationFileRoutes } from "./adaptation_files.ts";
+import { adaptationRoutes } from "./adaptations.ts";
+import { clipRoutes } from "./clip.ts";
+import { docsRoutes } from "./docs.ts";
+import { generatorRoutes } from "./generators.ts";
+import { problem, problemOf } from "./problem.ts";
+import { createRouter } from "./router.ts";
+import { sampleRoutes } from "./samples.ts";
+import { systemRoutes } from "./system.ts";
 
-/** What the routes need from outside. */
-export interface AppDeps {
-  version: string;
-}
+export type App = ReturnType<typeof createApp>;
 
-/** The HTTP interface. Every error is a problem document (RFC 9457) with a stable `code`. */
-export function createApp({ version }: AppDeps): Hono {
-  const app = new Hono();
-
-  app.get("/", (c) => c.json({ name: "nada", version, routes: routesOf(app) }));
-  app.get("/healthz", (c) => c.json({ status: "ok" }));
-  app.get("/version", (c) => c.json({ version }));
+/** Every error is a problem document (RFC 9457) with a stable `code`. */
+export function createApp(service: Service) {
+  const app = createRouter();
+  app.use(async (c, next) => {
+    c.set("requestId", crypto.randomUUID());
+    c.set("caller", { name: "", scopes: ["admin"] });
+    await next();
+  });
+  app.route("/", systemRoutes(service));
+  app.route("/", adaptationRoutes(service));
+  app.route("/", adaptationEventRoutes(service));
+  app.route("/", adaptationFileRoutes(service));
+  app.route("/", generatorRoutes(service));
+  app.route("/", sampleRoutes(service));
+  app.route("/", clipRoutes(service));
+  app.route("/", docsRoutes(app));
+  app.get(
+    "/",
+    (c) => c.json({ name: "nada", version: VERSION, docs: "/docs", api: "/openapi.json" }),
+  );
 
   app.notFound((c) =>
-    problem(c, {
-      status: 404,
+    problem(c, 404, {
       code: "not_found",
-      title: "Not Found",
-      detail: `Cannot answer ${c.req.method} ${c.req.path}: GET / lists what there is`,
+      detail: `Cannot answer ${c.req.method} ${c.req.path}: /docs lists what there is`,
     })
   );
-  app.onError((error, c) => {
-    console.error(error);
-    return problem(c, {
-      status: 500,
-      code: "internal",
-      title: "Internal Server Error",
-      detail: "Cannot answer: an unexpected error, described in the server's log",
-    });
-  });
+  app.onError((error, c) => problemOf(c, error, (unforeseen) => console.error(unforeseen)));
   return app;
-}
-
-interface Problem {
-  status: 404 | 500;
-  /** For programs: never reworded. */
-  code: string;
-  title: string;
-  detail: string;
-}
-
-function problem(c: Context, body: Problem): Response {
-  return c.body(JSON.stringify(body), body.status, { "content-type": "application/problem+json" });
-}
-
-/** "GET /healthz" and so on, from the routes themselves, so that the list cannot be out of date. */
-function routesOf(app: Hono): string[] {
-  return [...new Set(app.routes.map(({ method, path }) => `${method} ${path}`))];
 }

@@ -4,6 +4,7 @@ import { commands } from "../commands/mod.ts";
 import { UserError } from "../lib/errors.ts";
 import server, { main } from "../main.ts";
 import { captured } from "./console.ts";
+import { temporaryFolder } from "./temporary.ts";
 
 /** Runs with a command "try" whose action is `action`. */
 async function mainWith(action: () => Promise<void>, args: string[]) {
@@ -83,6 +84,10 @@ Deno.test("main() shows anything unexpected with its stack and gives 1", async (
 });
 
 Deno.test("main.ts answers `deno serve` through its default export", async () => {
-  const response = await server.fetch(new Request("http://127.0.0.1/version"));
+  using folder = temporaryFolder();
+  const before = Deno.cwd();
+  Deno.chdir(folder.path); // where its data go
+  const response = await server.fetch(new Request("http://127.0.0.1/version"))
+    .finally(() => Deno.chdir(before));
   assert.deepEqual(await response.json(), { version: config.version });
 });

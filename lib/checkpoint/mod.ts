@@ -11,7 +11,7 @@ export type { Checkpoint, TensorEntry } from "./checkpoint.ts";
 export type { Dtype } from "./elements.ts";
 export type { ModuleAbout, Plain } from "./flatten.ts";
 export { sha256File } from "./sha256.ts";
-export { type TensorData, writeSafetensors } from "./write_safetensors.ts";
+export { safetensorsParts, type TensorData, writeSafetensors } from "./write_safetensors.ts";
 
 const READERS: Record<Container, (file: ByteRange) => Promise<Contents>> = {
   safetensors: readSafetensors,

@@ -20,23 +20,34 @@ export async function writeSafetensors(
   tensors: Iterable<[name: string, tensor: TensorData]>,
   metadata: Record<string, string> = {},
 ): Promise<void> {
+  const parts = safetensorsParts(tensors, metadata);
+  await writeAtomic(path, async (write) => {
+    for (const part of parts) await write(part);
+  });
+}
+
+/** What `writeSafetensors` writes, piece by piece: views of the tensors, no copies. */
+export function safetensorsParts(
+  tensors: Iterable<[name: string, tensor: TensorData]>,
+  metadata: Record<string, string> = {},
+): Uint8Array<ArrayBuffer>[] {
   const sorted = [...tensors].sort(byKey);
   const header = encodeHeader(sorted, metadata);
-  await writeAtomic(path, async (write) => {
-    const length = new DataView(new ArrayBuffer(LENGTH_BYTES));
-    length.setBigUint64(0, BigInt(header.length), true);
-    await write(new Uint8Array(length.buffer));
-    await write(header);
-    for (const [, { data }] of sorted) {
-      await write(new Uint8Array(data.buffer, data.byteOffset, data.byteLength));
-    }
-  });
+  const length = new DataView(new ArrayBuffer(LENGTH_BYTES));
+  length.setBigUint64(0, BigInt(header.length), true);
+  return [
+    new Uint8Array(length.buffer),
+    header,
+    ...sorted.map(([, { data }]) =>
+      new Uint8Array(data.buffer as ArrayBuffer, data.byteOffset, data.byteLength)
+    ),
+  ];
 }
 
 function encodeHeader(
   sorted: [string, TensorData][],
   metadata: Record<string, string>,
-): Uint8Array {
+): Uint8Array<ArrayBuffer> {
   const fields: string[] = [];
   const texts = Object.entries(metadata).sort(byKey).map(([key, text]) => field(key, text));
   if (texts.length > 0) fields.push(`"${METADATA}":{${texts.join(",")}}`);

@@ -1,5 +1,5 @@
 /** The device: buffers, pipelines and errors. Only this folder calls WebGPU. */
-import { GpuError, KernelError } from "../errors.ts";
+import { DeviceLostError, DeviceMemoryError, GpuError, KernelError } from "../errors.ts";
 import { describeAdapter, requestAdapter } from "./adapter.ts";
 import type { Profiler } from "./profiler.ts";
 
@@ -104,7 +104,7 @@ export class Gpu {
     if (this.kind !== "cpu") return;
     const { available } = Deno.systemMemoryInfo();
     if (bytes <= available) return;
-    throw new GpuError(
+    throw new DeviceMemoryError(
       `Cannot allocate ${(bytes / 2 ** 30).toFixed(1)} GiB for ${label}: this software adapter ` +
         `uses the system's memory, of which ${
           (available / 2 ** 30).toFixed(1)
@@ -189,17 +189,24 @@ export class Gpu {
     const [validation, memory] = await scopes.catch(() => [null, null]);
     this.assertAlive();
     if (memory) {
-      throw new GpuError(`Cannot allocate device memory: ${memory.message}; use a smaller batch`);
+      throw new DeviceMemoryError(
+        `Cannot allocate device memory: ${memory.message}; use a smaller batch`,
+      );
     }
     if (validation) throw invalid(validation.message);
     return await pending;
   }
 
-  /** Throws a GpuError if the device has been lost. */
+  /** The error to report once the device has been lost; null as long as it works. */
+  get loss(): DeviceLostError | null {
+    return this.#lost === null ? null : new DeviceLostError(
+      `Cannot use the GPU: the device was lost (${this.#lost}); start again`,
+    );
+  }
+
+  /** Throws a DeviceLostError if the device has been lost. */
   assertAlive(): void {
-    if (this.#lost !== null) {
-      throw new GpuError(`Cannot use the GPU: the device was lost (${this.#lost}); start again`);
-    }
+    if (this.loss) throw this.loss;
   }
 
   write(range: BufferRange, data: Exclude<BufferSource, ArrayBuffer>): void {
@@ -209,6 +216,18 @@ export class Gpu {
     if (this.#stagedBytes < STAGED_BYTES) return;
     this.device.queue.submit([]);
     this.#stagedBytes = 0;
+  }
+
+  /** Copies ranges on the device, after all work submitted before. */
+  copy(pairs: readonly { readonly from: BufferRange; readonly to: BufferRange }[]): Promise<void> {
+    return this.scoped(() => {
+      const encoder = this.device.createCommandEncoder();
+      for (const { from, to } of pairs) {
+        encoder.copyBufferToBuffer(from.buffer, from.offset, to.buffer, to.offset, from.bytes);
+      }
+      this.device.queue.submit([encoder.finish()]);
+      return Promise.resolve();
+    });
   }
 
   /** Reads ranges back; waits until all work submitted before is done. */

@@ -8,7 +8,7 @@ export interface Library {
 let library: Promise<Library> | undefined;
 
 /**
- * The drawing library, 7 MB of WebAssembly, and the fonts. They are loaded by the first call, out of
+ * The drawing library in the build that also encodes JPEG and WebP, 8 MB of WebAssembly, and the fonts. They are loaded by the first call, out of
  * bytes that are imported like code: no permission is needed.
  */
 export function loadCanvasKit(): Promise<Library> {
@@ -17,8 +17,8 @@ export function loadCanvasKit(): Promise<Library> {
 
 async function load(): Promise<Library> {
   const [canvaskit, wasm, regular, bold] = await Promise.all([
-    import("canvaskit-wasm"),
-    import("canvaskit-wasm/bin/canvaskit.wasm", { with: { type: "bytes" } }),
+    import("canvaskit-wasm/bin/full/canvaskit.js"),
+    import("canvaskit-wasm/bin/full/canvaskit.wasm", { with: { type: "bytes" } }),
     import("@expo-google-fonts/inter/400Regular/Inter_400Regular.ttf", {
       with: { type: "bytes" },
     }),

@@ -56,7 +56,7 @@ export interface StoppedRun {
   readonly state: TrainingState;
 }
 
-/** Reads the run in `path`, to go on to `steps` steps or as many as it was meant to have. */
+/** Reads the run in `path`, to go on, if any are left, to `steps` steps or as many as it was meant to have. */
 export async function readRun(path: string, steps: number | null): Promise<StoppedRun> {
   const { folder, config: found } = await RunFolder.open(path);
   const old = found as Config;
@@ -70,12 +70,6 @@ export async function readRun(path: string, steps: number | null): Promise<Stopp
     );
   }
   const state = await folder.readState(inputs.frozen, inputs.plan.layers);
-  if (state.step >= options.steps) {
-    throw new UserError(
-      `Cannot resume "${path}": its ${state.step} steps are done; pass --steps with a larger number ` +
-        `to go on`,
-    );
-  }
   return { folder, config: { ...old, options }, inputs, state };
 }
 

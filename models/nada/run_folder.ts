@@ -36,6 +36,11 @@ export interface LogEntry {
   readonly ms: number;
 }
 
+/** A run whose folder does not hold what is needed to go on with it. */
+export class DamagedRunError extends UserError {
+  override name = "DamagedRunError";
+}
+
 export class RunFolder {
   private constructor(readonly path: string) {}
 
@@ -49,14 +54,14 @@ export class RunFolder {
     return folder;
   }
 
-  /** Opens the folder of an earlier run. Throws a UserError if it is none. */
+  /** Opens the folder of an earlier run. Throws a DamagedRunError if it is none. */
   static async open(path: string): Promise<{ folder: RunFolder; config: unknown }> {
     const folder = new RunFolder(path);
     let text: string;
     try {
       text = await Deno.readTextFile(folder.file("config.json"));
     } catch (error) {
-      throw new UserError(
+      throw new DamagedRunError(
         `Cannot resume "${path}": it has no config.json; name the folder of a run`,
         { cause: error },
       );
@@ -64,7 +69,9 @@ export class RunFolder {
     try {
       return { folder, config: JSON.parse(text) };
     } catch (error) {
-      throw new UserError(`Cannot resume "${path}": its config.json is damaged`, { cause: error });
+      throw new DamagedRunError(`Cannot resume "${path}": its config.json is damaged`, {
+        cause: error,
+      });
     }
   }
 
@@ -82,11 +89,19 @@ export class RunFolder {
   async rewindLog(steps: number): Promise<LogEntry[]> {
     const lines = (await Deno.readTextFile(this.file("log.jsonl"))).split("\n").slice(0, steps);
     if (lines.length < steps || lines.some((line) => line === "")) {
-      throw new UserError(
+      throw new DamagedRunError(
         `Cannot resume "${this.path}": its log has fewer than the ${steps} steps that were done`,
       );
     }
-    const entries = lines.map((line) => JSON.parse(line) as LogEntry);
+    const entries = lines.map((line) => {
+      try {
+        return JSON.parse(line) as LogEntry;
+      } catch (error) {
+        throw new DamagedRunError(`Cannot resume "${this.path}": its log.jsonl is damaged`, {
+          cause: error,
+        });
+      }
+    });
     await writeFileAtomic(this.file("log.jsonl"), lines.map((line) => `${line}\n`).join(""));
     return entries;
   }
@@ -95,6 +110,9 @@ export class RunFolder {
     { step, weights, moments, times }: TrainingState,
     shapes: Shapes,
   ): Promise<void> {
+    // A state is of no use without the log of the steps before it.
+    using log = await Deno.open(this.file("log.jsonl"), { write: true });
+    await log.sync();
     const tensors = [
       ...weights.entries().map(([name, data]) => [`weight/${name}`, name, data] as const),
       ...moments.entries().map(([name, data]) => [`moment/${name}`, name, data] as const),
@@ -111,15 +129,15 @@ export class RunFolder {
   }
 
   /**
-   * Reads the state of these layers back. Throws a UserError or CheckpointError where it does not
-   * fit.
+   * Reads the state of these layers back. Throws a DamagedRunError or CheckpointError where it does
+   * not fit.
    */
   async readState(
     { architecture, parameters }: GeneratorWeights,
     layers: readonly string[],
   ): Promise<TrainingState> {
     const refuse = (what: string): never => {
-      throw new UserError(
+      throw new DamagedRunError(
         `Cannot resume "${this.path}": resume.safetensors has no ${what}; it belongs to another run`,
       );
     };

@@ -1,0 +1,211 @@
+/** Runs stored jobs one at a time, and once each to the end, through every kind of restart. */
+import { isFinal, type Job, type JobError, KeyReusedError, QueueFullError } from "./job.ts";
+import type { JobStore } from "./store.ts";
+
+/** What a job's handler is told. */
+export interface JobContext {
+  /** Aborted when the job is canceled or the process stops: end soon, and keep what there is. */
+  readonly signal: AbortSignal;
+  /** To be called once the job has begun its work. */
+  processing(): void;
+  /** To be called when the job has got further than any attempt before. */
+  advanced(): void;
+}
+
+export interface QueueOptions<Request, Result> {
+  readonly store: JobStore;
+  /** Does the job, or goes on with it where an earlier attempt left off. */
+  run(job: Job<Request>, context: JobContext): Promise<Result>;
+  /** What a failure is called, and whether another attempt may succeed. */
+  judge(error: unknown): JobError & { readonly retry: boolean };
+  /** Jobs that may wait. */
+  readonly maxQueued: number;
+}
+
+export interface Submission<Request> {
+  /** A new one for each submission. */
+  readonly id: string;
+  readonly request: Request;
+  readonly owner: string;
+  readonly priority?: number;
+  readonly idempotencyKey?: string | null;
+  readonly fingerprint: string;
+}
+
+interface Running {
+  readonly id: string;
+  readonly stop: AbortController;
+  /** Why it was told to stop. */
+  reason: "canceled" | "interrupted" | null;
+}
+
+/** A job that ends the process, or its device, so often without getting further is given up. */
+const MAX_ATTEMPTS = 10;
+/** An error that may pass is given one more try, unless the one before was this recent. */
+const RETRY_PAUSE_MS = 60_000;
+
+export class JobQueue<Request, Result> {
+  #running: Running | null = null;
+  #ended: Promise<void> = Promise.resolve();
+  #stopped = true;
+  readonly #listeners = new Set<(job: Job<Request, Result>) => void>();
+
+  constructor(private readonly options: QueueOptions<Request, Result>) {}
+
+  /** Calls `listener` after every change of a job's state. Returns how to end that. */
+  subscribe(listener: (job: Job<Request, Result>) => void): () => void {
+    this.#listeners.add(listener);
+    return () => this.#listeners.delete(listener);
+  }
+
+  /**
+   * Stores a job; once this returns it will be run. With the key of an earlier one it gives that one
+   * back. Throws a QueueFullError, and a KeyReusedError where the earlier one asked for something else.
+   */
+  submit(
+    { id, request, owner, priority = 0, idempotencyKey = null, fingerprint }: Submission<Request>,
+  ): { job: Job<Request, Result>; isNew: boolean } {
+    const earlier = idempotencyKey === null ? null : this.#store.byKey(owner, idempotencyKey);
+    if (earlier && earlier.fingerprint !== fingerprint) {
+      throw new KeyReusedError("the key was used for another request");
+    }
+    if (earlier) return { job: earlier as Job<Request, Result>, isNew: false };
+    if (this.waiting().length >= this.options.maxQueued) {
+      throw new QueueFullError(`${this.options.maxQueued} jobs wait already`);
+    }
+    const job: Job<Request, Result> = {
+      id,
+      state: "queued",
+      priority,
+      request,
+      result: null,
+      error: null,
+      createdAt: Date.now(),
+      startedAt: null,
+      finishedAt: null,
+      attempts: 0,
+      owner,
+      idempotencyKey,
+      fingerprint,
+    };
+    this.#put(job);
+    this.#wake();
+    return { job, isNew: true };
+  }
+
+  get(id: string): Job<Request, Result> | null {
+    return this.#store.get(id) as Job<Request, Result> | null;
+  }
+
+  /** Jobs that wait, in the order in which they will be started. */
+  waiting(): Job<Request, Result>[] {
+    const jobs = this.#store.inStates("interrupted", "queued") as Job<Request, Result>[];
+    const rank = ({ state, priority }: Job) => state === "interrupted" ? Infinity : priority;
+    return jobs.sort((a, b) => rank(b) === rank(a) ? 0 : rank(b) - rank(a));
+  }
+
+  /** Forgets a job that has ended. */
+  delete(id: string): void {
+    this.#store.delete(id);
+  }
+
+  /** Cancels a job that has not ended, at once where it waits, else as soon as its handler ends. */
+  cancel(id: string): Job<Request, Result> | null {
+    const job = this.get(id);
+    if (!job || isFinal(job.state)) return job;
+    if (this.#running?.id === id) {
+      this.#running.reason ??= "canceled";
+      this.#running.stop.abort();
+      return job;
+    }
+    return this.#change(job, { state: "canceled", finishedAt: Date.now() });
+  }
+
+  /** Takes up what the last process left, and then whatever comes. */
+  start(): void {
+    for (const job of this.#store.inStates("starting", "processing")) {
+      this.#change(job as Job<Request, Result>, { state: "interrupted" });
+    }
+    this.#stopped = false;
+    this.#wake();
+  }
+
+  /** Starts nothing more, and interrupts the running job; returns when its handler has ended. */
+  async stop(): Promise<void> {
+    this.#stopped = true;
+    if (this.#running) {
+      this.#running.reason ??= "interrupted";
+      this.#running.stop.abort();
+    }
+    await this.#ended;
+  }
+
+  get #store(): JobStore {
+    return this.options.store;
+  }
+
+  #wake(): void {
+    if (this.#stopped || this.#running) return;
+    const [next] = this.waiting();
+    if (!next) return;
+    const running: Running = { id: next.id, stop: new AbortController(), reason: null };
+    this.#running = running;
+    this.#ended = this.#run(next, running).finally(() => {
+      this.#running = null;
+      this.#wake();
+    });
+  }
+
+  async #run(
+    queued: Job<Request, Result>,
+    running: Running,
+  ): Promise<void> {
+    let job = queued;
+    let lastRetry = -Infinity;
+    const change = (fields: Partial<Job<Request, Result>>) => job = this.#change(job, fields);
+    const end = (fields: Partial<Job<Request, Result>>) =>
+      change({ ...fields, finishedAt: Date.now() });
+    for (;;) {
+      if (job.attempts >= MAX_ATTEMPTS) {
+        const detail = `It was started ${MAX_ATTEMPTS} times, and the process ended each time ` +
+          `before it got any further`;
+        return void end({ state: "failed", error: { code: "crashed", detail } });
+      }
+      change({
+        state: "starting",
+        startedAt: job.startedAt ?? Date.now(),
+        attempts: job.attempts + 1,
+      });
+      try {
+        const result = await this.options.run(job, {
+          signal: running.stop.signal,
+          processing: () => job.state === "starting" && change({ state: "processing" }),
+          advanced: () => job.attempts > 0 && this.#store.put(job = { ...job, attempts: 0 }),
+        });
+        if (running.reason === "interrupted") return void change({ state: "interrupted" });
+        if (running.reason === "canceled") return void end({ state: "canceled", result });
+        return void end({ state: "succeeded", result });
+      } catch (error) {
+        if (running.reason === "interrupted") return void change({ state: "interrupted" });
+        if (running.reason === "canceled") return void end({ state: "canceled" });
+        const { retry, code, detail } = this.options.judge(error);
+        const now = Date.now();
+        if (!retry || now - lastRetry < RETRY_PAUSE_MS) {
+          return void end({ state: "failed", error: { code, detail } });
+        }
+        lastRetry = now;
+      }
+    }
+  }
+
+  #change(job: Job<Request, Result>, fields: Partial<Job<Request, Result>>): Job<Request, Result> {
+    const changed = { ...job, ...fields };
+    this.#put(changed);
+    return changed;
+  }
+
+  #put(job: Job<Request, Result>): void {
+    this.#store.put(job);
+    for (const listener of this.#listeners) listener(job);
+  }
+}

@@ -1,0 +1,87 @@
+import { createRoute, z } from "@hono/zod-openapi";
+import { isFinal } from "../lib/jobs/mod.ts";
+import { BEGINNING, type FeedEvent, type Position } from "../service/adaptation_feed.ts";
+import type { AdaptationJob } from "../service/adaptations.ts";
+import type { Service } from "../service/service.ts";
+import { allow } from "./callers.ts";
+import { type EventStream, openEventStream } from "./event_stream.ts";
+import { problems } from "./problem.ts";
+import { createRouter } from "./router.ts";
+import { AdaptationIdParam, adaptationView } from "./schemas.ts";
+
+const events = createRoute({
+  method: "get",
+  path: "/v1/adaptations/{id}/events",
+  tags: ["adaptations"],
+  summary: "Follow an adaptation",
+  description:
+    "Server-sent events: `state` with the adaptation, at once and after every change; `step` " +
+    "{step, loss, parts, layers, ms, steps_per_second, eta_seconds}; `preview` {step, file, url}. " +
+    "Steps and previews have ids: with the last one as `Last-Event-ID` the stream goes on behind " +
+    "it, and nothing is left out or sent twice. The stream ends after a final state.",
+  middleware: [allow("read")],
+  request: {
+    params: AdaptationIdParam,
+    headers: z.object({ "last-event-id": z.string().max(40).optional() }),
+  },
+  responses: {
+    200: {
+      description: "The stream.",
+      content: { "text/event-stream": { schema: { type: "string" } } },
+    },
+    ...problems(401, 403, 404, 422),
+  },
+});
+
+export function adaptationEventRoutes({ adaptations, closing }: Service) {
+  /** Sends one event; the state last of all ends the stream. */
+  async function send(stream: EventStream, { id, request }: AdaptationJob, event: FeedEvent) {
+    if (event.type === "state") {
+      const { job } = event;
+      stream.send({ event: "state", data: await adaptationView(adaptations, job) });
+      if (isFinal(job.state)) stream.close();
+    } else if (event.type === "step") {
+      const { step, entry: { loss, parts, layers, ms } } = event;
+      const { steps } = request;
+      const progress = adaptations.feed.progress(id, steps);
+      stream.send({
+        event: "step",
+        id: String(step),
+        data: {
+          step,
+          steps,
+          loss,
+          ...parts && { parts },
+          layers,
+          ms,
+          steps_per_second: progress?.stepsPerSecond ?? null,
+          eta_seconds: progress?.etaSeconds ?? null,
+        },
+      });
+    } else {
+      const { step, file } = event;
+      const url = `/v1/adaptations/${id}/files/${file}`;
+      stream.send({ event: "preview", id: `${step}p`, data: { step, file, url } });
+    }
+  }
+
+  return createRouter().openapi(events, (c) => {
+    const { id } = c.req.valid("param");
+    const job = adaptations.get(id);
+    const position = parsePosition(c.req.valid("header")["last-event-id"]);
+    return openEventStream(c, closing, (stream) => {
+      // One after the other: what is sent is looked up on the way.
+      let sending = adaptationView(adaptations, job)
+        .then((data) => stream.send({ event: "state", data }));
+      return adaptations.feed.follow(id, position, (event) => {
+        sending = sending.then(() => send(stream, job, event)).catch(() => stream.close());
+      });
+    }) as never;
+  });
+}
+
+/** "12" is behind step 12, "12p" behind the preview after it. */
+function parsePosition(text: string | undefined): Position {
+  const [, step, preview] = /^(\d{1,9})(p?)$/.exec(text ?? "") ?? [];
+  return step === undefined ? BEGINNING : { step: Number(step), preview: preview === "p" };
+}

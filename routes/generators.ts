@@ -1,0 +1,106 @@
+import { createRoute, z } from "@hono/zod-openapi";
+import { extname } from "node:path";
+import { ServiceError } from "../service/failure.ts";
+import type { Service } from "../service/service.ts";
+import { AdaptationId, ModelName } from "../service/adaptation_request.ts";
+import { allow } from "./callers.ts";
+import { problems } from "./problem.ts";
+import { createRouter } from "./router.ts";
+import { GeneratorView, generatorView } from "./schemas.ts";
+import { sendFile } from "./send_file.ts";
+
+export const GeneratorId = z.union([AdaptationId, ModelName]).openapi({ example: "demo" });
+const params = z.object({ id: GeneratorId });
+
+const list = createRoute({
+  method: "get",
+  path: "/v1/generators",
+  tags: ["generators"],
+  summary: "List generators: the registered bases, then what adaptations made, newest first",
+  middleware: [allow("read")],
+  responses: {
+    200: {
+      description: "All of them.",
+      content: {
+        "application/json": { schema: z.object({ generators: z.array(GeneratorView) }) },
+      },
+    },
+    ...problems(401, 403),
+  },
+});
+
+const show = createRoute({
+  method: "get",
+  path: "/v1/generators/{id}",
+  tags: ["generators"],
+  summary: "What a generator is",
+  middleware: [allow("read")],
+  request: { params },
+  responses: {
+    200: {
+      description: "The generator.",
+      content: { "application/json": { schema: GeneratorView } },
+    },
+    ...problems(401, 403, 404, 422),
+  },
+});
+
+const remove = createRoute({
+  method: "delete",
+  path: "/v1/generators/{id}",
+  tags: ["generators"],
+  summary: "Delete an adapted generator, with its adaptation",
+  middleware: [allow("adapt")],
+  request: { params },
+  responses: { 204: { description: "It is gone." }, ...problems(401, 403, 404, 409, 422) },
+});
+
+const download = createRoute({
+  method: "get",
+  path: "/v1/generators/{id}/download",
+  tags: ["generators"],
+  summary: "The file of a generator",
+  middleware: [allow("read")],
+  request: {
+    params,
+    query: z.object({
+      format: z.enum(["delta", "original"]).optional().openapi({
+        description: "`delta`: what an adaptation changed (safetensors); `original`: the file of " +
+          "a base as it is registered. Default: what there is.",
+      }),
+    }),
+  },
+  responses: {
+    200: {
+      description: "The file.",
+      content: { "application/octet-stream": { schema: { type: "string", format: "binary" } } },
+    },
+    ...problems(401, 403, 404, 422),
+  },
+});
+
+export function generatorRoutes({ generators }: Service) {
+  return createRouter()
+    .openapi(list, (c) => c.json({ generators: generators.list().map(generatorView) }, 200))
+    .openapi(show, (c) => c.json(generatorView(generators.get(c.req.valid("param").id)), 200))
+    .openapi(remove, async (c) => {
+      await generators.delete(c.req.valid("param").id);
+      return c.body(null, 204);
+    })
+    .openapi(download, async (c) => {
+      const generator = generators.get(c.req.valid("param").id);
+      const kind = generator.adaptation ? "delta" : "original";
+      const { format = kind } = c.req.valid("query");
+      if (format !== kind) {
+        throw new ServiceError(
+          "not_found",
+          `Cannot give "${generator.id}" as ${format}: it is ${
+            kind === "delta" ? "adapted" : "a base"
+          }`,
+        );
+      }
+      const path = generators.path(generator);
+      const saveAs = `${generator.id}${extname(path)}`;
+      return await sendFile(c, path, { type: "application/octet-stream", saveAs }) as never;
+    });
+}

@@ -1,0 +1,151 @@
+import { createRoute, z } from "@hono/zod-openapi";
+import type { Context } from "hono";
+import { parseSeeds } from "../models/stylegan2/latents.ts";
+import type { SampleFormat, SampleQuery } from "../service/samples.ts";
+import type { Service } from "../service/service.ts";
+import { allow } from "./callers.ts";
+import { GeneratorId } from "./generators.ts";
+import { problems } from "./problem.ts";
+import { createRouter } from "./router.ts";
+
+const MAX_IMAGES = 64;
+
+const Seed = z.int().min(0).max(2 ** 32 - 1);
+const Row = z.array(z.number()).min(1).max(1024);
+const Truncation = z.number().min(-2).max(2);
+const Strength = z.number().min(-4).max(4);
+const Size = z.int().min(8).max(1024);
+
+const SampleRequest = z.strictObject({
+  seeds: z.union([z.string().max(1000), z.array(Seed).min(1).max(MAX_IMAGES)]).optional().openapi({
+    description: "As numbers, or as in `0-15` or `1,5,9-12`.",
+    example: [0, 1, 2, 3],
+  }),
+  z: z.array(Row).min(1).max(MAX_IMAGES).optional(),
+  w: z.array(Row).min(1).max(MAX_IMAGES).optional(),
+  w_plus: z.array(z.array(Row).min(1).max(64)).min(1).max(MAX_IMAGES).optional().openapi({
+    description: "Rows for every layer.",
+  }),
+  truncation: Truncation.optional().openapi({
+    description: "1 for none, 0 for the mean image. Default 0.7; 1 for w and w_plus.",
+  }),
+  strength: Strength.default(1).openapi({ description: "Of the adaptation: 0 none, 1 full." }),
+  noise: z.enum(["const", "none"]).default("const"),
+  mix: z.strictObject({
+    seeds: z.array(Seed).min(1).max(MAX_IMAGES),
+    from_layer: z.int().min(0).max(64),
+  }).optional().openapi({ description: "Take the styles from this layer on from other seeds." }),
+  format: z.enum(["png", "jpeg", "webp", "safetensors"]).default("png"),
+  size: Size.optional().openapi({ description: "Side of each image in pixels." }),
+}).superRefine((value, context) => {
+  const given = ["seeds", "z", "w", "w_plus"].filter((name) => name in value);
+  if (given.length === 1) return;
+  const found = given.length === 0 ? "none" : given.join(" and ");
+  context.addIssue({
+    code: "custom",
+    message: `Expected one of seeds, z, w and w_plus, found ${found}`,
+  });
+}).openapi("SampleRequest");
+
+const binary = { schema: { type: "string", format: "binary" } as const };
+const images = {
+  description: "The image; several as one sheet, or as tensors in safetensors.",
+  headers: { ETag: { schema: { type: "string" } } } as const,
+  content: {
+    "image/png": binary,
+    "image/jpeg": binary,
+    "image/webp": binary,
+    "application/octet-stream": binary,
+  },
+};
+
+const draw = createRoute({
+  method: "post",
+  path: "/v1/generators/{id}/samples",
+  tags: ["samples"],
+  summary: "Draw images",
+  middleware: [allow("sample")],
+  request: {
+    params: z.object({ id: GeneratorId }),
+    body: { required: true, content: { "application/json": { schema: SampleRequest } } },
+  },
+  responses: { 200: images, ...problems(400, 401, 403, 404, 413, 415, 422, 429, 503) },
+});
+
+const look = createRoute({
+  method: "get",
+  path: "/v1/generators/{id}/samples/{file}",
+  tags: ["samples"],
+  summary: "The image of a seed: the same for ever, so caches may keep it",
+  middleware: [allow("sample")],
+  request: {
+    params: z.object({
+      id: GeneratorId,
+      file: z.string().regex(/^\d{1,10}\.(png|jpg|webp)$/).openapi({
+        description: "The seed, with .png, .jpg or .webp behind it.",
+        example: "7.png",
+      }),
+    }),
+    query: z.object({
+      truncation: z.coerce.number().pipe(Truncation).optional(),
+      strength: z.coerce.number().pipe(Strength).default(1),
+      size: z.coerce.number().pipe(Size).optional(),
+    }),
+  },
+  responses: {
+    200: images,
+    304: { description: "It has not changed." },
+    ...problems(401, 403, 404, 422, 429, 503),
+  },
+});
+
+export function sampleRoutes({ samples }: Service) {
+  async function answer(c: Context, query: SampleQuery, cacheable: boolean): Promise<Response> {
+    const etag = `"${samples.tag(query)}"`;
+    const headers = {
+      etag,
+      "cache-control": cacheable ? "private, max-age=31536000, immutable" : "no-store",
+    };
+    if (cacheable && c.req.header("if-none-match") === etag) return c.body(null, 304, headers);
+    const { bytes, type } = await samples.draw(query);
+    return c.body(bytes, 200, { ...headers, "content-type": type });
+  }
+
+  return createRouter()
+    .openapi(draw, async (c) => {
+      const { seeds, w_plus: wPlus, ...rest } = c.req.valid("json");
+      const numbers = typeof seeds === "string" ? readSeeds(seeds) : seeds;
+      const query = {
+        ...rest,
+        generator: c.req.valid("param").id,
+        ...numbers && { seeds: numbers },
+        ...wPlus && { wPlus },
+      };
+      return await answer(c, withoutUndefined(query), false) as never;
+    })
+    .openapi(look, async (c) => {
+      const { id, file } = c.req.valid("param");
+      const [seed, ending] = file.split(".") as [string, string];
+      const format = (ending === "jpg" ? "jpeg" : ending) as SampleFormat;
+      const query = {
+        generator: id,
+        seeds: [Seed.parse(Number(seed))],
+        noise: "const" as const,
+        format,
+        ...c.req.valid("query"),
+      };
+      return await answer(c, withoutUndefined(query), true) as never;
+    });
+}
+
+/** Throws a UserError for anything but a list of seeds. */
+function readSeeds(text: string): number[] {
+  return z.array(Seed).min(1).max(MAX_IMAGES).parse(parseSeeds(text));
+}
+
+/** Optional fields are left out, not undefined. */
+function withoutUndefined(query: { [K in keyof SampleQuery]: SampleQuery[K] | undefined }) {
+  return Object.fromEntries(
+    Object.entries(query).filter(([, value]) => value !== undefined),
+  ) as unknown as SampleQuery;
+}

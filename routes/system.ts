@@ -1,0 +1,52 @@
+import { createRoute, z } from "@hono/zod-openapi";
+import { VERSION } from "../lib/version.ts";
+import type { Service } from "../service/service.ts";
+import { problem, problems } from "./problem.ts";
+import { createRouter } from "./router.ts";
+
+const json = <T extends z.ZodType>(schema: T) => ({ "application/json": { schema } });
+
+const health = createRoute({
+  method: "get",
+  path: "/healthz",
+  tags: ["system"],
+  summary: "Whether the process answers",
+  security: [],
+  responses: {
+    200: { description: "It does.", content: json(z.object({ status: z.literal("ok") })) },
+  },
+});
+
+const ready = createRoute({
+  method: "get",
+  path: "/readyz",
+  tags: ["system"],
+  summary: "Whether there is a device, and a disk that takes what is to be kept",
+  security: [],
+  responses: {
+    200: { description: "There are.", content: json(z.object({ status: z.literal("ready") })) },
+    ...problems(503),
+  },
+});
+
+const version = createRoute({
+  method: "get",
+  path: "/version",
+  tags: ["system"],
+  summary: "The version of the program",
+  security: [],
+  responses: {
+    200: { description: "The version.", content: json(z.object({ version: z.string() })) },
+  },
+});
+
+export function systemRoutes(service: Service) {
+  return createRouter()
+    .openapi(health, (c) => c.json({ status: "ok" as const }, 200))
+    .openapi(version, (c) => c.json({ version: VERSION }, 200))
+    .openapi(ready, async (c) => {
+      const reason = await service.notReady();
+      if (reason === null) return c.json({ status: "ready" as const }, 200);
+      return problem(c, 503, { code: "not_ready", detail: reason }) as never;
+    });
+}

@@ -1,0 +1,279 @@
+/**
+ * Adaptations as durable jobs. Each has a folder:
+ *
+ *     <id>/style/…    pictures that came with the request
+ *     <id>/run/       the folder of the run
+ */
+import { createHash } from "node:crypto";
+import { join } from "node:path";
+import { writeFileAtomic } from "../lib/files.ts";
+import {
+  isFinal,
+  type Job,
+  type JobContext,
+  JobQueue,
+  type JobState,
+  type JobStore,
+  KeyReusedError,
+  QueueFullError,
+} from "../lib/jobs/mod.ts";
+import { AdaptationFeed, type Progress } from "./adaptation_feed.ts";
+import { runOptions } from "./adaptation_options.ts";
+import type { AdaptationRequest } from "./adaptation_request.ts";
+import type { Remote } from "./calls.ts";
+import { failureOf, ServiceError } from "./failure.ts";
+import { exists } from "./files.ts";
+import type { AdaptDone, AdaptEvent, GpuWork } from "./gpu/work.ts";
+import type { UploadedImage } from "./images/work.ts";
+import type { Models } from "./models.ts";
+
+/** What is stored: the request, the steps that it means, and how many pictures came with it. */
+export type StoredRequest = AdaptationRequest & {
+  readonly steps: number;
+  readonly style_images: number;
+};
+export type AdaptationJob = Job<StoredRequest, AdaptDone>;
+
+export interface AdaptationsOptions {
+  readonly store: JobStore;
+  readonly folder: string;
+  readonly models: Models;
+  readonly gpu: Remote<GpuWork>;
+  readonly maxQueued: number;
+}
+
+export interface Submitter {
+  readonly owner: string;
+  readonly idempotencyKey: string | null;
+}
+
+/** Files of a run that clients may have. Others name paths of this machine. */
+const FILES = /^(log\.jsonl|loss\.png|adapted\.safetensors|samples\/step_\d{4,6}\.png)$/;
+
+const RETRIED = ["device_lost", "gpu_out_of_memory"];
+
+export class Adaptations {
+  readonly queue: JobQueue<StoredRequest, AdaptDone>;
+  readonly feed: AdaptationFeed;
+
+  constructor(private readonly options: AdaptationsOptions) {
+    this.feed = new AdaptationFeed({
+      runFolder: (id) => this.#runFolder(id),
+      job: (id) => this.queue.get(id),
+    });
+    this.queue = new JobQueue<StoredRequest, AdaptDone>({
+      store: options.store,
+      maxQueued: options.maxQueued,
+      run: (job, context) => this.#run(job, context),
+      judge: (error) => {
+        const failure = failureOf(error);
+        if (failure.code === "internal") console.error(error);
+        return { ...failure, retry: RETRIED.includes(failure.code) };
+      },
+    });
+    this.queue.subscribe((job) => this.feed.tellState(job));
+  }
+
+  /** Checks a request and stores it. Throws a ServiceError or UserError for one that cannot be done. */
+  async submit(
+    request: AdaptationRequest,
+    images: readonly UploadedImage[],
+    { owner, idempotencyKey }: Submitter,
+  ): Promise<{ job: AdaptationJob; isNew: boolean }> {
+    const id = crypto.randomUUID();
+    const asked = { ...request, style_images: images.length };
+    const stored = { ...asked, steps: this.#optionsOf(id, asked).steps };
+    const fingerprint = fingerprintOf(stored, images);
+    try {
+      await this.#writeImages(id, images);
+      const submitted = this.queue.submit({
+        id,
+        request: stored,
+        owner,
+        priority: request.priority,
+        idempotencyKey,
+        fingerprint,
+      });
+      if (!submitted.isNew) await this.#removeFolder(id);
+      return submitted;
+    } catch (error) {
+      await this.#removeFolder(id);
+      if (error instanceof QueueFullError) {
+        throw new ServiceError("busy", `Cannot queue the adaptation: ${error.message}; try later`);
+      }
+      if (error instanceof KeyReusedError) {
+        throw new ServiceError(
+          "conflict",
+          `Cannot take the Idempotency-Key "${idempotencyKey}": ${error.message}; use a new one`,
+        );
+      }
+      throw error;
+    }
+  }
+
+  /** Throws a ServiceError where there is none. */
+  get(id: string): AdaptationJob {
+    const job = this.queue.get(id);
+    if (job) return job;
+    throw new ServiceError("not_found", `Cannot find the adaptation "${id}"`);
+  }
+
+  page(options: { state?: JobState; before?: number; limit: number }) {
+    const { jobs, next } = this.options.store.page(options);
+    return { jobs: jobs as AdaptationJob[], next };
+  }
+
+  /** Adaptations that generators came of, newest first. */
+  succeeded(): AdaptationJob[] {
+    return this.options.store.inStates("succeeded").reverse() as AdaptationJob[];
+  }
+
+  cancel(id: string): AdaptationJob {
+    const job = this.get(id);
+    if (isFinal(job.state)) {
+      throw new ServiceError("conflict", `Cannot cancel the adaptation: it has ${job.state}`);
+    }
+    return this.queue.cancel(id)!;
+  }
+
+  /** Deletes an adaptation that has ended, with its generator. */
+  async delete(id: string): Promise<void> {
+    const job = this.get(id);
+    if (!isFinal(job.state)) {
+      throw new ServiceError(
+        "conflict",
+        `Cannot delete the adaptation: it is ${job.state}; cancel it`,
+      );
+    }
+    await this.options.gpu.call("forget", { delta: this.deltaPath(id) });
+    await this.#removeFolder(id);
+    this.queue.delete(id);
+  }
+
+  /** Resolves when the adaptation has ended, or `signal` is aborted. */
+  ended(id: string, signal: AbortSignal): Promise<void> {
+    return new Promise((resolve) => {
+      const end = () => {
+        unsubscribe();
+        signal.removeEventListener("abort", end);
+        resolve();
+      };
+      const unsubscribe = this.queue.subscribe((job) => {
+        if (job.id === id && isFinal(job.state)) end();
+      });
+      signal.addEventListener("abort", end);
+      if (signal.aborted || isFinal(this.get(id).state)) end();
+    });
+  }
+
+  /** 0 for the one that is started next; null for one that does not wait. */
+  positions(): Map<string, number> {
+    return new Map(this.queue.waiting().map(({ id }, i) => [id, i]));
+  }
+
+  /** How far it is. */
+  async progress({ id, state, request, result }: AdaptationJob): Promise<Progress> {
+    const { steps } = request;
+    const seen = this.feed.progress(id, steps);
+    if (seen && !isFinal(state)) return seen;
+    const log = state === "queued" ? [] : [...(await this.feed.log(id)).entries()];
+    const [step, entry] = log.at(-1) ?? [0, null];
+    return {
+      step: result?.stepsDone ?? step,
+      steps,
+      loss: entry?.loss ?? null,
+      stepsPerSecond: seen?.stepsPerSecond ?? null,
+      etaSeconds: null,
+    };
+  }
+
+  /** Names of the files that clients may have. */
+  async files(id: string): Promise<string[]> {
+    const folder = this.#runFolder(id);
+    const [own, samples] = await Promise.all(
+      ["", "samples"].map((below) =>
+        Array.fromAsync(Deno.readDir(join(folder, below))).catch(() => [])
+      ),
+    );
+    return [...own!.map(({ name }) => name), ...samples!.map(({ name }) => `samples/${name}`)]
+      .filter((name) => FILES.test(name)).sort();
+  }
+
+  /** The path of one of these files. Throws a ServiceError for any other name. */
+  async file(id: string, name: string): Promise<string> {
+    const { id: own } = this.get(id);
+    const path = join(this.#runFolder(own), name);
+    if (FILES.test(name) && await exists(path) && (await Deno.lstat(path)).isFile) return path;
+    throw new ServiceError(
+      "not_found",
+      `Cannot find the file "${name}" of the adaptation "${own}"`,
+    );
+  }
+
+  deltaPath(id: string): string {
+    return join(this.#runFolder(id), "adapted.safetensors");
+  }
+
+  async #run(job: Job<StoredRequest>, context: JobContext): Promise<AdaptDone> {
+    const { id, request } = job;
+    const options = this.#optionsOf(id, request);
+    const folder = this.#runFolder(id);
+    await Deno.mkdir(join(this.options.folder, id), { recursive: true });
+    return await this.options.gpu.call("adapt", { folder, options }, {
+      signal: context.signal,
+      onEvent: (event) => {
+        const told = event as AdaptEvent;
+        if (told.type === "start") context.processing();
+        if (told.type === "preview") context.advanced();
+        this.feed.tell(id, told);
+      },
+    });
+  }
+
+  #optionsOf(id: string, request: AdaptationRequest & { readonly style_images: number }) {
+    const { start_from } = request;
+    let start: string | null = null;
+    if (start_from !== undefined) {
+      const earlier = this.queue.get(start_from);
+      if (earlier?.state !== "succeeded") {
+        throw new ServiceError(
+          "invalid_request",
+          `Cannot start from the adaptation "${start_from}": ` +
+            (earlier ? `it is ${earlier.state}` : "there is none"),
+        );
+      }
+      start = this.deltaPath(start_from);
+    }
+    const styleImages = request.style_images > 0 ? join(this.options.folder, id, "style") : null;
+    return runOptions(request, this.options.models, { start, styleImages });
+  }
+
+  async #writeImages(id: string, images: readonly UploadedImage[]): Promise<void> {
+    if (images.length === 0) return;
+    const folder = join(this.options.folder, id, "style");
+    await Deno.mkdir(folder, { recursive: true });
+    for (const [i, { bytes }] of images.entries()) {
+      // What it is, its first bytes say; readers go by the ending only to find pictures.
+      await writeFileAtomic(join(folder, `${String(i).padStart(3, "0")}.png`), bytes);
+    }
+  }
+
+  /** Under its own name the folder is there whole or not at all. */
+  async #removeFolder(id: string): Promise<void> {
+    const folder = join(this.options.folder, id);
+    if (!await exists(folder)) return;
+    const leaving = join(this.options.folder, `.deleted-${id}`);
+    await Deno.rename(folder, leaving);
+    await Deno.remove(leaving, { recursive: true });
+  }
+
+  #runFolder(id: string): string {
+    return join(this.options.folder, id, "run");
+  }
+}
+
+function fingerprintOf(request: StoredRequest, images: readonly UploadedImage[]): string {
+  const hash = createHash("sha256").update(JSON.stringify(request));
+  for (const { bytes } of images) hash.update(createHash("sha256").update(bytes).digest());
+  return hash.digest("hex");
+}

@@ -1,0 +1,50 @@
+/** What went wrong, in a form that passes between threads and into answers. */
+import { DeviceLostError, DeviceMemoryError, UserError } from "../lib/errors.ts";
+
+export interface Failure {
+  /** For programs: never reworded. */
+  readonly code: FailureCode;
+  /** For people. */
+  readonly detail: string;
+}
+
+export type FailureCode =
+  | "invalid_request"
+  | "not_found"
+  | "conflict"
+  | "diverged"
+  | "device_lost"
+  | "gpu_out_of_memory"
+  | "disk_full"
+  | "busy"
+  | "internal";
+
+/** An error that knows its code. */
+export class ServiceError extends Error implements Failure {
+  override name = "ServiceError";
+
+  constructor(readonly code: FailureCode, readonly detail: string, options?: ErrorOptions) {
+    super(detail, options);
+  }
+}
+
+/** SQLite's code for a full disk. */
+const SQLITE_FULL = 13;
+
+export function failureOf(error: unknown): Failure {
+  if (error instanceof ServiceError) return error;
+  if (isDiskFull(error)) {
+    return { code: "disk_full", detail: "Cannot write: the disk is full" };
+  }
+  const detail = error instanceof Error ? error.message : String(error);
+  if (error instanceof DeviceLostError) return { code: "device_lost", detail };
+  if (error instanceof DeviceMemoryError) return { code: "gpu_out_of_memory", detail };
+  if (error instanceof UserError) return { code: "invalid_request", detail };
+  return { code: "internal", detail };
+}
+
+function isDiskFull(error: unknown): boolean {
+  if (typeof error !== "object" || error === null) return false;
+  const { code, errcode, cause } = error as { code?: string; errcode?: number; cause?: unknown };
+  return code === "ENOSPC" || code === "EDQUOT" || errcode === SQLITE_FULL || isDiskFull(cause);
+}

@@ -1,0 +1,37 @@
+/** Encoding and decoding, which would keep the thread that answers requests busy. */
+import type { ImageFormat } from "../../lib/image/mod.ts";
+import type { PictureAbout } from "../../models/nada/picture_text.ts";
+
+export interface ImageWork {
+  /** A drawn image, or a sheet of several, as a file. */
+  encode(args: EncodeWork): Promise<Uint8Array<ArrayBuffer>>;
+  /** Pixels of PNG, JPEG or WebP files. Throws for what is none of these, or too large. */
+  decode(args: { readonly files: readonly UploadedImage[] }): Promise<Decoded[]>;
+}
+
+export interface EncodeWork {
+  /** `[count, 3, resolution, resolution]`, about [-1, 1]. */
+  readonly images: Float32Array<ArrayBuffer>;
+  readonly count: number;
+  readonly resolution: number;
+  readonly format: ImageFormat;
+  /** Side in pixels of each image; null for the generator's own. */
+  readonly size: number | null;
+  readonly sheet: {
+    readonly title: string;
+    readonly subtitle: string;
+    readonly captions: readonly string[];
+  } | null;
+  readonly about: PictureAbout;
+}
+
+export interface UploadedImage {
+  readonly name: string;
+  readonly bytes: Uint8Array<ArrayBuffer>;
+}
+
+export interface Decoded {
+  readonly width: number;
+  readonly height: number;
+  readonly data: Uint8Array;
+}

@@ -1,0 +1,231 @@
+/** Images from generators: what to draw, drawn on the GPU, encoded, and kept for the next request. */
+import { createHash } from "node:crypto";
+import { basename } from "node:path";
+import { safetensorsParts } from "../lib/checkpoint/mod.ts";
+import type { ImageFormat } from "../lib/image/mod.ts";
+import { VERSION } from "../lib/version.ts";
+import type { PictureAbout } from "../models/nada/picture_text.ts";
+import { latentsFromSeeds } from "../models/stylegan2/latents.ts";
+import type { Latents } from "../models/stylegan2/sampler.ts";
+import { ByteCache } from "./byte_cache.ts";
+import type { Remote } from "./calls.ts";
+import { ServiceError } from "./failure.ts";
+import type { Generator, Generators } from "./generators.ts";
+import type { Drawn, GpuWork, SampleWork } from "./gpu/work.ts";
+import type { ImageWork } from "./images/work.ts";
+
+export type SampleFormat = ImageFormat | "safetensors";
+
+/** What to draw; exactly one kind of latents. */
+export interface SampleQuery {
+  readonly generator: string;
+  readonly seeds?: readonly number[];
+  readonly z?: readonly (readonly number[])[];
+  readonly w?: readonly (readonly number[])[];
+  readonly wPlus?: readonly (readonly (readonly number[])[])[];
+  /** Default: 0.7, and 1 for w and w+ that are given. */
+  readonly truncation?: number;
+  readonly strength: number;
+  readonly noise: "const" | "none";
+  readonly mix?: { readonly seeds: readonly number[]; readonly from_layer: number };
+  readonly format: SampleFormat;
+  /** Side of each image in pixels; the generator's own when left out. */
+  readonly size?: number;
+}
+
+export interface SampleFile {
+  readonly bytes: Uint8Array<ArrayBuffer>;
+  readonly type: string;
+}
+
+export const MEDIA_TYPES: Record<SampleFormat, string> = {
+  png: "image/png",
+  jpeg: "image/jpeg",
+  webp: "image/webp",
+  safetensors: "application/octet-stream",
+};
+
+const TRUNCATION = 0.7;
+/** Images that may wait to be drawn. */
+const MAX_WAITING = 512;
+
+export class Samples {
+  readonly #cache: ByteCache;
+  #waiting = 0;
+
+  constructor(
+    private readonly generators: Generators,
+    private readonly gpu: Remote<GpuWork>,
+    private readonly images: Remote<ImageWork>,
+    cacheBytes: number,
+  ) {
+    this.#cache = new ByteCache(cacheBytes);
+  }
+
+  get cache(): { readonly hits: number; readonly misses: number; readonly bytes: number } {
+    return this.#cache;
+  }
+
+  /**
+   * Names what would be drawn: equal for requests with the same answer, from this server or another
+   * one that has the same generator. Throws a ServiceError for a generator that is not there.
+   */
+  tag(query: SampleQuery): string {
+    const generator = this.generators.get(query.generator);
+    const parts = [VERSION, hashesOf(generator), { ...query, generator: "" }];
+    return createHash("sha256").update(JSON.stringify(parts)).digest("base64url");
+  }
+
+  /** The file. Throws a ServiceError or UserError for what cannot be drawn. */
+  draw(query: SampleQuery): Promise<SampleFile> {
+    return this.#cache.get(this.tag(query), async () => {
+      const generator = this.generators.get(query.generator);
+      const { latents, count } = this.#latents(query, generator);
+      if (this.#waiting + count > MAX_WAITING) {
+        throw new ServiceError("busy", `Cannot draw now: ${this.#waiting} images wait; try later`);
+      }
+      this.#waiting += count;
+      try {
+        return await this.#draw(query, generator, latents, count);
+      } finally {
+        this.#waiting -= count;
+      }
+    });
+  }
+
+  async #draw(
+    query: SampleQuery,
+    generator: Generator,
+    latents: Latents,
+    count: number,
+  ): Promise<SampleFile> {
+    const truncation = truncationOf(query);
+    const { mix, strength, noise, format, size } = query;
+    const { zSize } = generator.base.architecture;
+    const work: SampleWork = {
+      base: generator.base.path,
+      adapted: generator.adaptation && { delta: this.generators.path(generator), strength },
+      latents,
+      count,
+      truncation,
+      noise,
+      mix: mix
+        ? { latents: { z: latentsFromSeeds(mix.seeds, zSize) }, crossover: mix.from_layer }
+        : null,
+    };
+    const drawn = await this.gpu.call("sample", work);
+    const about = aboutOf(query, generator);
+    const type = MEDIA_TYPES[format];
+    if (format === "safetensors") {
+      return { bytes: tensorFile(drawn, latents, about, generator), type };
+    }
+    const sheet = count === 1 ? null : {
+      title: about.source ? `${about.source} → ${about.target}` : generator.id,
+      subtitle: `truncation ${truncation}`,
+      captions: query.seeds?.map((seed) => `seed ${seed}`) ??
+        Array.from({ length: count }, (_, i) => `row ${i}`),
+    };
+    const { images, resolution } = drawn;
+    const bytes = await this.images.call(
+      "encode",
+      { images, count, resolution, format, size: size ?? null, sheet, about },
+      { transfer: [images.buffer] },
+    );
+    return { bytes, type };
+  }
+
+  /** The latents, checked. */
+  #latents(query: SampleQuery, { base }: Generator): { latents: Latents; count: number } {
+    const { seeds, z, w, wPlus, mix } = query;
+    const { zSize, wSize, wCount } = base.architecture;
+    const rows = seeds ?? z ?? w ?? wPlus!;
+    if (mix && mix.seeds.length !== rows.length) {
+      throw new ServiceError(
+        "invalid_request",
+        `Cannot mix ${rows.length} latents with ${mix.seeds.length} seeds: give one for each`,
+      );
+    }
+    const count = rows.length;
+    if (seeds) return { latents: { z: latentsFromSeeds(seeds, zSize) }, count };
+    if (z) return { latents: { z: flat("z", z, zSize) }, count };
+    if (w) return { latents: { w: flat("w", w, wSize) }, count };
+    const layers = wPlus!.flat();
+    if (layers.length !== count * wCount) {
+      throw new ServiceError(
+        "invalid_request",
+        `Cannot draw from w_plus of ${
+          layers.length / count
+        } layers: this generator takes ${wCount}`,
+      );
+    }
+    return { latents: { wPlus: flat("w_plus", layers, wSize) }, count };
+  }
+}
+
+export function truncationOf({ truncation, w, wPlus }: SampleQuery): number {
+  return truncation ?? (w || wPlus ? 1 : TRUNCATION);
+}
+
+function hashesOf({ base, adaptation }: Generator): string[] {
+  return [base.sha256, adaptation?.result?.sha256 ?? ""];
+}
+
+function flat(
+  name: string,
+  rows: readonly (readonly number[])[],
+  size: number,
+): Float32Array<ArrayBuffer> {
+  const wrong = rows.find((row) => row.length !== size);
+  if (!wrong) return Float32Array.from(rows.flat());
+  throw new ServiceError(
+    "invalid_request",
+    `Cannot draw from ${name} of ${wrong.length} values: this generator takes ${size}`,
+  );
+}
+
+function aboutOf(query: SampleQuery, { base, adaptation }: Generator): PictureAbout {
+  const { seeds, mix, noise, strength } = query;
+  const target = adaptation?.request.target;
+  return {
+    ...seeds ? seeds.length === 1 ? { seed: seeds[0]! } : { seeds } : { latents: "given" },
+    ...mix && { mixSeeds: mix.seeds, mixFrom: mix.from_layer },
+    truncation: truncationOf(query),
+    noise,
+    generator: basename(base.path),
+    generatorSha256: base.sha256,
+    ...adaptation && {
+      adapted: adaptation.id,
+      adaptedSha256: adaptation.result!.sha256,
+      strength,
+      source: adaptation.request.source ?? "generator",
+      target: typeof target === "string" ? target : target?.map(({ text }) => text).join(" + ") ??
+        "images",
+    },
+  };
+}
+
+/** The drawn images and their latents, as `nada sample` writes them. */
+function tensorFile(
+  { images, wPlus, count, resolution }: Drawn,
+  latents: Latents,
+  about: PictureAbout,
+  { base: { architecture: { zSize, wSize, wCount } } }: Generator,
+): Uint8Array<ArrayBuffer> {
+  const tensors = new Map([
+    ["images", { shape: [count, 3, resolution, resolution], data: images }],
+    ["w_plus", { shape: [count, wCount, wSize], data: wPlus }],
+  ]);
+  if ("z" in latents) tensors.set("z", { shape: [count, zSize], data: latents.z });
+  const parts = safetensorsParts(tensors, {
+    "nada.format": "samples",
+    "nada.version": VERSION,
+    "nada.about": JSON.stringify(about),
+  });
+  const bytes = new Uint8Array(parts.reduce((sum, { length }) => sum + length, 0));
+  let at = 0;
+  for (const part of parts) {
+    bytes.set(part, at);
+    at += part.length;
+  }
+  return bytes;
+}

@@ -1,0 +1,163 @@
+import assert from "node:assert/strict";
+import { encodePng } from "../../lib/image/mod.ts";
+import { ASKED, startService } from "../service/made_up_service.ts";
+import { type ReadEvent, readEvents } from "../service/read_events.ts";
+
+Deno.test("An adaptation from its start to what it leaves", async (t) => {
+  await using service = await startService();
+  const { request, post } = service;
+  const eventsOf = async (id: string, headers = {}) =>
+    await Array.fromAsync(readEvents(await request(`/v1/adaptations/${id}/events`, { headers })));
+  let id = "";
+  let events: ReadEvent[] = [];
+
+  await t.step("POST answers 202 with where it is, and its key is good for once", async () => {
+    const key = { "idempotency-key": "one" };
+    const response = await post("/v1/adaptations", ASKED, key);
+    assert.equal(response.status, 202);
+    const made = await response.json();
+    id = made.id;
+    assert.equal(response.headers.get("location"), `/v1/adaptations/${id}`);
+    assert.equal((await (await post("/v1/adaptations", ASKED, key)).json()).id, id);
+    const other = await post("/v1/adaptations", { ...ASKED, steps: 5 }, key);
+    assert.equal(other.status, 409);
+    assert.equal((await other.json()).code, "conflict");
+  });
+
+  await t.step("Its events are the states, every step and every preview, in order", async () => {
+    events = await eventsOf(id);
+    const ids = events.flatMap((event) => event.id ?? []);
+    assert.deepEqual(ids, ["0p", "1", "2", "2p", "3", "4", "4p"]);
+    assert.equal(events.at(-1)!.data.state, "succeeded");
+    assert.ok(events.every(({ event, data }) => event !== "step" || data.loss > 0));
+  });
+
+  await t.step("Last-Event-ID goes on behind what was seen", async () => {
+    const after = async (last: string) =>
+      (await eventsOf(id, { "last-event-id": last })).flatMap((event) => event.id ?? []);
+    assert.deepEqual(await after("2"), ["2p", "3", "4", "4p"]);
+    assert.deepEqual(await after("2p"), ["3", "4", "4p"]);
+    assert.deepEqual(await after("4p"), []);
+  });
+
+  await t.step("GET shows it done, with figures and files", async () => {
+    const shown = await (await request(`/v1/adaptations/${id}`)).json();
+    assert.equal(shown.state, "succeeded");
+    assert.deepEqual(shown.progress.step, 4);
+    assert.equal(shown.figures.length, 1);
+    assert.deepEqual(shown.files, [
+      "adapted.safetensors",
+      "log.jsonl",
+      "loss.png",
+      "samples/step_0000.png",
+      "samples/step_0002.png",
+      "samples/step_0004.png",
+    ]);
+    for (const name of shown.files) {
+      const response = await request(`/v1/adaptations/${id}/files/${name}`);
+      assert.equal(response.status, 200, name);
+      assert.ok((await response.bytes()).length > 0);
+    }
+  });
+
+  await t.step("Files that are not listed are not given", async () => {
+    for (
+      const name of ["config.json", "resume.safetensors", "../run/loss.png", "..%2f..%2fjobs.db"]
+    ) {
+      const response = await request(`/v1/adaptations/${id}/files/${name}`);
+      assert.equal(response.status, 404, name);
+      await response.body?.cancel();
+    }
+  });
+
+  await t.step("What was made is a generator, and draws other images than its base", async () => {
+    const { generators } = await (await request("/v1/generators")).json();
+    assert.deepEqual(generators.map((each: { id: string }) => each.id), ["demo", "small", id]);
+    const image = async (path: string) => await (await request(`/v1/generators/${path}`)).bytes();
+    const [base, none, full] = await Promise.all([
+      image("small/samples/3.png"),
+      image(`${id}/samples/3.png?strength=0`),
+      image(`${id}/samples/3.png`),
+    ]);
+    assert.deepEqual(base.subarray(0, 8), none.subarray(0, 8));
+    assert.notDeepEqual(none, full);
+  });
+
+  await t.step("A second adaptation can start from the first", async () => {
+    const asked = { ...ASKED, target: "c", start_from: id };
+    const response = await post("/v1/adaptations?wait=true", asked);
+    assert.equal(response.status, 200);
+    assert.equal((await response.json()).state, "succeeded");
+  });
+
+  await t.step("Pictures can be the target", async () => {
+    const data = Uint8Array.from({ length: 3 * 64 }, (_, i) => 4 * i);
+    const png = encodePng({ width: 8, height: 8, channels: 3, data });
+    const form = new FormData();
+    const { target: _, ...asked } = ASKED;
+    form.append("request", JSON.stringify(asked));
+    form.append("images", new File([png], "a.png"));
+    form.append("images", new File([png], "b.png"));
+    const send = (body: FormData) => request("/v1/adaptations?wait=true", { method: "POST", body });
+    const response = await send(form);
+    const made = await response.json();
+    assert.equal(made.state, "succeeded", JSON.stringify(made));
+    assert.equal(made.style_images, 2);
+
+    const bad = new FormData();
+    bad.append("request", JSON.stringify(asked));
+    bad.append("images", new File([png.slice(0, 40)], "cut.png"));
+    const refused = await send(bad);
+    assert.equal(refused.status, 422);
+    assert.match((await refused.json()).detail, /Cannot read "cut\.png"/);
+  });
+
+  await t.step("The list comes in pages, newest first", async () => {
+    const first = await (await request("/v1/adaptations?limit=2&state=succeeded")).json();
+    assert.equal(first.adaptations.length, 2);
+    const path = `/v1/adaptations?limit=2&state=succeeded&cursor=${first.next_cursor}`;
+    const second = await (await request(path)).json();
+    assert.deepEqual(second.adaptations.map((each: { id: string }) => each.id), [id]);
+    assert.equal(second.next_cursor, null);
+  });
+
+  await t.step("DELETE takes the adaptation, its generator and its files away", async () => {
+    assert.equal((await request(`/v1/generators/${id}`, { method: "DELETE" })).status, 204);
+    assert.equal((await request(`/v1/adaptations/${id}`)).status, 404);
+    assert.equal((await request(`/v1/generators/${id}`)).status, 404);
+    assert.equal((await request("/v1/generators/small", { method: "DELETE" })).status, 409);
+  });
+});
+
+Deno.test("A running adaptation is canceled within a step, a waiting one at once", async () => {
+  await using service = await startService();
+  const { request, post } = service;
+  const running = await (await post("/v1/adaptations", { ...ASKED, steps: 5000 })).json();
+  const waiting = await (await post("/v1/adaptations", ASKED)).json();
+  assert.equal(waiting.queue_position, 0);
+
+  const cancel = (id: string) => request(`/v1/adaptations/${id}/cancel`, { method: "POST" });
+  assert.equal((await (await cancel(waiting.id)).json()).state, "canceled");
+  assert.equal((await cancel(waiting.id)).status, 409);
+
+  for await (const { event } of readEvents(await request(`/v1/adaptations/${running.id}/events`))) {
+    if (event === "step") break;
+  }
+  assert.equal((await request(`/v1/adaptations/${running.id}`, { method: "DELETE" })).status, 409);
+  await cancel(running.id);
+  await service.service.adaptations.ended(running.id, AbortSignal.timeout(10_000));
+  const ended = await (await request(`/v1/adaptations/${running.id}`)).json();
+  assert.equal(ended.state, "canceled");
+  assert.ok(ended.files.includes("adapted.safetensors"), "what it reached is kept");
+});
+
+Deno.test("A full queue answers 503 and says when to come again", async () => {
+  await using service = await startService({ maxQueued: 1 });
+  const { post } = service;
+  const asked = { ...ASKED, steps: 5000 };
+  const answers = [];
+  for (let i = 0; i < 3; i++) answers.push(await post("/v1/adaptations", asked));
+  assert.deepEqual(answers.map(({ status }) => status), [202, 202, 503]);
+  assert.equal(answers[2]!.headers.get("retry-after"), "5");
+  assert.equal((await answers[2]!.json()).code, "busy");
+});

@@ -1,0 +1,112 @@
+import assert from "node:assert/strict";
+import { decodePng } from "../../lib/image/mod.ts";
+import { startService } from "../service/made_up_service.ts";
+
+Deno.test("Samples", async (t) => {
+  await using service = await startService();
+  const { request, post } = service;
+  const samples = (body: object) => post("/v1/generators/small/samples", body);
+
+  await t.step("GET gives the image of a seed, which caches may keep", async () => {
+    const path = "/v1/generators/small/samples/7.png?truncation=0.5&size=16";
+    const response = await request(path);
+    assert.equal(response.headers.get("content-type"), "image/png");
+    assert.match(response.headers.get("cache-control")!, /immutable/);
+    const { width, text } = decodePng(await response.bytes());
+    assert.equal(width, 16);
+    const about = JSON.parse(text.nada!);
+    assert.equal(about.seed, 7);
+    assert.equal(about.truncation, 0.5);
+    const etag = response.headers.get("etag")!;
+    const again = await request(path, { headers: { "if-none-match": etag } });
+    assert.equal(again.status, 304);
+  });
+
+  await t.step("Several images come as one sheet", async () => {
+    const { width, height } = decodePng(await (await samples({ seeds: "0-5" })).bytes());
+    assert.ok(width > 3 * 8 && height > 2 * 8);
+  });
+
+  await t.step("The same pixels come alone and in a batch with others", async () => {
+    const drawn = async (seeds: number[]) => {
+      const response = await samples({ seeds, format: "safetensors" });
+      return tensorsOf(await response.bytes());
+    };
+    const alone = await Promise.all([drawn([1]), drawn([2]), drawn([3])]);
+    const together = await drawn([1, 2, 3]);
+    assert.deepEqual(together.images!.shape, [3, 3, 8, 8]);
+    const joined = alone.flatMap(({ images }) => [...images!.data]);
+    const difference = Math.hypot(...joined.map((x, i) => x - together.images!.data[i]!));
+    assert.ok(difference < 1e-5 * Math.hypot(...joined), `${difference}`);
+  });
+
+  await t.step("w_plus goes out and comes in again as the same image", async () => {
+    const out = tensorsOf(await (await samples({ seeds: [5], format: "safetensors" })).bytes());
+    const [, layers, size] = out.w_plus!.shape as [number, number, number];
+    const rows = Array.from(
+      { length: layers },
+      (_, i) => [...out.w_plus!.data.subarray(i * size, (i + 1) * size)],
+    );
+    const response = await samples({ w_plus: [rows], format: "safetensors" });
+    const { images } = tensorsOf(await response.bytes());
+    assert.deepEqual(images!.data, out.images!.data);
+  });
+
+  await t.step("JPEG and WebP are what they say", async () => {
+    const start = async (format: string) => {
+      const response = await samples({ seeds: [1], format });
+      assert.equal(response.headers.get("content-type"), `image/${format}`);
+      return String.fromCharCode(...(await response.bytes()).subarray(0, 4));
+    };
+    assert.equal(await start("jpeg"), "\xff\xd8\xff\xe0");
+    assert.equal(await start("webp"), "RIFF");
+  });
+
+  await t.step("What cannot be drawn is refused", async () => {
+    const cases: [object, RegExp][] = [
+      [{}, /found none/],
+      [{ seeds: [1], w: [[1]] }, /found seeds and w/],
+      [{ seeds: "3-1" }, /runs backwards/],
+      [{ z: [[1, 2]] }, /z of 2 values: this generator takes 6/],
+      [{ w_plus: [[[1, 2, 3, 4, 5]]] }, /w_plus of 1 layers: this generator takes 4/],
+      [{ seeds: [1], mix: { seeds: [1, 2], from_layer: 1 } }, /mix 1 latents with 2 seeds/],
+      [{ seeds: [1], mix: { seeds: [1], from_layer: 9 } }, /mix from layer 9/],
+    ];
+    for (const [body, message] of cases) {
+      const response = await samples(body);
+      assert.equal(response.status, 422, JSON.stringify(body));
+      assert.match((await response.json()).detail, message);
+    }
+    assert.equal((await request("/v1/generators/small/samples/4294967296.png")).status, 422);
+    assert.equal((await request("/v1/generators/other/samples/1.png")).status, 404);
+  });
+
+  await t.step("CLIP's features are of unit length, and alike for the same text", async () => {
+    const response = await post("/v1/clip/embeddings", { clip: "tiny", texts: ["a", "b", "a"] });
+    const { dimensions, texts: [a, b, again] } = await response.json();
+    assert.equal(a.length, dimensions);
+    assert.ok(Math.abs(Math.hypot(...a) - 1) < 1e-6);
+    assert.deepEqual(a, again);
+    assert.notDeepEqual(a, b);
+    const bad = await post("/v1/clip/embeddings", { clip: "tiny", images: ["AAAA"] });
+    assert.equal(bad.status, 422);
+  });
+});
+
+interface Entry {
+  readonly shape: number[];
+  readonly data_offsets: [number, number];
+}
+
+/** Tensors of a safetensors file in memory. */
+function tensorsOf(bytes: Uint8Array<ArrayBuffer>) {
+  const length = Number(new DataView(bytes.buffer).getBigUint64(0, true));
+  const header = JSON.parse(new TextDecoder().decode(bytes.subarray(8, 8 + length)));
+  const tensors: Record<string, { shape: number[]; data: Float32Array }> = {};
+  delete header.__metadata__;
+  for (const [name, { shape, data_offsets }] of Object.entries<Entry>(header)) {
+    const [from, to] = data_offsets.map((at) => 8 + length + at);
+    tensors[name] = { shape, data: new Float32Array(bytes.buffer.slice(from, to)) };
+  }
+  return tensors;
+}

@@ -1,0 +1,82 @@
+/** A service in this process, on the device of the test, with models that take no time. */
+import { writeSafetensors } from "../../lib/checkpoint/mod.ts";
+import { createApp } from "../../routes/app.ts";
+import { LocalRemote } from "../../service/calls.ts";
+import type { ServiceConfig } from "../../service/config.ts";
+import { GpuHost } from "../../service/gpu/host.ts";
+import type { GpuWork } from "../../service/gpu/work.ts";
+import { ImageHost } from "../../service/images/host.ts";
+import type { ImageWork } from "../../service/images/work.ts";
+import { Service } from "../../service/service.ts";
+import { writeGenerator } from "../commands/made_up_file.ts";
+import { tinyTensors } from "../models/clip/tiny.ts";
+import { temporaryFolder } from "../temporary.ts";
+
+/** A CLIP that knows single letters, and a generator of 8x8 images. */
+export async function writeModels(file: (name: string) => string) {
+  const clip = file("clip.safetensors");
+  await writeSafetensors(clip, tinyTensors(), { "nada.templates": JSON.stringify(["{}"]) });
+  return { generator: await writeGenerator(file("generator.safetensors")), clip };
+}
+
+export async function startService(changes: Partial<ServiceConfig> = {}) {
+  const folder = temporaryFolder();
+  const { generator, clip } = await writeModels(folder.file);
+  const config: ServiceConfig = {
+    host: "127.0.0.1",
+    port: 0,
+    data: folder.file("data"),
+    generators: { small: generator },
+    clips: { tiny: clip },
+    maxQueued: 100,
+    gpuCacheBytes: 2 ** 20,
+    imageCacheBytes: 2 ** 20,
+    ...changes,
+  };
+  const gpu = new GpuHost({ cacheBytes: config.gpuCacheBytes });
+  const workers = {
+    gpu: new LocalRemote<GpuWork>(gpu),
+    images: new LocalRemote<ImageWork>(new ImageHost()),
+  };
+  let service = await Service.open(config, workers);
+  let app = createApp(service);
+  return {
+    folder,
+    config,
+    gpu,
+    get service() {
+      return service;
+    },
+    request: (path: string, init?: RequestInit) => app.request(path, init),
+    post: (path: string, body: unknown, headers: Record<string, string> = {}) =>
+      app.request(path, {
+        method: "POST",
+        headers: { "content-type": "application/json", ...headers },
+        body: JSON.stringify(body),
+      }),
+    /** Ends the service in order and opens another on the same folder. */
+    async restart() {
+      await service.close();
+      service = await Service.open(config, workers);
+      app = createApp(service);
+    },
+    async [Symbol.asyncDispose]() {
+      await service.close();
+      await gpu.close();
+      folder[Symbol.dispose]();
+    },
+  };
+}
+
+export type MadeUpService = Awaited<ReturnType<typeof startService>>;
+
+/** A request for an adaptation of the made-up models. */
+export const ASKED = {
+  source: "a",
+  target: "b",
+  generator: "small",
+  clip: "tiny",
+  steps: 4,
+  preview_every: 2,
+  preview_count: 2,
+};
