@@ -1,6 +1,6 @@
 import { createRoute, z } from "@hono/zod-openapi";
 import type { Context } from "hono";
-import { parseSeeds } from "../models/stylegan2/latents.ts";
+import { parseSeeds } from "../models/generator/latents.ts";
 import type { SampleFormat, SampleQuery } from "../service/samples.ts";
 import type { Service } from "../service/service.ts";
 import { allow } from "./callers.ts";

@@ -4,8 +4,7 @@ import { builtInModels } from "../models/catalog.ts";
 import { type Architecture as ClipArchitecture, openClipFile } from "../models/clip/mod.ts";
 import { fillTemplates } from "../models/clip/templates.ts";
 import { tokenize } from "../models/clip/tokenizer.ts";
-import type { Architecture } from "../models/stylegan2/architecture.ts";
-import { outlineGenerator } from "../models/stylegan2/weights.ts";
+import { type Architecture, outlineGenerator } from "../models/generator/mod.ts";
 import { ServiceError } from "./failure.ts";
 
 export interface BaseModel {

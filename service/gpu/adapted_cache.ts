@@ -9,13 +9,13 @@ import { DeviceTensor } from "../../lib/graph/device_tensor.ts";
 import { applyDelta, readDelta } from "../../models/nada/delta.ts";
 import { type GeneratorFile, loadGenerator } from "../../models/nada/generator_file.ts";
 import { changedTensors, storedTensors } from "../../models/nada/stored_tensors.ts";
-import { fittingBatch } from "../../models/stylegan2/batch.ts";
+import { fittingBatch } from "../../models/generator/batch.ts";
 import {
   type DeviceGenerator,
   disposeGenerator,
   uploadGenerator,
-} from "../../models/stylegan2/device.ts";
-import { Sampler } from "../../models/stylegan2/sampler.ts";
+} from "../../models/generator/device.ts";
+import { Sampler } from "../../models/generator/sampler.ts";
 import type { CacheStatus, SampleWork } from "./work.ts";
 
 /** A base on the device. */

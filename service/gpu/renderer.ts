@@ -1,5 +1,5 @@
 /** Draws what is asked for, together where it can be. */
-import type { Latents, Samples } from "../../models/stylegan2/sampler.ts";
+import type { Latents, Samples } from "../../models/generator/sampler.ts";
 import type { AdaptedCache } from "./adapted_cache.ts";
 import type { Drawn, SampleWork } from "./work.ts";
 

@@ -2,7 +2,7 @@
 import type { AdaptOptions } from "../../models/nada/adapt.ts";
 import type { ShortFigures } from "../../models/nada/eval/mod.ts";
 import type { LogEntry } from "../../models/nada/run_folder.ts";
-import type { Latents } from "../../models/stylegan2/sampler.ts";
+import type { Latents } from "../../models/generator/sampler.ts";
 import type { CallContext } from "../calls.ts";
 
 /** The methods of the GPU's worker. */
