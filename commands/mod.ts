@@ -64,6 +64,21 @@ export const commands: CommandEntry[] = [
     load: () => import("./inspect.ts"),
   },
   {
+    name: "export",
+    summary: "write a generator, adapted or not, for other programs",
+    load: () => import("./export.ts"),
+  },
+  {
+    name: "convert",
+    summary: "write a model in another format",
+    load: () => import("./convert.ts"),
+  },
+  {
+    name: "diff",
+    summary: "which layers of two models differ, and by how much",
+    load: () => import("./diff.ts"),
+  },
+  {
     name: "demo",
     summary: "list what the built-in demo can be adapted to, and how well",
     load: () => import("./demo.ts"),

@@ -1,22 +1,17 @@
 /** What `nada sample` is asked for, read and checked before anything is drawn. */
 import { basename } from "node:path";
-import { sha256File } from "../lib/checkpoint/mod.ts";
 import { UserError } from "../lib/errors.ts";
-import { applyDelta, promptOf, readDelta } from "../models/nada/delta.ts";
-import { loadGenerator } from "../models/nada/generator_file.ts";
 import type { PictureAbout } from "../models/nada/picture_text.ts";
 import type { GeneratorWeights } from "../models/generator/families.ts";
 import type { NoiseMode, Sizes } from "../models/generator/generator.ts";
 import { type LatentKind, readLatents } from "../models/generator/latent_file.ts";
 import { latentsFromSeeds, parseSeeds } from "../models/generator/latents.ts";
 import type { Latents } from "../models/generator/sampler.ts";
+import { type AdaptedFlags, loadAdapted } from "./adapted_generator.ts";
 import type { Picture, SampleSet } from "./sample_output.ts";
 
 /** The options that say what to draw. */
-export interface SampleFlags {
-  readonly generator: string;
-  readonly adapted?: string;
-  readonly strength?: number;
+export interface SampleFlags extends AdaptedFlags {
   readonly seeds: string;
   readonly z?: string;
   readonly w?: string;
@@ -79,25 +74,6 @@ function needs(
 ): void {
   if (flags[name] === undefined || flags[needed] !== undefined) return;
   throw new UserError(`Cannot use ${flag} without ${neededFlag}; pass both or neither`);
-}
-
-async function loadAdapted(
-  { generator, adapted, strength = 1 }: SampleFlags,
-): Promise<{ weights: GeneratorWeights; about: Omit<PictureAbout, "truncation"> }> {
-  const { weights, ...base } = await loadGenerator(generator);
-  const about = { generator: basename(generator), generatorSha256: base.sha256 };
-  if (adapted === undefined) return { weights, about };
-  const delta = await readDelta(adapted);
-  return {
-    weights: applyDelta(weights, base, delta, strength),
-    about: {
-      ...about,
-      adapted: basename(adapted),
-      adaptedSha256: await sha256File(adapted),
-      strength,
-      ...promptOf(delta),
-    },
-  };
 }
 
 /** Where one image comes from. */

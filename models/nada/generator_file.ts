@@ -1,6 +1,7 @@
 /** A generator as commands take it: a checkpoint, perhaps with an adaptation on top. */
 import { openCheckpoint, sha256File } from "../../lib/checkpoint/mod.ts";
 import { CheckpointError } from "../../lib/errors.ts";
+import { findWeights } from "../clip/mod.ts";
 import { type GeneratorWeights, readGenerator } from "../generator/families.ts";
 import { type BaseFile, deltaAbout } from "./delta.ts";
 
@@ -9,9 +10,10 @@ export interface GeneratorFile extends BaseFile {
   readonly weights: GeneratorWeights;
 }
 
-/** Reads a generator. Throws a CheckpointError as `readGenerator` does, and for a delta. */
+/** Reads a generator from a file, or a folder as Hugging Face has it. Throws a CheckpointError as `readGenerator` does, and for a delta. */
 export async function loadGenerator(path: string): Promise<GeneratorFile> {
-  using checkpoint = await openCheckpoint(path);
+  const file = await findWeights(path) ?? path;
+  using checkpoint = await openCheckpoint(file);
   const delta = deltaAbout(checkpoint);
   if (delta) {
     throw new CheckpointError(
@@ -20,11 +22,11 @@ export async function loadGenerator(path: string): Promise<GeneratorFile> {
         `--adapted`,
     );
   }
-  return { file: path, sha256: await sha256File(path), weights: await readGenerator(checkpoint) };
+  return { file: path, sha256: await sha256File(file), weights: await readGenerator(checkpoint) };
 }
 
 /** Whether the file is a delta and no generator of its own. */
 export async function isDelta(path: string): Promise<boolean> {
-  using checkpoint = await openCheckpoint(path);
+  using checkpoint = await openCheckpoint(await findWeights(path) ?? path);
   return deltaAbout(checkpoint) !== null;
 }

@@ -171,7 +171,10 @@ async function describeFiles(
   style: readonly string[],
 ): Promise<RunInputs["files"]> {
   const { generator, trainGenerator, clips, textureClip, z, templates, partTemplates } = options;
-  const named: Record<string, string | null> = { generator, trainGenerator };
+  const named: Record<string, string | null> = {
+    generator: await findWeights(generator),
+    trainGenerator: trainGenerator && await findWeights(trainGenerator),
+  };
   const used = clips.filter(({ weight }) => weight !== 0);
   for (const [i, { path }] of used.entries()) {
     named[numbered("clip", i)] = await findWeights(path);

@@ -8,7 +8,7 @@
  *     nada.base.sha256   of the base checkpoint
  */
 import { basename, join } from "node:path";
-import { openCheckpoint, sha256File, writeSafetensors } from "../../lib/checkpoint/mod.ts";
+import { openCheckpoint, writeSafetensors } from "../../lib/checkpoint/mod.ts";
 import { UserError } from "../../lib/errors.ts";
 import type { HostTensor } from "../generator/generator.ts";
 import { writeDelta } from "./delta.ts";
@@ -63,7 +63,7 @@ export async function pickSnapshot(path: string, step: number): Promise<string> 
     );
   }
   const { options } = config as { options: { generator: string } };
-  const sha256 = await sha256File(options.generator);
+  const { weights, sha256 } = await loadGenerator(options.generator);
   using checkpoint = await openCheckpoint(folder.file(snapshotFile(step)));
   if (checkpoint.metadata["nada.base.sha256"] !== sha256) {
     throw new UserError(
@@ -71,7 +71,7 @@ export async function pickSnapshot(path: string, step: number): Promise<string> 
         `began with`,
     );
   }
-  const base = storedTensors((await loadGenerator(options.generator)).weights);
+  const base = storedTensors(weights);
   const changed = new Map<string, HostTensor>();
   for (const [name, { shape, read }] of checkpoint.tensors) {
     const difference = await read();
