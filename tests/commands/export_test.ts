@@ -103,6 +103,33 @@ Deno.test("nada export --format hf writes a folder that nada takes as a generato
   assert.deepEqual(await sampled(out), await sampled(generator, "--adapted", adapted));
 });
 
+Deno.test("nada convert writes StyleGAN3 where tensors alone tell all of it", async () => {
+  using folder = temporaryFolder();
+  const drawn = async (path: string) => {
+    const images = folder.file("images.safetensors");
+    const options = ["--seeds", "3", "--out", images, "--overwrite", "--quiet"];
+    await succeed("sample", "--generator", path, ...options);
+    return (await tensorsIn(images)).images!.data;
+  };
+  const tensors = fixturePath("nvidia/sg3t_weights.safetensors");
+  const hub = folder.file("hub");
+  await succeed("convert", tensors, "--out", hub, "--quiet");
+  assert.match(await succeed("diff", tensors, hub), /^0 of \d+ tensors differ$/);
+  assert.deepEqual(await drawn(hub), await drawn(tensors));
+  assert.equal(JSON.parse(Deno.readTextFileSync(`${hub}/config.json`)).model_type, "stylegan3");
+
+  assert.match(
+    await fail("convert", tensors, "--out", folder.file("sg3t.pt")),
+    /not a StyleGAN2; pass --format safetensors or hf/,
+  );
+  // Its activations have another limit than NVIDIA's.
+  const pickle = fixturePath("nvidia/sg3t.pkl");
+  assert.match(
+    await fail("convert", pickle, "--out", folder.file("sg3t.safetensors")),
+    /its settings differ from NVIDIA's own/,
+  );
+});
+
 Deno.test("nada export adds what a strict load asks for and a file may lack", async () => {
   using folder = temporaryFolder();
   const { other, expected } = await models(folder);
