@@ -27,10 +27,11 @@ export function stylegan3(a: Architecture): Generator {
   };
 }
 
-/** Activations work on a finer grid than what they give. */
+/** Activations work on a finer grid than what they give; with separable filters, in one axis. */
 function largestMap({ layers }: Architecture): number {
-  const sizes = layers.map(({ outChannels, outSize, down, downFilter }) =>
-    outChannels * ((outSize - 1) * down + (downFilter?.[0] ?? 1)) ** 2
-  );
+  const sizes = layers.map(({ outChannels, inSize, kernel, outSize, down, downFilter }) => {
+    const fine = (outSize - 1) * down + (downFilter?.[0] ?? 1);
+    return outChannels * fine * (downFilter?.length === 2 ? fine : inSize + kernel - 1);
+  });
   return Math.max(...sizes);
 }

@@ -12,6 +12,7 @@ import {
   mul,
   reshape,
   rsqrt,
+  scaleBias,
   slice,
   square,
   sum,
@@ -64,9 +65,12 @@ function filteredConv(
   // The margin grows by what the kernel would otherwise take from it; the filters crop it again.
   const y = conv2d({ x: modulated, w: weight }, { stride: 1, pad: kernel - 1 });
 
-  const demodulation = reshape(demodulate(weight, style), [n, outChannels, 1, 1]);
-  const bias = reshape(p[`${path}.bias`]!, [outChannels, 1, 1]);
-  return filteredLrelu(add(mul(y, demodulation), bias), {
+  const biased = scaleBias({
+    x: y,
+    scale: reshape(demodulate(weight, style), [n, outChannels, 1, 1]),
+    bias: reshape(p[`${path}.bias`]!, [outChannels, 1, 1]),
+  }, {});
+  return filteredLrelu(biased, {
     up: p[`${path}.up_filter`]!,
     down: p[`${path}.down_filter`]!,
   }, { ...LRELU, limit, up, down, pad });

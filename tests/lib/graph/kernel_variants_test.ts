@@ -32,6 +32,8 @@ const CASES: Case[] = [
   weightGrad([2, 9, 41, 37], [2, 17, 20, 18], 2, 0, [3, 3]),
   weightGrad([1, 70, 6, 7], [1, 3, 6, 7], 1, 0, [1, 1]),
   weightGrad([1, 3, 64, 33], [1, 2, 64, 33], 1, 2, [5, 5]),
+  filter([3, 5, 27], 2, 12, { up: 2, down: 1, pad: [9, 8] }),
+  filter([2, 40, 3], 1, 24, { up: 1, down: 4, pad: [-3, 7] }),
   { op: "sum", inputs: { x: [3, 130, 1] }, attrs: {} },
   { op: "softmax", inputs: { x: [3, 5, 67] }, attrs: {} },
   { op: "normalize", inputs: { x: [5, 67] }, attrs: { eps: 1e-5 } },
@@ -49,6 +51,10 @@ function conv(x: Shape, w: Shape, stride: number, pad: number): Case {
 function spread(x: Shape, w: Shape, stride: number, pad: number, extra: number): Case {
   const attrs = { stride, pad, outputPadding: [extra, extra] };
   return { op: "conv_transpose2d", inputs: { x, w }, attrs };
+}
+
+function filter(x: Shape, axis: number, taps: number, attrs: Record<string, unknown>): Case {
+  return { op: "upfirdn1d", inputs: { x, f: [taps] }, attrs: { axis, gain: 2, ...attrs } };
 }
 
 function weightGrad(x: Shape, gy: Shape, stride: number, pad: number, kernel: number[]): Case {
