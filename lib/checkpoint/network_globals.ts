@@ -2,6 +2,7 @@
  * The networks in NVIDIA's pickles. Each comes with the source code of its class, which Python would
  * run to make it; here the code is passed over unread, and what is left is data.
  */
+import { NumpyArray } from "./numpy_globals.ts";
 import {
   describe,
   functions,
@@ -57,8 +58,9 @@ class TensorflowNetwork extends PickleModule {
   override get contents() {
     const variables = this.#field("variables");
     const own = variables === null ? [] : items(variables).map((pair): Pair => {
-      const [name, value] = items(pair);
-      return [name ?? null, value ?? null];
+      const [name, value = null] = items(pair);
+      // A variable without axes is kept as a number.
+      return [name ?? null, typeof value === "number" ? NumpyArray.ofNumber(value) : value];
     });
     return [...own, ...pairs(this.#field("components"))];
   }

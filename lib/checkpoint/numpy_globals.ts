@@ -46,6 +46,15 @@ export class NumpyArray extends PickleExtra {
   /** Whether the first index, not the last, moves fastest. */
   isColumnMajor = false;
 
+  /** An array without axes. */
+  static ofNumber(value: number): NumpyArray {
+    const array = new NumpyArray();
+    array.shape = [];
+    array.dtype = "f64";
+    array.bytes = new PickleBytes(8, new Uint8Array(Float64Array.of(value).buffer), null);
+    return array;
+  }
+
   /** `(version, shape, dtype, whether column-major, bytes)`. */
   override setState(state: PickleValue): void {
     const [, shape, dtype, isColumnMajor, bytes] = items(state);

@@ -5,6 +5,7 @@ import * as stylegan2Files from "../stylegan2/weights.ts";
 import { type Architecture as Stylegan3 } from "../stylegan3/architecture.ts";
 import { stylegan3 } from "../stylegan3/family.ts";
 import * as stylegan3Files from "../stylegan3/weights.ts";
+import type { ClassChoice } from "./condition.ts";
 import type { Generator, TensorSource, Weights } from "./generator.ts";
 
 /** Plain data; `family` says whose. */
@@ -20,15 +21,18 @@ export function generatorOf(a: Architecture): Generator {
 export type GeneratorOutline = stylegan2Files.GeneratorOutline | stylegan3Files.GeneratorOutline;
 
 /**
- * Reads a generator of any family.
+ * Reads a generator of any family; where its images are of classes, that for the chosen one.
  *
  * Throws a CheckpointError when the file holds none, when a tensor is missing, unknown or of the
- * wrong shape, and when a value is NaN or infinite.
+ * wrong shape, when a value is NaN or infinite, and when there is no such class.
  */
-export function readGenerator(source: TensorSource): Promise<GeneratorWeights> {
+export function readGenerator(
+  source: TensorSource,
+  chosen: ClassChoice = null,
+): Promise<GeneratorWeights> {
   return stylegan3Files.isStylegan3(source.tensors)
-    ? stylegan3Files.readGenerator(source)
-    : stylegan2Files.readGenerator(source);
+    ? stylegan3Files.readGenerator(source, chosen)
+    : stylegan2Files.readGenerator(source, chosen);
 }
 
 /** What is known without values. Throws as `readGenerator` does, but for these. */

@@ -1,5 +1,5 @@
 /** What the method and the commands know of a generator, whatever its family. */
-import type { TensorEntry } from "../../lib/checkpoint/mod.ts";
+import type { ModuleAbout, TensorEntry } from "../../lib/checkpoint/mod.ts";
 import { input, type Shape, state, type Tensor } from "../../lib/graph/tensor.ts";
 
 /** What every architecture says. */
@@ -83,15 +83,16 @@ export interface Weights<A> {
   readonly latentAvg: HostTensor | null;
 }
 
+type Attributes = { readonly attributes: Readonly<Record<string, unknown>> };
+
 /** The part of an open checkpoint that generators are read from. */
 export interface TensorSource {
   readonly file: string;
   readonly tensors: ReadonlyMap<string, Pick<TensorEntry, "shape" | "read">>;
   /** What pickles keep of networks and layers, by path. */
-  readonly modules?: ReadonlyMap<
-    string,
-    { readonly attributes: Readonly<Record<string, unknown>> }
-  >;
+  readonly modules?: ReadonlyMap<string, Partial<Pick<ModuleAbout, "kwargs">> & Attributes>;
+  /** Text beside the tensors. */
+  readonly metadata?: Readonly<Record<string, string>>;
 }
 
 /**

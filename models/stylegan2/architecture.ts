@@ -37,13 +37,19 @@ export interface Architecture extends Sizes {
   readonly channels: readonly number[];
   readonly convs: readonly ConvLayer[];
   readonly rgbs: readonly RgbLayer[];
+  /** Values of feature maps and colours are clamped to ± this, as NVIDIA's code does; null for none. */
+  readonly limit: number | null;
 }
 
 /** What the rest of an architecture follows from. */
-export type Dimensions = Pick<Architecture, "zSize" | "wSize" | "mappingDepth" | "channels">;
+export type Dimensions =
+  & Pick<Architecture, "zSize" | "wSize" | "mappingDepth" | "channels">
+  & Partial<Pick<Architecture, "limit">>;
 
 /** The generator with one block for each entry of `channels`, the first at 4x4. */
-export function architecture({ zSize, wSize, mappingDepth, channels }: Dimensions): Architecture {
+export function architecture(
+  { zSize, wSize, mappingDepth, channels, limit = null }: Dimensions,
+): Architecture {
   const convs: ConvLayer[] = [];
   const rgbs: RgbLayer[] = [];
   channels.forEach((outChannels, block) => {
@@ -73,6 +79,7 @@ export function architecture({ zSize, wSize, mappingDepth, channels }: Dimension
     wCount: 2 * channels.length,
     convs,
     rgbs,
+    limit,
   };
 }
 

@@ -7,6 +7,7 @@
  */
 import {
   add,
+  clampedLrelu,
   conv2d,
   convTranspose2d,
   matmul,
@@ -57,10 +58,10 @@ export function synthesis(
   let image: Tensor | null = null;
   for (const rgb of a.rgbs) {
     for (const conv of a.convs.filter(({ resolution }) => resolution === rgb.resolution)) {
-      x = styledConv(p, conv, x, style(conv), noises[conv.index]!);
+      x = styledConv(p, a, conv, x, style(conv), noises[conv.index]!);
       layers[conv.name] = x;
     }
-    image = toRgb(p, rgb, x, style(rgb), image);
+    image = toRgb(p, a, rgb, x, style(rgb), image);
     layers[rgb.name] = image;
   }
   return { image: image!, layers };
@@ -69,6 +70,7 @@ export function synthesis(
 /** One styled convolution: x `[n or 1, i, h, w]`, style `[n, i]` → `[n, o, h*up, w*up]`. */
 function styledConv(
   p: Parameters,
+  { limit }: Architecture,
   { name, inChannels, outChannels, up }: ConvLayer,
   x: Tensor,
   style: Tensor,
@@ -91,7 +93,7 @@ function styledConv(
     noise,
     strength: p[`${name}.noise.weight`]!,
     bias: reshape(p[`${name}.activate.bias`]!, [outChannels, 1, 1]),
-  }, LRELU);
+  }, { ...LRELU, limit: limit ?? Infinity });
 }
 
 /** Convolution at twice the resolution: x `[n, i, h, w]`, w `[o, i, 3, 3]` → `[n, o, 2h, 2w]`. */
@@ -107,6 +109,7 @@ function upConv(x: Tensor, w: Tensor): Tensor {
 /** x `[n, i, h, w]` to colours, added to the image of half the size: → `[n, 3, h, w]`. */
 function toRgb(
   p: Parameters,
+  { limit }: Architecture,
   { name, inChannels }: RgbLayer,
   x: Tensor,
   style: Tensor,
@@ -119,7 +122,8 @@ function toRgb(
     reshape(mul(style, 1 / Math.sqrt(inChannels)), [n, 1, inChannels]),
   );
   const colours = matmul({ a: weight, b: reshape(x, [n, inChannels, h * w]) }, {});
-  const y = add(reshape(colours, [n, 3, h, w]), p[`${name}.bias`]!);
+  let y = add(reshape(colours, [n, 3, h, w]), p[`${name}.bias`]!);
+  if (limit !== null) y = clampedLrelu({ x: y }, { slope: 1, gain: 1, limit });
   if (smaller === null) return y;
   return add(y, upfirdn2d({ x: smaller, f: lowPass() }, { up: 2, down: 1, pad: [2, 1, 2, 1] }));
 }

@@ -20,12 +20,15 @@ const KINDS: readonly (readonly [name: RegExp, reason: string])[] = [
     "it is a CLIP model; give it where a CLIP model is asked for",
   ],
   [
-    /(^|\.)synthesis\.input\.(freqs|phases|weight)$/,
-    "it is a StyleGAN3 generator in NVIDIA's layout, not a StyleGAN2 generator in rosinality's",
+    /^G\.synthesis\./,
+    `it holds a generator in training under "G", but not its moving average "G_ema", which makes ` +
+    `the images; save the snapshot with "G_ema"`,
   ],
+  [/StyleMod\//, "it is a StyleGAN of 2018, the first; nada reads StyleGAN2 and StyleGAN3"],
+  [/^(\d+\.)?4x4\/Dense\//, "it is a ProGAN of 2017; nada reads StyleGAN2 and StyleGAN3"],
   [
-    /(^|\.)synthesis\.(b\d+\.|4x4|input)|(^|\.)mapping\.fc\d+\./,
-    "it is a generator in NVIDIA's layout; convert it to rosinality's",
+    /^D\.(b\d+|mapping)\.|\/FromRGB\//,
+    "it holds a discriminator; give the file that has the generator",
   ],
   [
     /^(state_dict\.)?(encoder|decoder)\./,
@@ -39,7 +42,7 @@ export function whyNotGenerator(names: readonly string[]): string {
     if (names.some((name) => pattern.test(name))) return reason;
   }
   const some = names.slice(0, 3).map((name) => `"${name}"`).join(", ");
-  return 'it holds no StyleGAN2 generator in rosinality\'s layout: neither "conv1.conv.weight" ' +
-    `nor "input.input", but ` +
-    (names.length > 0 ? `${some}${names.length > 3 ? ", …" : ""}` : "nothing");
+  const found = names.length > 0 ? `${some}${names.length > 3 ? ", …" : ""}` : "no tensor at all";
+  return `its tensors are of no generator that nada knows (${found}); it reads StyleGAN2 in the ` +
+    "layouts of rosinality's and of NVIDIA's code, and StyleGAN3 in NVIDIA's";
 }

@@ -1,5 +1,6 @@
-/** Checkpoints in rosinality's layout to the weights of a generator. */
+/** Checkpoints in any layout to the weights of a generator. */
 import { sameShape, type Shape } from "../../lib/graph/tensor.ts";
+import { chooseClass, type ClassChoice } from "../generator/condition.ts";
 import type { HostTensor, TensorSource, Weights } from "../generator/generator.ts";
 import { TensorReader } from "../generator/tensor_reader.ts";
 import {
@@ -10,19 +11,24 @@ import {
   parameterShapes,
   UPSAMPLING_KERNEL,
 } from "./architecture.ts";
+import { EMBED, type Layout, MEAN, renamed } from "./layouts.ts";
 import { drawnNoises } from "./noise.ts";
 import { whyNotGenerator } from "./recognise.ts";
+import { type Settings, settingsOf } from "./settings.ts";
 
 /**
- * Reads a StyleGAN2 generator, with tensor names as they are or after "g_ema.". Its dimensions come
- * from the shapes of its tensors. What is fixed is the noise of each convolution, drawn from a seed
- * where the file has none.
+ * Reads a StyleGAN2 generator in the layout of rosinality's code or of NVIDIA's; of a training
+ * checkpoint, the averaged one. Its dimensions come from the shapes of its tensors. What is fixed is
+ * the noise of each convolution, drawn from a seed where the file has none.
  *
  * Throws a CheckpointError when the file holds no such generator, when a tensor is missing, unknown
- * or of the wrong shape, and when a value is NaN or infinite.
+ * or of the wrong shape, when a value is NaN or infinite, and when there is no such class.
  */
-export async function readGenerator(source: TensorSource): Promise<Weights<Architecture>> {
-  const reader = new GeneratorReader(source);
+export async function readGenerator(
+  source: TensorSource,
+  chosen: ClassChoice = null,
+): Promise<Weights<Architecture>> {
+  const reader = new GeneratorReader(source, chosen);
   const { architecture, needs, kernels, hasNoises } = checkTensors(reader);
   for (const name of kernels) {
     const { data } = await reader.read(name, [4, 4], needs);
@@ -46,13 +52,17 @@ export interface GeneratorOutline {
   readonly architecture: Architecture;
   readonly hasNoises: boolean;
   readonly hasLatentAvg: boolean;
+  readonly layout: Layout;
+  /** Kinds of images that it can be asked for; 0 where there are none to choose from. */
+  readonly classes: number;
 }
 
 /** The outline of a generator. Throws as `readGenerator` does, but for values: it reads none. */
 export function outlineGenerator(source: TensorSource): GeneratorOutline {
-  const reader = new GeneratorReader(source);
+  const reader = new GeneratorReader(source, "any");
   const { architecture, hasNoises } = checkTensors(reader);
-  return { architecture, hasNoises, hasLatentAvg: reader.has(MEAN) };
+  const { layout, classes } = reader;
+  return { architecture, hasNoises, hasLatentAvg: reader.has(MEAN), layout, classes };
 }
 
 /** Checks that every tensor is there and has its shape, and that there are no others. */
@@ -73,27 +83,22 @@ function checkTensors(reader: GeneratorReader) {
   return { architecture: a, needs, kernels, hasNoises };
 }
 
-/** What rosinality's training script and the converters put in front of the averaged generator. */
-const PREFIX = "g_ema.";
-/** The mean w, which stands beside "g_ema" and not in it. */
-const MEAN = "latent_avg";
-
-/** The generator's tensors by their names without prefix; what a training run adds is left out. */
+/** The generator's tensors by our names; what a training run adds is left out. */
 class GeneratorReader extends TensorReader {
-  constructor({ file, tensors }: TensorSource) {
-    const prefix = tensors.keys().some((name) => name.startsWith(PREFIX)) ? PREFIX : "";
-    const own = tensors.entries().filter(([name]) => name === MEAN || name.startsWith(prefix));
-    super(
-      file,
-      new Map(own.map(([name, tensor]) => [
-        name === MEAN ? name : name.slice(prefix.length),
-        tensor,
-      ])),
-      (name) => name === MEAN ? name : `${prefix}${name}`,
-    );
-    if (!this.has("conv1.conv.weight") && !this.has("input.input")) {
-      this.refuse(whyNotGenerator([...tensors.keys()]));
-    }
+  readonly #settings: Settings;
+  readonly layout: Layout;
+  readonly classes: number;
+
+  constructor(source: TensorSource, chosen: ClassChoice) {
+    const { file, tensors: all } = source;
+    const found = renamed(source);
+    const tensors = found?.tensors ?? new Map();
+    super(file, tensors, (name) => found?.fullName(name) ?? name);
+    if (!found) this.refuse(whyNotGenerator([...all.keys()]));
+    this.layout = found.layout;
+    const refuse = (reason: string): never => this.refuse(reason);
+    this.#settings = settingsOf(source, found, refuse);
+    this.classes = chooseClass(tensors, { first: "style.1", embed: EMBED }, chosen, refuse);
   }
 
   /** Takes one number from one shape each; every other shape has to agree with them later. */
@@ -107,6 +112,7 @@ class GeneratorReader extends TensorReader {
         this.size("input.input", 4, 1),
         ...Array.from({ length: blocks }, (_, k) => this.size(`convs.${2 * k}.conv.weight`, 5, 1)),
       ],
+      ...this.#settings,
     });
   }
 

@@ -1,4 +1,5 @@
 /** Checkpoints in NVIDIA's layout to the weights of a StyleGAN3 generator. */
+import { chooseClass, type ClassChoice } from "../generator/condition.ts";
 import type { TensorSource, Weights } from "../generator/generator.ts";
 import { TensorReader } from "../generator/tensor_reader.ts";
 import {
@@ -28,10 +29,13 @@ export function isStylegan3(names: ReadonlyMap<string, unknown>): boolean {
  * and shapes of its tensors; for what these do not tell, see `settingsOf`.
  *
  * Throws a CheckpointError when a tensor is missing, unknown or of the wrong shape, when sizes
- * contradict each other, when the generator takes a class, and when a value is NaN or infinite.
+ * contradict each other, when there is no such class, and when a value is NaN or infinite.
  */
-export async function readGenerator(source: TensorSource): Promise<Weights<Architecture>> {
-  const reader = new GeneratorReader(source);
+export async function readGenerator(
+  source: TensorSource,
+  chosen: ClassChoice = null,
+): Promise<Weights<Architecture>> {
+  const reader = new GeneratorReader(source, chosen);
   const { architecture, needs } = checkTensors(reader, source);
   return {
     architecture,
@@ -45,13 +49,15 @@ export async function readGenerator(source: TensorSource): Promise<Weights<Archi
 export interface GeneratorOutline {
   readonly architecture: Architecture;
   readonly hasLatentAvg: boolean;
+  /** Kinds of images that it can be asked for; 0 where there are none to choose from. */
+  readonly classes: number;
 }
 
 /** The outline of a generator. Throws as `readGenerator` does, but for values: it reads none. */
 export function outlineGenerator(source: TensorSource): GeneratorOutline {
-  const reader = new GeneratorReader(source);
+  const reader = new GeneratorReader(source, "any");
   const { architecture } = checkTensors(reader, source);
-  return { architecture, hasLatentAvg: reader.has(MEAN) };
+  return { architecture, hasLatentAvg: reader.has(MEAN), classes: reader.classes };
 }
 
 /** Checks that every tensor is there and has its shape, and that there are no others. */
@@ -88,28 +94,19 @@ function isConsistent({ up, down, upFilter, downFilter }: Layer): boolean {
 /** The generator's tensors by their names without prefix. */
 class GeneratorReader extends TensorReader {
   readonly prefix: string;
+  readonly classes: number;
 
-  constructor({ file, tensors }: TensorSource) {
-    const prefix = PREFIXES.find((prefix) => tensors.has(prefix + HALLMARK)) ?? "";
-    const own = tensors.entries().filter(([name]) => name.startsWith(prefix));
-    super(
-      file,
-      new Map(own.map(([name, tensor]) => [name.slice(prefix.length), tensor])),
-      (name) => prefix + name,
-    );
+  constructor({ file, tensors: all }: TensorSource, chosen: ClassChoice) {
+    const prefix = PREFIXES.find((prefix) => all.has(prefix + HALLMARK)) ?? "";
+    const own = all.entries().filter(([name]) => name.startsWith(prefix));
+    const tensors = new Map(own.map(([name, tensor]) => [name.slice(prefix.length), tensor]));
+    super(file, tensors, (name) => prefix + name);
     this.prefix = prefix;
     if (this.has("mapping.embed_proj.weight")) {
-      this.refuse(
-        "it is a StyleGAN-XL generator, whose images have classes; nada reads StyleGAN2 and " +
-          "StyleGAN3 without classes",
-      );
+      this.refuse("it is a StyleGAN-XL generator; nada reads StyleGAN2 and StyleGAN3");
     }
-    if (this.has("mapping.embed.weight")) {
-      const classes = this.size("mapping.embed.weight", 2, 1);
-      this.refuse(
-        `it is a StyleGAN3 generator of ${classes} classes; nada reads those without classes`,
-      );
-    }
+    const names = { first: "mapping.fc0", embed: "mapping.embed" };
+    this.classes = chooseClass(tensors, names, chosen, (reason) => this.refuse(reason));
   }
 
   /** Takes one number from one shape or name each; all other shapes have to agree with them later. */

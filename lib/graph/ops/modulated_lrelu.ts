@@ -1,59 +1,61 @@
 /** The end of a modulated convolution, as one op for the sake of memory. */
 import { defineElementwise, type Op } from "../op.ts";
 import { f32Literal } from "../wgsl.ts";
-import { div, lreluGrad, lreluInverse, mul, sub } from "./elementwise.ts";
+import { div, lreluInverse, mul, sub } from "./elementwise.ts";
+import { type ClampedLreluAttrs, clampedLreluGrad } from "./clamped_lrelu.ts";
 import { fitCotangent } from "./reduce.ts";
 
 export type ModulatedLreluInputs = "x" | "scale" | "noise" | "strength" | "bias";
 
 /**
- * `y = gain * lrelu(scale * x + strength * noise + bias)`, shapes broadcast; scale must not be 0,
- * `0 < slope <= 1` and `gain > 0`.
+ * `y = clamp(gain * lrelu(scale * x + strength * noise + bias), ±limit)`, shapes broadcast; scale
+ * must not be 0, `0 < slope <= 1` and `gain > 0`.
  *
- * The gradient reads only y, from which `scale * x` is found by inverting: x, the large result of a
- * convolution, need not outlive the forward pass, nor be stored at all where this op is fused.
+ * The gradient reads only y, from which `scale * x` is found by inverting, unless it is 0 at the
+ * limit: x, the large result of a convolution, need not outlive the forward pass, nor be stored at
+ * all where this op is fused.
  */
-export const modulatedLrelu: Op<ModulatedLreluInputs, { slope: number; gain: number }> =
-  defineElementwise({
-    name: "modulated_lrelu",
-    inputs: ["x", "scale", "noise", "strength", "bias"],
-    cheap: true,
-    expression: ({ x, scale, noise, strength, bias }, { slope, gain }) => {
-      const t = `(${scale} * ${x} + ${strength} * ${noise} + ${bias})`;
-      return `${f32Literal(gain)} * max(${t}, ${f32Literal(slope)} * ${t})`;
-    },
-    scalar({ x, scale, noise, strength, bias }, { slope, gain }) {
-      const t = scale * x + strength * noise + bias;
-      return gain * Math.max(t, slope * t);
-    },
-    vjp(gy, { scale, noise, strength, bias, out: y }, attrs) {
-      const g = lreluGrad({ gy, y }, attrs);
-      const scaled = sub(sub(lreluInverse({ y }, attrs), mul(noise, strength)), bias);
-      return {
-        x: mul(g, scale),
-        // Σ g x = (Σ g scale x) / scale, so one division for each scale is enough.
-        scale: div(fitCotangent(mul(g, scaled), scale.shape), scale),
-        noise: mul(g, strength),
-        strength: mul(g, noise),
-        bias: g,
-      };
-    },
-    samples: [
-      {
-        inputs: {
-          x: [2, 3, 5, 7],
-          scale: [2, 3, 1, 1],
-          noise: [2, 1, 5, 7],
-          strength: [1],
-          bias: [3, 1, 1],
-        },
-        attrs: { slope: 0.2, gain: Math.SQRT2 },
-        fill: { scale: (_, random) => 0.5 + 2 * random() },
+export const modulatedLrelu: Op<ModulatedLreluInputs, ClampedLreluAttrs> = defineElementwise({
+  name: "modulated_lrelu",
+  inputs: ["x", "scale", "noise", "strength", "bias"],
+  cheap: true,
+  expression: ({ x, scale, noise, strength, bias }, { slope, gain, limit }) => {
+    const t = `(${scale} * ${x} + ${strength} * ${noise} + ${bias})`;
+    const y = `${f32Literal(gain)} * max(${t}, ${f32Literal(slope)} * ${t})`;
+    return limit === Infinity ? y : `clamp(${y}, ${f32Literal(-limit)}, ${f32Literal(limit)})`;
+  },
+  scalar({ x, scale, noise, strength, bias }, { slope, gain, limit }) {
+    const t = scale * x + strength * noise + bias;
+    return Math.max(-limit, Math.min(limit, gain * Math.max(t, slope * t)));
+  },
+  vjp(gy, { scale, noise, strength, bias, out: y }, attrs) {
+    const g = clampedLreluGrad({ gy, y }, attrs);
+    const scaled = sub(sub(lreluInverse({ y }, attrs), mul(noise, strength)), bias);
+    return {
+      x: mul(g, scale),
+      // Σ g x = (Σ g scale x) / scale, so one division for each scale is enough.
+      scale: div(fitCotangent(mul(g, scaled), scale.shape), scale),
+      noise: mul(g, strength),
+      strength: mul(g, noise),
+      bias: g,
+    };
+  },
+  samples: [
+    {
+      inputs: {
+        x: [2, 3, 5, 7],
+        scale: [2, 3, 1, 1],
+        noise: [2, 1, 5, 7],
+        strength: [1],
+        bias: [3, 1, 1],
       },
-      {
-        inputs: { x: [3, 1, 9], scale: [5, 9], noise: [], strength: [], bias: [] },
-        attrs: { slope: 0.01, gain: 1 },
-        fill: { scale: (_, random) => 0.5 + 2 * random() },
-      },
-    ],
-  });
+      attrs: { slope: 0.2, gain: Math.SQRT2, limit: Infinity },
+      fill: { scale: (_, random) => 0.5 + 2 * random() },
+    },
+    {
+      inputs: { x: [3, 1, 9], scale: [5, 9], noise: [], strength: [], bias: [] },
+      attrs: { slope: 0.01, gain: 1, limit: 1.2 },
+      fill: { scale: (_, random) => 0.5 + 2 * random() },
+    },
+  ],
+});

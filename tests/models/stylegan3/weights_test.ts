@@ -97,19 +97,29 @@ Deno.test("readGenerator() refuses filters that do not fit their layer's factors
   await refused((t) => t.set(at, tensor(2, 2, 2)), sizes);
 });
 
-Deno.test("readGenerator() knows StyleGAN-XL and StyleGAN3 with classes, and refuses them", async () => {
+Deno.test("readGenerator() knows StyleGAN-XL, and refuses it", async () => {
   await refused(
     (t) =>
       t.set("mapping.embed.weight", tensor(1000, 320)).set(
         "mapping.embed_proj.weight",
         tensor(6, 320),
       ),
-    /it is a StyleGAN-XL generator, whose images have classes/,
+    /it is a StyleGAN-XL generator; nada reads/,
   );
-  await refused(
-    (t) => t.set("mapping.embed.weight", tensor(5, 10)),
-    /it is a StyleGAN3 generator of 10 classes/,
+});
+
+Deno.test("readGenerator() asks for a class where a generator has some, and takes it", async () => {
+  const tensors = madeUpTensors(madeUpDimensions("T"), 1);
+  const [outputs, inputs] = tensors.get("mapping.fc0.weight")!.shape as [number, number];
+  tensors.set("mapping.fc0.weight", tensor(outputs, inputs + 3));
+  tensors.set("mapping.embed.weight", tensor(3, 10)).set("mapping.embed.bias", tensor(3));
+  await assert.rejects(
+    readGenerator(asSource(tensors)),
+    /its images are of 10 classes; pass --class with a number from 0 to 9/,
   );
+  const { architecture, parameters } = await readGenerator(asSource(tensors), 9);
+  assert.equal(architecture.zSize, inputs);
+  assert.deepEqual(parameters.get("mapping.fc0.weight")!.shape, [outputs, inputs]);
 });
 
 Deno.test("layerParameters() puts every parameter of StyleGAN3 in one layer", async () => {
