@@ -9,6 +9,7 @@ import type { TargetText } from "../models/nada/run_targets.ts";
 import { PHASE_NAMES } from "../models/nada/trained_layers.ts";
 import {
   choice,
+  classOption,
   clipResizeOption,
   collect,
   noiseOption,
@@ -51,6 +52,7 @@ export interface RunFlags extends AsInRun, LambdaFlags {
   stopOn?: AdaptOptions["stopOn"] & string;
   size?: number;
   preset?: string;
+  class?: number;
   trainGenerator?: string;
   clip?: string[];
   clipWeight?: number[];
@@ -81,9 +83,10 @@ export function addRunOptions(command: Command): Command {
       "StyleGAN2 or 3 to adapt (.pt, .pkl, .safetensors), or demo",
       generatorPath,
     )
+    .addOption(classOption())
     .option(
       "--clip <path>",
-      "CLIP model: OpenAI's .pt or a Hugging Face folder; several add up",
+      "CLIP: OpenAI's .pt, open_clip's, Hugging Face's folder; several add up",
       collect,
     )
     .option("--clip-weight <x>", "weight of each --clip, in their order", collectNumbers)

@@ -33,6 +33,7 @@ export function resolveOptions(flags: RunFlags, given: (name: string) => boolean
   const optional = (path: string | undefined, flag: string) => path ? file(path, flag) : null;
   const options: AdaptOptions = {
     generator: file(flags.generator, "--generator"),
+    classIndex: flags.class ?? null,
     trainGenerator: optional(flags.trainGenerator, "--train-generator"),
     clips: resolveClips(flags),
     source: flags.source?.trim() ?? "",

@@ -8,6 +8,8 @@ import type { PictureAbout } from "../models/nada/picture_text.ts";
 
 export interface AdaptedFlags {
   readonly generator: string;
+  /** Where its images are of classes; left out, the one that was adapted. */
+  readonly class?: number;
   readonly adapted?: string;
   readonly strength?: number;
 }
@@ -17,6 +19,7 @@ export type AdaptedAbout = Pick<
   PictureAbout,
   | "generator"
   | "generatorSha256"
+  | "class"
   | "adapted"
   | "adaptedSha256"
   | "strength"
@@ -26,12 +29,17 @@ export type AdaptedAbout = Pick<
 
 /** Reads the files. Throws a UserError where they do not belong together. */
 export async function loadAdapted(
-  { generator, adapted, strength = 1 }: AdaptedFlags,
+  { generator, class: given, adapted, strength = 1 }: AdaptedFlags,
 ): Promise<{ weights: GeneratorWeights; about: AdaptedAbout }> {
-  const { weights, ...base } = await loadGenerator(generator);
-  const about = { generator: basename(generator), generatorSha256: base.sha256 };
-  if (adapted === undefined) return { weights, about };
-  const delta = await readDelta(adapted);
+  const delta = adapted === undefined ? null : await readDelta(adapted);
+  const classIndex = given ?? delta?.base.classIndex ?? null;
+  const { weights, ...base } = await loadGenerator(generator, classIndex);
+  const about = {
+    generator: basename(generator),
+    generatorSha256: base.sha256,
+    ...classIndex !== null && { class: classIndex },
+  };
+  if (adapted === undefined || delta === null) return { weights, about };
   return {
     weights: applyDelta(weights, base, delta, strength),
     about: {

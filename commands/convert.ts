@@ -5,6 +5,7 @@ import { generatorPath } from "../models/catalog.ts";
 import { convertClip } from "../models/clip/convert.ts";
 import { loadGenerator } from "../models/nada/generator_file.ts";
 import { inspectFile } from "../models/recognise.ts";
+import { classOption } from "./options.ts";
 import {
   addWriteOptions,
   checkWriting,
@@ -13,6 +14,10 @@ import {
   type WriteFlags,
   writeModel,
 } from "./write_model.ts";
+
+interface Flags extends WriteFlags {
+  readonly class?: number;
+}
 
 const NOTES = `
 Generators are written as nada export does it. CLIP models are written as
@@ -27,13 +32,15 @@ Examples:
 
 /** See CommandModule. */
 export function register(command: Command): void {
-  command.argument("<model>", "generator or CLIP model, a file or a folder", generatorPath);
+  command
+    .argument("<model>", "generator or CLIP model, a file or a folder", generatorPath)
+    .addOption(classOption());
   addWriteOptions(command)
     .addHelpText("after", NOTES)
-    .action((path: string, flags: WriteFlags) => run(path, flags));
+    .action((path: string, flags: Flags) => run(path, flags));
 }
 
-async function run(path: string, flags: WriteFlags): Promise<void> {
+async function run(path: string, flags: Flags): Promise<void> {
   const format = await checkWriting(flags);
   const { contents, file } = await inspectFile(path);
   if (contents.kind === "clip") {
@@ -54,7 +61,11 @@ async function run(path: string, flags: WriteFlags): Promise<void> {
         `"${contents.base.file}"; merge the two with nada export --generator BASE --adapted FILE`,
     );
   }
-  const { weights, sha256 } = await loadGenerator(path);
-  const about = { generator: basename(path), generatorSha256: sha256 };
+  const { weights, sha256 } = await loadGenerator(path, flags.class ?? null);
+  const about = {
+    generator: basename(path),
+    generatorSha256: sha256,
+    ...flags.class !== undefined && { class: flags.class },
+  };
   await writeModel(weights, about, format, flags);
 }

@@ -21,13 +21,14 @@ import type { GeneratorWeights } from "../models/generator/families.ts";
 import { parseSeeds } from "../models/generator/latents.ts";
 import { type EvalAbout, printed, writeReport } from "./eval_report.ts";
 import { reportWidth } from "./layout.ts";
-import { clipResizeOption, parseCount, parseNumber } from "./options.ts";
+import { classOption, clipResizeOption, parseCount, parseNumber } from "./options.ts";
 import { checkOutput } from "./output.ts";
 import { Progress } from "./progress.ts";
 import { generatorPath } from "../models/catalog.ts";
 
 interface Flags {
   readonly generator: string;
+  readonly class?: number;
   readonly adapted: string;
   readonly clip: readonly string[];
   readonly samples: number;
@@ -76,6 +77,7 @@ export function register(command: Command): void {
   command
     .requiredOption("--generator <file>", "the generator before the adaptation", generatorPath)
     .requiredOption("--adapted <file>", "adapted.safetensors of a run with it")
+    .addOption(classOption())
     .requiredOption("--clip <path...>", "CLIP models that judge, one or several")
     .option("--samples <n>", "so many seeds, from 0 on", parseCount, 256)
     .addOption(new Option("--seeds <list>", "seeds and ranges of seeds").conflicts("samples"))
@@ -130,8 +132,11 @@ interface EvalRequest {
 async function readRequest(flags: Flags, seeds: readonly number[]): Promise<EvalRequest> {
   const { generator, adapted, clip, truncation, clipResize } = flags;
   const templates = await readTemplates(flags.templates);
-  const { weights, ...base } = await loadGenerator(generator);
   const delta = await readDelta(adapted);
+  const { weights, ...base } = await loadGenerator(
+    generator,
+    flags.class ?? delta.base.classIndex ?? null,
+  );
   const changed = applyDelta(weights, base, delta);
   const prompt = promptOf(delta);
   const source = (flags.source ?? prompt?.source)?.trim();

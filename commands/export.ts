@@ -2,7 +2,7 @@ import type { Command } from "commander";
 import { UserError } from "../lib/errors.ts";
 import { generatorPath } from "../models/catalog.ts";
 import { type AdaptedFlags, loadAdapted } from "./adapted_generator.ts";
-import { parseNumber } from "./options.ts";
+import { classOption, parseNumber } from "./options.ts";
 import { addWriteOptions, checkWriting, type WriteFlags, writeModel } from "./write_model.ts";
 
 type Flags = AdaptedFlags & WriteFlags;
@@ -26,6 +26,7 @@ Examples:
 export function register(command: Command): void {
   command
     .requiredOption("--generator <file>", "the generator, or demo", generatorPath)
+    .addOption(classOption())
     .option("--adapted <file>", "adapted.safetensors of a run with it, to be merged into it")
     .option("--strength <x>", "of the adaptation: 0 none, 1 full, above 1 more", parseNumber);
   addWriteOptions(command)

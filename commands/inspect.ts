@@ -6,7 +6,7 @@ import type {
 } from "../models/clip/architecture.ts";
 import { generatorPath } from "../models/catalog.ts";
 import { type Inspected, inspectFile, type Recognised } from "../models/recognise.ts";
-import { generatorFields } from "./inspect_generator.ts";
+import { generatorFields, generatorTitle } from "./inspect_generator.ts";
 import {
   counted,
   type Field,
@@ -99,9 +99,8 @@ const LAYOUTS = { openai: "OpenAI's names", huggingface: "a Hugging Face CLIPMod
 function title(contents: Recognised): string {
   switch (contents.kind) {
     case "stylegan2":
-      return "StyleGAN2 generator in rosinality's layout";
     case "stylegan3":
-      return "StyleGAN3 generator in NVIDIA's layout";
+      return generatorTitle(contents);
     case "clip":
       return `CLIP with a ${TOWERS[contents.architecture.image.kind]}, ${LAYOUTS[contents.layout]}`;
     case "delta":

@@ -4,11 +4,24 @@ import type { Architecture as Stylegan2 } from "../models/stylegan2/architecture
 import type { Architecture as Stylegan3 } from "../models/stylegan3/architecture.ts";
 import { counted, type Field } from "./layout.ts";
 
+const LAYOUTS = {
+  rosinality: "rosinality's layout",
+  nvidia: "NVIDIA's layout",
+  tensorflow: "the layout of NVIDIA's code for TensorFlow",
+};
+
+export function generatorTitle(outline: GeneratorOutline): string {
+  return "layout" in outline
+    ? `StyleGAN2 generator in ${LAYOUTS[outline.layout]}`
+    : "StyleGAN3 generator in NVIDIA's layout";
+}
+
 export function generatorFields(outline: GeneratorOutline): Field[] {
-  const { architecture: a, hasLatentAvg } = outline;
+  const { architecture: a, hasLatentAvg, classes } = outline;
   return [
     ["Image", `${a.resolution}x${a.resolution}`],
     ["Latents", `z ${a.zSize}, w ${a.wSize}, w+ ${a.wCount}x${a.wSize}`],
+    ...(classes > 0 ? [["Classes", `${classes}, for --class 0 to ${classes - 1}`] as const] : []),
     ["Mapping", counted(a.mappingDepth, "layer")],
     ...(a.family === "stylegan2" ? stylegan2Fields(a) : stylegan3Fields(a)),
     ["Mean w", hasLatentAvg ? "stored" : "not stored, estimated from 4,096 samples when needed"],
@@ -16,14 +29,19 @@ export function generatorFields(outline: GeneratorOutline): Field[] {
   ];
 }
 
-function stylegan2Fields({ channels, convs, rgbs }: Stylegan2): Field[] {
+function stylegan2Fields({ channels, convs, rgbs, limit }: Stylegan2): Field[] {
   return [
     [
       "Synthesis",
       `${counted(convs.length, "convolution")}, ${counted(rgbs.length, "layer")} to RGB`,
     ],
     ["Channels", channels.map((count, block) => `${count} at ${4 * 2 ** block}`).join(", ")],
+    ...(limit === null ? [] : [limitField(limit)]),
   ];
+}
+
+function limitField(limit: number | null): Field {
+  return ["Limit", limit === null ? "none on activations" : `${limit} on activations`];
 }
 
 function noiseField(stored: boolean): Field {
@@ -49,6 +67,6 @@ function stylegan3Fields({ layers, input, limit }: Stylegan3): Field[] {
     ],
     ["Input", `${input.channels} waves at ${input.size}x${input.size}`],
     ["Channels", channels.join(", ")],
-    ["Limit", limit === null ? "none on activations" : `${limit} on activations`],
+    limitField(limit),
   ];
 }

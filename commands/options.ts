@@ -11,6 +11,11 @@ export function clipResizeOption(): Option {
     .choices(["bicubic", "bicubic-antialias"]).default("bicubic");
 }
 
+export function classOption(): Option {
+  return new Option("--class <n>", "of the generator, where its images are of classes")
+    .argParser(parseWhole);
+}
+
 export function parseWhole(text: string): number {
   if (/^\d+$/.test(text) && Number(text) <= 1e9) return Number(text);
   throw new InvalidArgumentError("Expected a whole number from 0 on.");

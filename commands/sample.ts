@@ -4,7 +4,7 @@ import { generatorPath } from "../models/catalog.ts";
 import { fittingBatch } from "../models/generator/batch.ts";
 import { uploadGenerator } from "../models/generator/device.ts";
 import { Sampler } from "../models/generator/sampler.ts";
-import { noiseOption, parseCount, parseNumber, parseWhole } from "./options.ts";
+import { classOption, noiseOption, parseCount, parseNumber, parseWhole } from "./options.ts";
 import { checkOutput } from "./output.ts";
 import { Progress } from "./progress.ts";
 import {
@@ -56,6 +56,7 @@ export function register(command: Command): void {
       "StyleGAN2 or 3 (.pt, .pkl, .safetensors), or demo",
       generatorPath,
     )
+    .addOption(classOption())
     .option("--adapted <file>", "adapted.safetensors of a run with this generator")
     .option("--strength <x>", "of the adaptation: 0 none, 1 full, above 1 more", parseNumber)
     .addOption(latents("--seeds <list>", "seeds and ranges of seeds").default("0-15"))

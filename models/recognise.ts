@@ -6,6 +6,7 @@ import { HALLMARKS, type Layout, modelTensors } from "./clip/names.ts";
 import { type Architecture as ClipArchitecture, findWeights, openClipFile } from "./clip/mod.ts";
 import { type BaseFile, deltaAbout, promptOf } from "./nada/delta.ts";
 import { generatorOf, type GeneratorOutline, outlineGenerator } from "./generator/families.ts";
+import { renamed } from "./stylegan2/layouts.ts";
 import { isStylegan3 } from "./stylegan3/weights.ts";
 
 export type Recognised =
@@ -70,7 +71,7 @@ async function recognise(checkpoint: Checkpoint): Promise<Recognised> {
   if (Object.values(HALLMARKS).some((name) => own.has(name))) {
     return await orReason("a CLIP model", () => recogniseClip(checkpoint));
   }
-  if (tensors.keys().some((name) => /^(g_ema\.)?(conv1\.conv\.weight|input\.input)$/.test(name))) {
+  if (renamed(checkpoint) !== null) {
     return await orReason("a StyleGAN2 generator", () => recogniseGenerator(checkpoint));
   }
   if (isStylegan3(tensors)) {

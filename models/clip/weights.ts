@@ -117,15 +117,15 @@ async function modelFile(path: string): Promise<string> {
   );
 }
 
-/** A tensor of every StyleGAN2 generator in rosinality's layout. */
-const GENERATOR = /^(g_ema\.)?conv1\.conv\.weight$/;
+/** Tensors of generators, in rosinality's layout and in NVIDIA's. */
+const GENERATOR = /^(g_ema\.)?conv1\.conv\.weight$|(^|\.)synthesis\.(b4\.|4x4\/|input\.)/;
 
 function recogniseLayout({ file, tensors }: Checkpoint): Layout {
   if (tensors.has(HALLMARKS.openai) || tensors.has(HALLMARKS.resnet)) return "openai";
   if (tensors.has(HALLMARKS.huggingface)) return "huggingface";
   if (tensors.keys().some((name) => GENERATOR.test(name))) {
     throw new CheckpointError(
-      `Cannot load CLIP from "${file}": it is a StyleGAN2 generator; give it where a generator is ` +
+      `Cannot load CLIP from "${file}": it is a StyleGAN generator; give it where a generator is ` +
         `asked for`,
     );
   }

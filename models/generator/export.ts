@@ -10,6 +10,7 @@ import { UserError } from "../../lib/errors.ts";
 import { writeFileAtomic } from "../../lib/files.ts";
 import { VERSION } from "../../lib/version.ts";
 import { kernelNames, UPSAMPLING_KERNEL } from "../stylegan2/architecture.ts";
+import { limitMetadata } from "../stylegan2/settings.ts";
 import { type Architecture, type GeneratorWeights, outlineGenerator } from "./families.ts";
 
 /**
@@ -24,6 +25,8 @@ export type ExportFormat = typeof EXPORT_FORMATS[number];
 export interface ExportAbout {
   readonly generator: string;
   readonly generatorSha256: string;
+  /** The class of its images that it was narrowed down to. */
+  readonly class?: number;
   readonly adapted?: string;
   readonly adaptedSha256?: string;
   readonly strength?: number;
@@ -58,12 +61,13 @@ export async function exportGenerator(
     return await writeTorch(path, content);
   }
   if (latentAvg) tensors.set(LAYOUTS[architecture.family].mean, latentAvg);
-  checkReadable(architecture, tensors);
   const metadata = {
     format: "pt", // what loaders of Hugging Face's libraries look for
     "nada.version": VERSION,
     "nada.about": JSON.stringify(about),
+    ...architecture.family === "stylegan2" && limitMetadata(architecture),
   };
+  checkReadable(architecture, tensors, metadata);
   if (format === "safetensors") return await writeSafetensors(path, tensors, metadata);
   await writeSafetensors(join(path, HF_FILES.weights), tensors, metadata);
   const config = JSON.stringify(configOf(architecture, about), null, 2);
@@ -88,9 +92,14 @@ const LAYOUTS: Readonly<Record<Architecture["family"], { layout: string; mean: s
 };
 
 /** Throws a UserError where tensors alone would be read back as something else. */
-function checkReadable(a: Architecture, tensors: ReadonlyMap<string, TensorData>): void {
+function checkReadable(
+  a: Architecture,
+  tensors: ReadonlyMap<string, TensorData>,
+  metadata: Record<string, string>,
+): void {
   const source = {
     file: "the file to be written",
+    metadata,
     tensors: new Map(
       tensors.entries().map(([name, { shape }]) => [
         name,

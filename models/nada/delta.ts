@@ -6,6 +6,7 @@
  *     nada.version       of the program that wrote it
  *     nada.base.file     name of the base checkpoint, without its folder
  *     nada.base.sha256   of that file
+ *     nada.base.class    the class that was adapted, where its images are of classes
  *     nada.config        the run's configuration as JSON
  */
 import { basename } from "node:path";
@@ -13,7 +14,7 @@ import { type Checkpoint, openCheckpoint, writeSafetensors } from "../../lib/che
 import { CheckpointError, UserError } from "../../lib/errors.ts";
 import { sameShape } from "../../lib/graph/tensor.ts";
 import { VERSION } from "../../lib/version.ts";
-import type { GeneratorWeights } from "../generator/families.ts";
+import { generatorOf, type GeneratorWeights } from "../generator/families.ts";
 import type { HostTensor } from "../generator/generator.ts";
 import { storedTensors } from "./stored_tensors.ts";
 
@@ -23,6 +24,8 @@ export interface BaseFile {
   readonly file: string;
   /** In hexadecimal. */
   readonly sha256: string;
+  /** The class of images that was chosen, where they are of classes. */
+  readonly classIndex?: number | null;
 }
 
 export interface DeltaAbout {
@@ -36,6 +39,8 @@ export interface Delta extends DeltaAbout {
   readonly tensors: ReadonlyMap<string, HostTensor>;
 }
 
+const CLASS = "nada.base.class";
+
 /** Writes the tensors that differ from the base, all of the file or nothing. */
 export function writeDelta(
   path: string,
@@ -47,6 +52,7 @@ export function writeDelta(
     "nada.version": VERSION,
     "nada.base.file": basename(base.file),
     "nada.base.sha256": base.sha256,
+    ...typeof base.classIndex === "number" && { [CLASS]: String(base.classIndex) },
     "nada.config": JSON.stringify(config),
   });
 }
@@ -85,6 +91,7 @@ export function deltaAbout({ file, metadata }: Pick<Checkpoint, "file" | "metada
   const base = {
     file: metadata["nada.base.file"] ?? "",
     sha256: metadata["nada.base.sha256"] ?? "",
+    classIndex: metadata[CLASS] === undefined ? null : Number(metadata[CLASS]),
   };
   try {
     return { base, config: JSON.parse(metadata["nada.config"] ?? "null") as unknown };
@@ -120,6 +127,17 @@ export function applyDelta(
       `Cannot apply "${delta.file}" to "${base.file}": it was made for another file, ` +
         `"${delta.base.file}" with the sha256 ${delta.base.sha256.slice(0, 12)}…, this one has ` +
         `${base.sha256.slice(0, 12)}…; give that file as --generator`,
+    );
+  }
+  const { layers, mappingLayer } = generatorOf(weights.architecture);
+  const ofClass = delta.base.classIndex ?? null;
+  if (
+    ofClass !== (base.classIndex ?? null) &&
+    layers.get(mappingLayer)!.some((name) => delta.tensors.has(name))
+  ) {
+    throw new UserError(
+      `Cannot apply "${delta.file}" to class ${base.classIndex}: it has its own mapping network, ` +
+        `for class ${ofClass}; pass --class ${ofClass}`,
     );
   }
   const known = storedTensors(weights);

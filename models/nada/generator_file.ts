@@ -10,8 +10,14 @@ export interface GeneratorFile extends BaseFile {
   readonly weights: GeneratorWeights;
 }
 
-/** Reads a generator from a file, or a folder as Hugging Face has it. Throws a CheckpointError as `readGenerator` does, and for a delta. */
-export async function loadGenerator(path: string): Promise<GeneratorFile> {
+/**
+ * Reads a generator from a file, or a folder as Hugging Face has it; of a class where it has some.
+ * Throws a CheckpointError as `readGenerator` does, and for a delta.
+ */
+export async function loadGenerator(
+  path: string,
+  classIndex: number | null = null,
+): Promise<GeneratorFile> {
   const file = await findWeights(path) ?? path;
   using checkpoint = await openCheckpoint(file);
   const delta = deltaAbout(checkpoint);
@@ -22,7 +28,8 @@ export async function loadGenerator(path: string): Promise<GeneratorFile> {
         `--adapted`,
     );
   }
-  return { file: path, sha256: await sha256File(file), weights: await readGenerator(checkpoint) };
+  const weights = await readGenerator(checkpoint, classIndex);
+  return { file: path, sha256: await sha256File(file), classIndex, weights };
 }
 
 /** Whether the file is a delta and no generator of its own. */

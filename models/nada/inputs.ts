@@ -55,7 +55,7 @@ export async function readInputs(options: AdaptOptions): Promise<RunInputs> {
   const templates = await readTemplates(options.templates);
   const partTemplates = await readTemplates(options.partTemplates) ?? PART_TEMPLATES;
   await checkClips(options, { templates, partTemplates });
-  const base = await loadGenerator(options.generator);
+  const base = await loadGenerator(options.generator, options.classIndex);
   const frozen = base.weights;
   const { resolution } = frozen.architecture;
   if (options.size !== null && options.size !== resolution) {
@@ -73,7 +73,7 @@ export async function readInputs(options: AdaptOptions): Promise<RunInputs> {
   if (trainGenerator && await isDelta(trainGenerator)) {
     trained = applyDelta(frozen, base, await readDelta(trainGenerator));
   } else if (trainGenerator) {
-    trained = (await loadGenerator(trainGenerator)).weights;
+    trained = (await loadGenerator(trainGenerator, options.classIndex)).weights;
     checkSameArchitecture(options, frozen, trained);
   }
   const { styleImages, skipBadImages } = options;

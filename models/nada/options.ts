@@ -41,6 +41,8 @@ export type StopOn = typeof STOP_RULES[number];
 /** Every option of a run, resolved. Files are absolute paths, so that a run can be resumed from anywhere. */
 export interface AdaptOptions {
   readonly generator: string;
+  /** What its images are to show, where they are of classes. */
+  readonly classIndex: number | null;
   /** Start of the trained copy: a generator, or a delta of `generator`. */
   readonly trainGenerator: string | null;
   readonly clips: readonly ClipChoice[];
@@ -98,6 +100,7 @@ export interface AdaptOptions {
 
 /** Options that have a value where nothing is asked for. */
 export const ADAPT_DEFAULTS = {
+  classIndex: null,
   trainGenerator: null,
   source: "",
   targets: [],

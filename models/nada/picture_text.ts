@@ -15,6 +15,8 @@ export interface PictureAbout {
   readonly noise?: string;
   readonly generator: string;
   readonly generatorSha256: string;
+  /** Of the generator's classes, the one that is drawn. */
+  readonly class?: number;
   readonly adapted?: string;
   readonly adaptedSha256?: string;
   readonly strength?: number;
@@ -35,6 +37,7 @@ export function pictureText(about: PictureAbout): Record<string, string> {
     Truncation: String(about.truncation),
     Noise: about.noise,
     Generator: `${about.generator}, sha256 ${about.generatorSha256}`,
+    Class: about.class === undefined ? undefined : String(about.class),
     Adapted: adapted && `${adapted}, sha256 ${about.adaptedSha256}, strength ${about.strength}`,
     Step: step === undefined ? undefined : String(step),
     Prompt: source && `${source} to ${target}`,

@@ -179,7 +179,11 @@ async function writeAdapted(run: Run): Promise<void> {
   const { folder, config, inputs: { options, files } } = run;
   const { changed } = await changes(run);
   await writeDelta(folder.file("adapted.safetensors"), changed, {
-    base: { file: basename(options.generator), sha256: files.generator!.sha256 },
+    base: {
+      file: basename(options.generator),
+      sha256: files.generator!.sha256,
+      classIndex: options.classIndex,
+    },
     config,
   });
 }

@@ -13,6 +13,7 @@ import { UserError } from "../../lib/errors.ts";
 import type { HostTensor } from "../generator/generator.ts";
 import { writeDelta } from "./delta.ts";
 import { loadGenerator } from "./generator_file.ts";
+import type { AdaptOptions } from "./options.ts";
 import { RunFolder } from "./run_folder.ts";
 import { storedTensors } from "./stored_tensors.ts";
 
@@ -62,8 +63,8 @@ export async function pickSnapshot(path: string, step: number): Promise<string> 
       `Cannot pick step ${step} of "${path}": there is no snapshot of it, ${kept}`,
     );
   }
-  const { options } = config as { options: { generator: string } };
-  const { weights, sha256 } = await loadGenerator(options.generator);
+  const { options } = config as { options: Pick<AdaptOptions, "generator" | "classIndex"> };
+  const { weights, sha256 } = await loadGenerator(options.generator, options.classIndex);
   using checkpoint = await openCheckpoint(folder.file(snapshotFile(step)));
   if (checkpoint.metadata["nada.base.sha256"] !== sha256) {
     throw new UserError(
@@ -82,7 +83,7 @@ export async function pickSnapshot(path: string, step: number): Promise<string> 
     });
   }
   const delta = folder.file("adapted.safetensors");
-  const about = { file: basename(options.generator), sha256 };
+  const about = { file: basename(options.generator), sha256, classIndex: options.classIndex };
   await writeDelta(delta, changed, { base: about, config: { ...config as object, picked: step } });
   return delta;
 }

@@ -5,8 +5,12 @@ import type { Renamed } from "./layouts.ts";
 
 export type Settings = Pick<Architecture, "limit">;
 
-/** Where a file of tensors alone keeps `limit`. */
-export const LIMIT_METADATA = "nada.limit";
+const LIMIT = "nada.limit";
+
+/** The text by which safetensors keep the limit; none where there is none. */
+export function limitMetadata({ limit }: Settings): Record<string, string> {
+  return limit === null ? {} : { [LIMIT]: String(limit) };
+}
 
 /**
  * The settings that a pickle keeps in its networks, or safetensors in their metadata; rosinality's
@@ -45,7 +49,7 @@ export function settingsOf(
     }
   }
   const layer = modules.get(`${prefix}synthesis.b4.conv1`);
-  return { limit: numberOrNull(layer?.attributes.conv_clamp ?? metadata[LIMIT_METADATA]) };
+  return { limit: numberOrNull(layer?.attributes.conv_clamp ?? metadata[LIMIT]) };
 }
 
 function numberOrNull(value: unknown): number | null {

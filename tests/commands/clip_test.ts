@@ -181,7 +181,7 @@ Deno.test("nada clip refuses what does not fit, and leaves nothing behind", asyn
     "a b c d e f g h i j",
   );
   await refused(/"\S+none\.pt": there is no such file/, folder.file("none.pt"), "--texts", "a");
-  await refused(/it is a StyleGAN2 generator; give it where/, generator, "--texts", "a");
+  await refused(/it is a StyleGAN generator; give it where/, generator, "--texts", "a");
   await refused(/"visual\.proj" from "\S+": element 1 is NaN/, broken, "--images", picture);
   await refused(/"\S+none\.png": there is no such file/, tiny, "--images", folder.file("none.png"));
   await refused(/cut\.png": the file is damaged/, tiny, "--images", cut);

@@ -458,7 +458,7 @@ Deno.test("adapt() writes nothing when what it is given is no good", async () =>
     [{ trainGenerator: other }, /they differ in architecture \(StyleGAN2, 8x8, z 6, channels 7 3/],
     [{ generator: nan }, /"conv1.conv.weight" holds NaN at index 5/],
     [{ generator: options.clips[0]!.path }, /it is a CLIP model/],
-    [{ clips: [{ path: options.generator, weight: 1 }] }, /it is a StyleGAN2 generator/],
+    [{ clips: [{ path: options.generator, weight: 1 }] }, /it is a StyleGAN generator/],
     [{ targets: [] }, /without --target/],
     [{ source: " " }, /without --source/],
     [{ targets: [target("b", 0)] }, /weigh the target "b" by 0/],
