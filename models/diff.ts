@@ -72,8 +72,9 @@ export async function openBoth(
 }
 
 async function openDelta(path: string, basePath: string): Promise<Comparable> {
-  const { weights, ...base } = await loadGenerator(basePath);
-  return ofGenerator(applyDelta(weights, base, await readDelta(path)));
+  const delta = await readDelta(path);
+  const { weights, ...base } = await loadGenerator(basePath, delta.base.classIndex);
+  return ofGenerator(applyDelta(weights, base, delta));
 }
 
 /** A generator as such, any other file by the tensors it has. */

@@ -57,7 +57,7 @@ export function chooseClass(
   const classes = embed.weight.shape[1]!;
   const range = `--class with a number from 0 to ${classes - 1}`;
   if (chosen === null) return refuse(`its images are of ${classes} classes; pass ${range}`);
-  if (typeof chosen === "number" && chosen >= classes) {
+  if (chosen !== "any" && !(Number.isInteger(chosen) && chosen < classes)) {
     refuse(`it has ${classes} classes and none with the number ${chosen}; pass ${range}`);
   }
   const folded = foldClass(first, embed, chosen === "any" ? 0 : chosen);

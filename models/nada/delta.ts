@@ -91,7 +91,7 @@ export function deltaAbout({ file, metadata }: Pick<Checkpoint, "file" | "metada
   const base = {
     file: metadata["nada.base.file"] ?? "",
     sha256: metadata["nada.base.sha256"] ?? "",
-    classIndex: metadata[CLASS] === undefined ? null : Number(metadata[CLASS]),
+    ...metadata[CLASS] !== undefined && { classIndex: Number(metadata[CLASS]) },
   };
   try {
     return { base, config: JSON.parse(metadata["nada.config"] ?? "null") as unknown };

@@ -66,6 +66,28 @@ Deno.test({
   assert.ok(after.every(Number.isFinite));
 });
 
+Deno.test({
+  name: "nada export keeps the limit of NVIDIA's StyleGAN2 in safetensors",
+  ignore: !hasFixtures,
+}, async () => {
+  using folder = temporaryFolder();
+  const generator = fixturePath(PICKLE);
+  const out = folder.file("exported.safetensors");
+  await succeed("export", "--generator", generator, "--out", out);
+  assert.match(await succeed("inspect", out), /^Limit +2 on activations$/m);
+  assert.deepEqual(await imagesOf(folder, out), await imagesOf(folder, generator));
+});
+
+Deno.test("nada export makes a generator without classes of a class", async () => {
+  using folder = temporaryFolder();
+  const generator = folder.file("g.safetensors");
+  await writeSafetensors(generator, withClasses().tensors);
+  const out = folder.file("class2.pt");
+  await succeed("export", "--generator", generator, "--class", "2", "--out", out);
+  const images = await imagesOf(folder, generator, "--class", "2");
+  assert.deepEqual(await imagesOf(folder, out), images);
+});
+
 Deno.test("nada adapt adapts TensorFlow's tensors as it does rosinality's", async () => {
   const deltas = [];
   for (const form of [madeUp(), asTensorflow(madeUp())]) {

@@ -255,7 +255,7 @@ Deno.test("nada sample refuses what does not fit, and leaves nothing behind", as
   await refused(/"convs\.1\.conv\.weight" holds NaN at index 7/, broken);
   await refused(/first in layer "convs\.0"/, wild);
   await refused(/it is cut off/, cut);
-  await refused(/neither "conv1\.conv\.weight" nor "input\.input"/, latents);
+  await refused(/of no generator that nada knows \("w", "w_plus", "z"\)/, latents);
   await refused(/"z" has shape \[2,7\], this generator takes \[n, 6\]/, good, "--z", latents);
   await refused(/"w" has shape \[0,5\]/, good, "--w", latents);
   await refused(/"w_plus" holds Infinity at index 0/, good, "--w-plus", latents);
