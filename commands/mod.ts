@@ -93,4 +93,9 @@ export const commands: CommandEntry[] = [
     summary: "the HTTP service: adaptations as jobs, images from them",
     load: () => import("./serve.ts"),
   },
+  {
+    name: "token",
+    summary: "who may use the service: add, list, revoke",
+    load: () => import("./token.ts"),
+  },
 ];

@@ -1,13 +1,14 @@
 import { createRoute, z } from "@hono/zod-openapi";
 import { isFinal } from "../lib/jobs/mod.ts";
 import { BEGINNING, type FeedEvent, type Position } from "../service/adaptation_feed.ts";
+import { AdaptationId } from "../service/adaptation_request.ts";
+import { adaptationView } from "../service/adaptation_view.ts";
 import type { AdaptationJob } from "../service/adaptations.ts";
 import type { Service } from "../service/service.ts";
 import { allow } from "./callers.ts";
 import { type EventStream, openEventStream } from "./event_stream.ts";
 import { problems } from "./problem.ts";
 import { createRouter } from "./router.ts";
-import { AdaptationIdParam, adaptationView } from "./schemas.ts";
 
 const events = createRoute({
   method: "get",
@@ -21,7 +22,7 @@ const events = createRoute({
     "it, and nothing is left out or sent twice. The stream ends after a final state.",
   middleware: [allow("read")],
   request: {
-    params: AdaptationIdParam,
+    params: z.object({ id: AdaptationId }),
     headers: z.object({ "last-event-id": z.string().max(40).optional() }),
   },
   responses: {

@@ -1,13 +1,13 @@
 import { createRoute, z } from "@hono/zod-openapi";
 import { HTTPException } from "hono/http-exception";
-import { AdaptationRequest } from "../service/adaptation_request.ts";
+import { AdaptationId, AdaptationRequest } from "../service/adaptation_request.ts";
+import { AdaptationView, adaptationView, State } from "../service/adaptation_view.ts";
 import type { UploadedImage } from "../service/images/work.ts";
 import type { Service } from "../service/service.ts";
 import { ServiceError } from "../service/failure.ts";
 import { allow } from "./callers.ts";
 import { problems } from "./problem.ts";
 import { createRouter } from "./router.ts";
-import { Adaptation, AdaptationIdParam, adaptationView, State } from "./schemas.ts";
 
 const MAX_IMAGES = 64;
 /** How long `?wait=true` waits. */
@@ -22,7 +22,8 @@ const Form = z.object({
   }),
 });
 
-const json = { "application/json": { schema: Adaptation } };
+const IdParam = z.object({ id: AdaptationId });
+const json = { "application/json": { schema: AdaptationView } };
 
 const submit = createRoute({
   method: "post",
@@ -81,7 +82,7 @@ const list = createRoute({
       content: {
         "application/json": {
           schema: z.object({
-            adaptations: z.array(Adaptation),
+            adaptations: z.array(AdaptationView),
             next_cursor: z.string().nullable(),
           }),
         },
@@ -97,7 +98,7 @@ const show = createRoute({
   tags: ["adaptations"],
   summary: "How an adaptation is getting on",
   middleware: [allow("read")],
-  request: { params: AdaptationIdParam },
+  request: { params: IdParam },
   responses: {
     200: { description: "The adaptation.", content: json },
     ...problems(401, 403, 404, 422),
@@ -110,7 +111,7 @@ const cancel = createRoute({
   tags: ["adaptations"],
   summary: "Cancel an adaptation; what it has reached is kept",
   middleware: [allow("adapt")],
-  request: { params: AdaptationIdParam },
+  request: { params: IdParam },
   responses: {
     202: { description: "It ends after the step it is in.", content: json },
     ...problems(401, 403, 404, 409, 422),
@@ -123,7 +124,7 @@ const remove = createRoute({
   tags: ["adaptations"],
   summary: "Delete an adaptation that has ended, and its generator",
   middleware: [allow("adapt")],
-  request: { params: AdaptationIdParam },
+  request: { params: IdParam },
   responses: { 204: { description: "It is gone." }, ...problems(401, 403, 404, 409, 422) },
 });
 

@@ -1,16 +1,30 @@
 import { createRoute, z } from "@hono/zod-openapi";
 import { extname } from "node:path";
 import { ServiceError } from "../service/failure.ts";
+import type { Generator } from "../service/generators.ts";
 import type { Service } from "../service/service.ts";
-import { AdaptationId, ModelName } from "../service/adaptation_request.ts";
+import { AdaptationId, AdaptationRequest, ModelName } from "../service/adaptation_request.ts";
 import { allow } from "./callers.ts";
 import { problems } from "./problem.ts";
 import { createRouter } from "./router.ts";
-import { GeneratorView, generatorView } from "./schemas.ts";
 import { sendFile } from "./send_file.ts";
 
 export const GeneratorId = z.union([AdaptationId, ModelName]).openapi({ example: "demo" });
 const params = z.object({ id: GeneratorId });
+
+const GeneratorView = z.object({
+  id: z.string().openapi({ description: "A registered name, or the id of an adaptation." }),
+  kind: z.enum(["base", "adapted"]),
+  base: z.string(),
+  resolution: z.int(),
+  z_size: z.int(),
+  w_size: z.int(),
+  w_count: z.int().openapi({ description: "Layers that a w+ has rows for." }),
+  sha256: z.string().nullable(),
+  source: z.string().nullable(),
+  target: AdaptationRequest.shape.target.nullable(),
+  created_at: z.iso.datetime().nullable(),
+}).openapi("Generator");
 
 const list = createRoute({
   method: "get",
@@ -103,4 +117,21 @@ export function generatorRoutes({ generators }: Service) {
       const saveAs = `${generator.id}${extname(path)}`;
       return await sendFile(c, path, { type: "application/octet-stream", saveAs }) as never;
     });
+}
+
+function generatorView({ id, base, adaptation }: Generator): z.infer<typeof GeneratorView> {
+  const { resolution, zSize, wSize, wCount } = base.architecture;
+  return {
+    id,
+    kind: adaptation ? "adapted" : "base",
+    base: base.name,
+    resolution,
+    z_size: zSize,
+    w_size: wSize,
+    w_count: wCount,
+    sha256: adaptation ? adaptation.result!.sha256 : base.sha256,
+    source: adaptation?.request.source ?? null,
+    target: adaptation?.request.target ?? null,
+    created_at: adaptation && new Date(adaptation.createdAt).toISOString(),
+  };
 }

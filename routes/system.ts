@@ -1,6 +1,7 @@
 import { createRoute, z } from "@hono/zod-openapi";
 import { VERSION } from "../lib/version.ts";
 import type { Service } from "../service/service.ts";
+import { allow } from "./callers.ts";
 import { problem, problems } from "./problem.ts";
 import { createRouter } from "./router.ts";
 
@@ -40,10 +41,30 @@ const version = createRoute({
   },
 });
 
+const metrics = createRoute({
+  method: "get",
+  path: "/metrics",
+  tags: ["system"],
+  summary: "Figures for Prometheus",
+  middleware: [allow("read")],
+  responses: {
+    200: {
+      description: "In Prometheus' text format.",
+      content: { "text/plain": { schema: z.string() } },
+    },
+    ...problems(401, 403),
+  },
+});
+
 export function systemRoutes(service: Service) {
   return createRouter()
     .openapi(health, (c) => c.json({ status: "ok" as const }, 200))
     .openapi(version, (c) => c.json({ version: VERSION }, 200))
+    .openapi(metrics, async (c) => {
+      await service.refreshStatus().catch(() => {}); // the last word has to do
+      const { body, type } = await service.metrics.text();
+      return c.text(body, 200, { "content-type": type });
+    })
     .openapi(ready, async (c) => {
       const reason = await service.notReady();
       if (reason === null) return c.json({ status: "ready" as const }, 200);

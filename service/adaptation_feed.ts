@@ -37,6 +37,7 @@ export class AdaptationFeed {
   /** Of the runs that this process works on or has worked on last: the log is written after it. */
   readonly #recent = new Map<string, Map<number, LogEntry>>();
   readonly #listeners = new Map<string, Set<Listener>>();
+  readonly #stepListeners: ((id: string, entry: LogEntry) => void)[] = [];
 
   constructor(
     private readonly source: {
@@ -44,6 +45,11 @@ export class AdaptationFeed {
       job(id: string): AdaptationJob | null;
     },
   ) {}
+
+  /** Calls `listener` after each step of any run. */
+  onStep(listener: (id: string, entry: LogEntry) => void): void {
+    this.#stepListeners.push(listener);
+  }
 
   /** Takes in what the GPU tells of a run. */
   tell(id: string, event: AdaptEvent): void {
@@ -55,6 +61,7 @@ export class AdaptationFeed {
       const step = event.entry.step + 1;
       this.#recent.get(id)?.set(step, event.entry);
       this.#publish(id, { type: "step", step, entry: event.entry });
+      for (const listener of this.#stepListeners) listener(id, event.entry);
     } else {
       this.#publish(id, event);
     }

@@ -25,6 +25,7 @@ import { failureOf, ServiceError } from "./failure.ts";
 import { exists } from "./files.ts";
 import type { AdaptDone, AdaptEvent, GpuWork } from "./gpu/work.ts";
 import type { UploadedImage } from "./images/work.ts";
+import type { Log } from "./log.ts";
 import type { Models } from "./models.ts";
 
 /** What is stored: the request, the steps that it means, and how many pictures came with it. */
@@ -40,6 +41,7 @@ export interface AdaptationsOptions {
   readonly models: Models;
   readonly gpu: Remote<GpuWork>;
   readonly maxQueued: number;
+  readonly log: Log;
 }
 
 export interface Submitter {
@@ -67,7 +69,9 @@ export class Adaptations {
       run: (job, context) => this.#run(job, context),
       judge: (error) => {
         const failure = failureOf(error);
-        if (failure.code === "internal") console.error(error);
+        if (failure.code === "internal" && error instanceof Error) {
+          options.log.error("Unexpected error", { error: `${error.stack}` });
+        }
         return { ...failure, retry: RETRIED.includes(failure.code) };
       },
     });
@@ -166,6 +170,17 @@ export class Adaptations {
     });
   }
 
+  /** Those that have ended after that time. */
+  endedSince(time: number): AdaptationJob[] {
+    const ended = this.options.store.inStates("succeeded", "failed", "canceled");
+    return ended.filter(({ finishedAt }) => finishedAt! > time) as AdaptationJob[];
+  }
+
+  /** The folder of everything that belongs to it. */
+  folderOf(id: string): string {
+    return join(this.options.folder, id);
+  }
+
   /** 0 for the one that is started next; null for one that does not wait. */
   positions(): Map<string, number> {
     return new Map(this.queue.waiting().map(({ id }, i) => [id, i]));
@@ -218,7 +233,7 @@ export class Adaptations {
     const { id, request } = job;
     const options = this.#optionsOf(id, request);
     const folder = this.#runFolder(id);
-    await Deno.mkdir(join(this.options.folder, id), { recursive: true });
+    await Deno.mkdir(this.folderOf(id), { recursive: true });
     return await this.options.gpu.call("adapt", { folder, options }, {
       signal: context.signal,
       onEvent: (event) => {
@@ -244,13 +259,13 @@ export class Adaptations {
       }
       start = this.deltaPath(start_from);
     }
-    const styleImages = request.style_images > 0 ? join(this.options.folder, id, "style") : null;
+    const styleImages = request.style_images > 0 ? join(this.folderOf(id), "style") : null;
     return runOptions(request, this.options.models, { start, styleImages });
   }
 
   async #writeImages(id: string, images: readonly UploadedImage[]): Promise<void> {
     if (images.length === 0) return;
-    const folder = join(this.options.folder, id, "style");
+    const folder = join(this.folderOf(id), "style");
     await Deno.mkdir(folder, { recursive: true });
     for (const [i, { bytes }] of images.entries()) {
       // What it is, its first bytes say; readers go by the ending only to find pictures.
@@ -260,7 +275,7 @@ export class Adaptations {
 
   /** Under its own name the folder is there whole or not at all. */
   async #removeFolder(id: string): Promise<void> {
-    const folder = join(this.options.folder, id);
+    const folder = this.folderOf(id);
     if (!await exists(folder)) return;
     const leaving = join(this.options.folder, `.deleted-${id}`);
     await Deno.rename(folder, leaving);
@@ -268,7 +283,7 @@ export class Adaptations {
   }
 
   #runFolder(id: string): string {
-    return join(this.options.folder, id, "run");
+    return join(this.folderOf(id), "run");
   }
 }
 

@@ -13,4 +13,25 @@ export interface ServiceConfig extends ModelPaths {
   readonly gpuCacheBytes: number;
   /** Memory of this process for images that were drawn, in bytes. */
   readonly imageCacheBytes: number;
+  /** Origins whose pages may use the API, as in "https://app.example". */
+  readonly corsOrigins: readonly string[];
+  /** Whether /metrics answers without a token. */
+  readonly metricsPublic: boolean;
+  readonly webhooks: WebhookConfig;
+  readonly logFormat: "text" | "json";
+}
+
+export interface WebhookConfig {
+  readonly enabled: boolean;
+  /** Signs what is sent; null to sign nothing. */
+  readonly secret: string | null;
+  /** Hosts that may have private addresses, as in "hooks.internal" or "127.0.0.1:9000". */
+  readonly allow: readonly string[];
+}
+
+/** Addresses that only this machine reaches. */
+const LOOPBACK = ["127.0.0.1", "localhost", "::1"];
+
+export function isLoopback(host: string): boolean {
+  return LOOPBACK.includes(host);
 }

@@ -58,6 +58,7 @@ export class Samples {
     private readonly gpu: Remote<GpuWork>,
     private readonly images: Remote<ImageWork>,
     cacheBytes: number,
+    private readonly drawn: (seconds: number) => void,
   ) {
     this.#cache = new ByteCache(cacheBytes);
   }
@@ -85,10 +86,12 @@ export class Samples {
         throw new ServiceError("busy", `Cannot draw now: ${this.#waiting} images wait; try later`);
       }
       this.#waiting += count;
+      const started = performance.now();
       try {
         return await this.#draw(query, generator, latents, count);
       } finally {
         this.#waiting -= count;
+        this.drawn((performance.now() - started) / 1000);
       }
     });
   }

@@ -1,15 +1,20 @@
 /** Everything that lives as long as the process: models, jobs, the GPU's worker, caches. */
 import { join } from "node:path";
 import { JobStore } from "../lib/jobs/mod.ts";
+import { adaptationView } from "./adaptation_view.ts";
 import { Adaptations } from "./adaptations.ts";
 import { type Remote, WorkerRemote } from "./calls.ts";
 import type { ServiceConfig } from "./config.ts";
-import { failureOf } from "./failure.ts";
+import { failureOf, ServiceError } from "./failure.ts";
 import { Generators } from "./generators.ts";
-import type { GpuWork } from "./gpu/work.ts";
+import type { GpuStatus, GpuWork } from "./gpu/work.ts";
 import type { ImageWork } from "./images/work.ts";
 import { Models } from "./models.ts";
+import { createLog, type Log } from "./log.ts";
+import { Metrics } from "./metrics.ts";
 import { Samples } from "./samples.ts";
+import { Tokens } from "./tokens.ts";
+import { Webhooks } from "./webhooks.ts";
 
 /** Those who do the heavy work. */
 export interface Workers {
@@ -31,39 +36,89 @@ export function startWorkers({ gpuCacheBytes }: ServiceConfig): Workers {
   };
 }
 
+/** How long the device may take to say how it is: it may be compiling. */
+const STATUS_MS = 1_500;
+
 export class Service {
   readonly #closing = new AbortController();
+  readonly metrics: Metrics;
+  readonly samples: Samples;
+  readonly #webhooks: Webhooks;
+  #gpuStatus: GpuStatus | null = null;
 
   private constructor(
     readonly config: ServiceConfig,
     readonly workers: Workers,
+    readonly log: Log,
     readonly store: JobStore,
     readonly models: Models,
+    readonly tokens: Tokens,
     readonly adaptations: Adaptations,
     readonly generators: Generators,
-    readonly samples: Samples,
-  ) {}
+  ) {
+    this.metrics = new Metrics({
+      jobs: () => store.counts(),
+      waiting: () => adaptations.queue.waiting().length,
+      imageCache: () => this.samples.cache,
+      gpu: () => this.#gpuStatus,
+    });
+    const { gpu, images } = workers;
+    this.samples = new Samples(
+      generators,
+      gpu,
+      images,
+      config.imageCacheBytes,
+      (seconds) => this.metrics.sample(seconds),
+    );
+    adaptations.feed.onStep((_, { ms }) => this.metrics.step(ms / 1000));
+    adaptations.queue.subscribe((job) => {
+      this.metrics.job(job);
+      const { id, state, error } = job;
+      log.info(`Adaptation ${state}`, { adaptation: id, ...error && { error: error.detail } });
+    });
+    this.#webhooks = new Webhooks({
+      config: config.webhooks,
+      adaptations,
+      log,
+      view: (job) => adaptationView(adaptations, job),
+    });
+  }
 
   /** Opens everything and takes up the jobs that were left. Throws a UserError where it cannot. */
-  static async open(config: ServiceConfig, workers: Workers): Promise<Service> {
+  static async open(
+    config: ServiceConfig,
+    workers: Workers,
+    log: Log = createLog(config.logFormat),
+  ): Promise<Service> {
     const models = await Models.open(config);
     const folder = join(config.data, "adaptations");
     await Deno.mkdir(folder, { recursive: true });
     await sweep(folder);
+    const tokens = await Tokens.open(config.data);
     const store = JobStore.open(join(config.data, "jobs.db"));
-    store.damage.forEach((line) => console.error(`jobs.db: ${line}`));
-    const { gpu, images } = workers;
+    store.damage.forEach((damage) => log.error("jobs.db is damaged", { damage }));
     const adaptations = new Adaptations({
       store,
       folder,
       models,
-      gpu,
+      gpu: workers.gpu,
       maxQueued: config.maxQueued,
+      log,
     });
     const generators = new Generators(models, adaptations);
-    const samples = new Samples(generators, gpu, images, config.imageCacheBytes);
+    const service = new Service(
+      config,
+      workers,
+      log,
+      store,
+      models,
+      tokens,
+      adaptations,
+      generators,
+    );
+    service.#webhooks.start();
     adaptations.queue.start();
-    return new Service(config, workers, store, models, adaptations, generators, samples);
+    return service;
   }
 
   /** Why requests cannot be served now; null if they can. */
@@ -71,10 +126,28 @@ export class Service {
     try {
       this.store.probe();
       await Deno.lstat(join(this.config.data, "adaptations"));
-      await this.workers.gpu.call("status", null);
+      await this.refreshStatus();
       return null;
     } catch (error) {
       return failureOf(error).detail;
+    }
+  }
+
+  /** Asks the device how it is. One that is known and busy with something long is taken at its last word. */
+  async refreshStatus(): Promise<void> {
+    const asked = this.workers.gpu.call("status", null).then((status) => this.#gpuStatus = status);
+    asked.catch(() => {});
+    const { promise: late, reject } = Promise.withResolvers<never>();
+    const timer = setTimeout(
+      () => reject(new ServiceError("busy", "Cannot reach the device: it does not answer")),
+      STATUS_MS,
+    );
+    try {
+      await Promise.race([asked, late]);
+    } catch (error) {
+      if (failureOf(error).code !== "busy" || !this.#gpuStatus) throw error;
+    } finally {
+      clearTimeout(timer);
     }
   }
 
@@ -86,6 +159,7 @@ export class Service {
   /** Interrupts the running job, which goes on after the next start, and closes the store. */
   async close(): Promise<void> {
     this.#closing.abort();
+    this.#webhooks.stop();
     await this.adaptations.queue.stop();
     this.store[Symbol.dispose]();
   }

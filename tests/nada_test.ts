@@ -58,7 +58,15 @@ Deno.test("./nada starts main.ts with a Deno of the PATH, and without all permis
 
 Deno.test("./nada serve gets the permissions of serve, ./nada alone shows the help", async () => {
   using here = machine({ deno: fakeDeno("3.0.0") });
-  assert.ok((await here.start("serve")).out.includes("-P=serve"));
+  const permissions = async (...args: string[]) =>
+    (await here.start("serve", ...args)).out.filter((word) => /^-P|^--allow/.test(word));
+  assert.deepEqual(await permissions(), [
+    ...["-P=serve", "--allow-net=127.0.0.1", "--allow-write=runs/service"],
+  ]);
+  assert.deepEqual(await permissions("--host", "::", "--data=/var/lib/my nada"), [
+    ...["-P=serve", "--allow-net=[::]", "--allow-write=/var/lib/my nada"],
+  ]);
+  assert.equal((await permissions("--webhooks"))[1], "--allow-net");
   assert.equal((await here.start()).out.at(-1), "--help");
 });
 

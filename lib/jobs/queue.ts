@@ -43,6 +43,8 @@ interface Running {
 const MAX_ATTEMPTS = 10;
 /** An error that may pass is given one more try, unless the one before was this recent. */
 const RETRY_PAUSE_MS = 60_000;
+/** Before a change that could not be written is tried again. */
+const FULL_DISK_PAUSE_MS = 500;
 
 export class JobQueue<Request, Result> {
   #running: Running | null = null;
@@ -150,7 +152,8 @@ export class JobQueue<Request, Result> {
     if (!next) return;
     const running: Running = { id: next.id, stop: new AbortController(), reason: null };
     this.#running = running;
-    this.#ended = this.#run(next, running).finally(() => {
+    // Only a change that could not be written while the process ends gets here as an error.
+    this.#ended = this.#run(next, running).catch(() => {}).finally(() => {
       this.#running = null;
       this.#wake();
     });
@@ -162,16 +165,18 @@ export class JobQueue<Request, Result> {
   ): Promise<void> {
     let job = queued;
     let lastRetry = -Infinity;
-    const change = (fields: Partial<Job<Request, Result>>) => job = this.#change(job, fields);
+    const change = async (fields: Partial<Job<Request, Result>>) => {
+      job = await this.#persist(job, fields);
+    };
     const end = (fields: Partial<Job<Request, Result>>) =>
       change({ ...fields, finishedAt: Date.now() });
     for (;;) {
       if (job.attempts >= MAX_ATTEMPTS) {
         const detail = `It was started ${MAX_ATTEMPTS} times, and the process ended each time ` +
           `before it got any further`;
-        return void end({ state: "failed", error: { code: "crashed", detail } });
+        return await end({ state: "failed", error: { code: "crashed", detail } });
       }
-      change({
+      await change({
         state: "starting",
         startedAt: job.startedAt ?? Date.now(),
         attempts: job.attempts + 1,
@@ -179,22 +184,50 @@ export class JobQueue<Request, Result> {
       try {
         const result = await this.options.run(job, {
           signal: running.stop.signal,
-          processing: () => job.state === "starting" && change({ state: "processing" }),
-          advanced: () => job.attempts > 0 && this.#store.put(job = { ...job, attempts: 0 }),
+          // Of little weight: where the disk refuses them, the next change brings them along.
+          processing: () => {
+            if (job.state === "starting") job = this.#try(job, { state: "processing" });
+          },
+          advanced: () => {
+            if (job.attempts > 0) job = this.#try(job, { attempts: 0 });
+          },
         });
-        if (running.reason === "interrupted") return void change({ state: "interrupted" });
-        if (running.reason === "canceled") return void end({ state: "canceled", result });
-        return void end({ state: "succeeded", result });
+        if (running.reason === "interrupted") return await change({ state: "interrupted" });
+        if (running.reason === "canceled") return await end({ state: "canceled", result });
+        return await end({ state: "succeeded", result });
       } catch (error) {
-        if (running.reason === "interrupted") return void change({ state: "interrupted" });
-        if (running.reason === "canceled") return void end({ state: "canceled" });
+        if (running.reason === "interrupted") return await change({ state: "interrupted" });
+        if (running.reason === "canceled") return await end({ state: "canceled" });
         const { retry, code, detail } = this.options.judge(error);
         const now = Date.now();
         if (!retry || now - lastRetry < RETRY_PAUSE_MS) {
-          return void end({ state: "failed", error: { code, detail } });
+          return await end({ state: "failed", error: { code, detail } });
         }
         lastRetry = now;
       }
+    }
+  }
+
+  /** Changes a job even where the disk takes nothing for a while: what was done is not forgotten. */
+  async #persist(
+    job: Job<Request, Result>,
+    fields: Partial<Job<Request, Result>>,
+  ): Promise<Job<Request, Result>> {
+    for (;;) {
+      try {
+        return this.#change(job, fields);
+      } catch (error) {
+        if (this.#stopped) throw error; // the next start finds it as it was
+        await new Promise((resolve) => setTimeout(resolve, FULL_DISK_PAUSE_MS));
+      }
+    }
+  }
+
+  #try(job: Job<Request, Result>, fields: Partial<Job<Request, Result>>): Job<Request, Result> {
+    try {
+      return this.#change(job, fields);
+    } catch {
+      return { ...job, ...fields };
     }
   }
 

@@ -1,39 +1,22 @@
 import assert from "node:assert/strict";
 import { serve } from "../../commands/serve.ts";
 import { UserError } from "../../lib/errors.ts";
-import { LocalRemote } from "../../service/calls.ts";
-import { GpuHost } from "../../service/gpu/host.ts";
-import type { GpuWork } from "../../service/gpu/work.ts";
-import { ImageHost } from "../../service/images/host.ts";
-import type { ImageWork } from "../../service/images/work.ts";
+import { localWorkers, madeUpConfig } from "../service/made_up_service.ts";
 import { captured } from "../console.ts";
 import { temporaryFolder } from "../temporary.ts";
 
 /** What `serve` takes, in a folder of its own and without threads. */
-function options(data: string) {
-  const config = {
-    host: "127.0.0.1",
-    port: 0,
-    data,
-    generators: {},
-    clips: {},
-    maxQueued: 1,
-    gpuCacheBytes: 0,
-    imageCacheBytes: 0,
-  };
-  const workers = {
-    gpu: new LocalRemote<GpuWork>(new GpuHost({ cacheBytes: 0 })),
-    images: new LocalRemote<ImageWork>(new ImageHost()),
-  };
-  return { config, workers };
-}
+const options = (data: string) => ({ config: madeUpConfig(data), workers: localWorkers() });
 
 Deno.test("serve() refuses a host that others could reach", async () => {
   using folder = temporaryFolder();
   const { config, workers } = options(folder.path);
   await assert.rejects(serve({ ...config, host: "0.0.0.0" }, { workers }), (error) => {
     assert.ok(error instanceof UserError);
-    assert.match(error.message, /^Cannot listen on "0\.0\.0\.0": .* use one of 127\.0\.0\.1/);
+    assert.match(
+      error.message,
+      /^Cannot listen on "0\.0\.0\.0": .* add one with nada token add NAME/,
+    );
     return true;
   });
 });
@@ -62,7 +45,7 @@ Deno.test("serve() answers at the address it prints, until it is told to stop", 
     stop.abort();
     await served;
   });
-  assert.match(out, /^nada \S+ listens on http:\/\/127\.0\.0\.1:\d+$/);
+  assert.match(out, /^nada \S+ listens on http:\/\/127\.0\.0\.1:\d+\nThere is no token: /);
 });
 
 Deno.test("serve() refuses a data folder that another one uses", async () => {

@@ -7,6 +7,7 @@ import { GpuHost } from "../../service/gpu/host.ts";
 import type { GpuWork } from "../../service/gpu/work.ts";
 import { ImageHost } from "../../service/images/host.ts";
 import type { ImageWork } from "../../service/images/work.ts";
+import type { Log } from "../../service/log.ts";
 import { Service } from "../../service/service.ts";
 import { writeGenerator } from "../commands/made_up_file.ts";
 import { tinyTensors } from "../models/clip/tiny.ts";
@@ -19,26 +20,46 @@ export async function writeModels(file: (name: string) => string) {
   return { generator: await writeGenerator(file("generator.safetensors")), clip };
 }
 
-export async function startService(changes: Partial<ServiceConfig> = {}) {
-  const folder = temporaryFolder();
-  const { generator, clip } = await writeModels(folder.file);
-  const config: ServiceConfig = {
+/** What a service is told that keeps nothing in memory, in the folder `data`. */
+export function madeUpConfig(data: string): ServiceConfig {
+  return {
     host: "127.0.0.1",
     port: 0,
-    data: folder.file("data"),
-    generators: { small: generator },
-    clips: { tiny: clip },
+    data,
+    generators: {},
+    clips: {},
     maxQueued: 100,
     gpuCacheBytes: 2 ** 20,
     imageCacheBytes: 2 ** 20,
-    ...changes,
+    corsOrigins: [],
+    metricsPublic: false,
+    webhooks: { enabled: false, secret: null, allow: [] },
+    logFormat: "text",
   };
-  const gpu = new GpuHost({ cacheBytes: config.gpuCacheBytes });
-  const workers = {
+}
+
+/** All work done in this thread. */
+export function localWorkers(gpu = new GpuHost({ cacheBytes: 2 ** 20 })) {
+  return {
     gpu: new LocalRemote<GpuWork>(gpu),
     images: new LocalRemote<ImageWork>(new ImageHost()),
   };
-  let service = await Service.open(config, workers);
+}
+
+const SILENT = { info: () => {}, error: () => {} };
+
+export async function startService(changes: Partial<ServiceConfig> = {}, log: Log = SILENT) {
+  const folder = temporaryFolder();
+  const { generator, clip } = await writeModels(folder.file);
+  const config: ServiceConfig = {
+    ...madeUpConfig(folder.file("data")),
+    generators: { small: generator },
+    clips: { tiny: clip },
+    ...changes,
+  };
+  const gpu = new GpuHost({ cacheBytes: config.gpuCacheBytes });
+  const workers = localWorkers(gpu);
+  let service = await Service.open(config, workers, log);
   let app = createApp(service);
   return {
     folder,
@@ -57,7 +78,7 @@ export async function startService(changes: Partial<ServiceConfig> = {}) {
     /** Ends the service in order and opens another on the same folder. */
     async restart() {
       await service.close();
-      service = await Service.open(config, workers);
+      service = await Service.open(config, workers, log);
       app = createApp(service);
     },
     async [Symbol.asyncDispose]() {

@@ -1,15 +1,12 @@
-/** What answers look like. */
+/** An adaptation as clients see it. */
 import { z } from "@hono/zod-openapi";
 import { JOB_STATES } from "../lib/jobs/mod.ts";
-import { AdaptationId, AdaptationRequest } from "../service/adaptation_request.ts";
-import type { AdaptationJob, Adaptations } from "../service/adaptations.ts";
-import type { Generator } from "../service/generators.ts";
+import { AdaptationId, AdaptationRequest } from "./adaptation_request.ts";
+import type { AdaptationJob, Adaptations } from "./adaptations.ts";
 
 const Time = z.iso.datetime().openapi({ example: "2026-11-25T16:00:00.000Z" });
 
 export const State = z.enum(JOB_STATES).openapi("State");
-
-export const AdaptationIdParam = z.object({ id: AdaptationId });
 
 const Figures = z.object({
   clip: z.string(),
@@ -17,7 +14,7 @@ const Figures = z.object({
   content_kept: z.object({ mean: z.number(), worst: z.number() }),
 });
 
-export const Adaptation = z.object({
+export const AdaptationView = z.object({
   id: AdaptationId,
   state: State,
   request: AdaptationRequest,
@@ -40,20 +37,7 @@ export const Adaptation = z.object({
   figures: z.array(Figures).openapi({ description: "What each CLIP model says of the result." }),
   files: z.array(z.string()).openapi({ description: "Below …/files/." }),
 }).openapi("Adaptation");
-
-export const GeneratorView = z.object({
-  id: z.string().openapi({ description: "A registered name, or the id of an adaptation." }),
-  kind: z.enum(["base", "adapted"]),
-  base: z.string(),
-  resolution: z.int(),
-  z_size: z.int(),
-  w_size: z.int(),
-  w_count: z.int().openapi({ description: "Layers that a w+ has rows for." }),
-  sha256: z.string().nullable(),
-  source: z.string().nullable(),
-  target: AdaptationRequest.shape.target.nullable(),
-  created_at: Time.nullable(),
-}).openapi("Generator");
+export type AdaptationView = z.infer<typeof AdaptationView>;
 
 const time = (ms: number | null) => ms === null ? null : new Date(ms).toISOString();
 
@@ -61,7 +45,7 @@ export async function adaptationView(
   adaptations: Adaptations,
   job: AdaptationJob,
   positions = adaptations.positions(),
-): Promise<z.infer<typeof Adaptation>> {
+): Promise<AdaptationView> {
   const { style_images, ...request } = job.request;
   const { step, steps, loss, stepsPerSecond, etaSeconds } = await adaptations.progress(job);
   return {
@@ -88,22 +72,5 @@ export async function adaptationView(
       content_kept: { ...contentKept },
     })),
     files: await adaptations.files(job.id),
-  };
-}
-
-export function generatorView({ id, base, adaptation }: Generator): z.infer<typeof GeneratorView> {
-  const { resolution, zSize, wSize, wCount } = base.architecture;
-  return {
-    id,
-    kind: adaptation ? "adapted" : "base",
-    base: base.name,
-    resolution,
-    z_size: zSize,
-    w_size: wSize,
-    w_count: wCount,
-    sha256: adaptation ? adaptation.result!.sha256 : base.sha256,
-    source: adaptation?.request.source ?? null,
-    target: adaptation?.request.target ?? null,
-    created_at: time(adaptation?.createdAt ?? null),
   };
 }
