@@ -1,10 +1,10 @@
 /** Hostile and broken files by the hundred. Each has to be refused, for the reason given. */
-import { buildLegacy, legacyStorage, savedStorage } from "./build_legacy.ts";
+import { buildLegacy, legacyStorage } from "./build_legacy.ts";
+import { array, dtype, embedded, persistent, tensorflow } from "./build_network.ts";
 import {
   bytes,
   call,
   dict,
-  instance,
   named,
   op,
   type Picklable,
@@ -16,7 +16,7 @@ import { buildSafetensors } from "./build_safetensors.ts";
 import { buildTorch, storage, tensor, type TensorView } from "./build_torch.ts";
 import { buildZip, type ZipPart } from "./build_zip.ts";
 import { type Bytes, bytesOf, concat, fields, utf8 } from "./bytes.ts";
-import { array, dtype, network, SAMPLES } from "./samples.ts";
+import { SAMPLES } from "./samples.ts";
 
 export interface Hostile {
   readonly name: string;
@@ -103,7 +103,7 @@ const CARRIERS: Readonly<Record<string, (value: Bytes) => Bytes>> = {
   "a torch archive": (value) => buildTorch({ content: dict({ a: value }) }),
   "a PyTorch file of before 1.6": (value) => buildLegacy({ content: [value] }),
   "the parts of a network": (value) =>
-    pickle(dict({ G_ema: network({ _buffers: dict({ extra: value }) }) })),
+    pickle(dict({ G_ema: persistent("A", { buffers: { extra: value } }) })),
   "a storage within a pickle": (value) =>
     pickle(call("torch.storage", "_load_from_bytes", bytes(buildLegacy({ content: value })))),
 };
@@ -216,11 +216,6 @@ function views(): Hostile[] {
     ["of 40 axes", { shape: new Array(40).fill(1) }, /40 dimensions/],
     ["with a stride too few", { shape: [2, 2], strides: [1] }, /one stride per dimension/],
   ];
-  const load = call(
-    "torch.storage",
-    "_load_from_bytes",
-    bytes(savedStorage("FloatStorage", 6, six)),
-  );
   return bad.flatMap(([name, view, reason]) => [
     {
       name: `a tensor ${name} in a torch archive`,
@@ -242,7 +237,7 @@ function views(): Hostile[] {
     },
     {
       name: `a tensor ${name} in a pickle`,
-      bytes: () => pickle(dict({ G: tensor(load, view) })),
+      bytes: () => pickle(dict({ G: embedded(six, view) })),
       reason,
     },
   ]);
@@ -255,13 +250,13 @@ function numpyArrays(): Hostile[] {
     ["fewer elements than bytes", array([5], six), /24 bytes, 20 bytes are needed/],
     ["2^60 elements", array([2 ** 30, 2 ** 30], six), /beyond any file/],
     ["a negative size", array([-6], six), /not made of whole numbers/],
-    ["Python objects", array([6], six, dtype("O8")), /type "O8"/],
-    ["big-endian numbers", array([6], six, dtype("f4", ">")), /big-endian/],
+    ["Python objects", array([6], six, { type: dtype("O8") }), /type "O8"/],
+    ["big-endian numbers", array([6], six, { type: dtype("f4", ">") }), /big-endian/],
     ["no bytes at all", array([6], save(null)), /in None/],
   ];
   return bad.map(([name, value, reason]) => ({
     name: `a NumPy array of ${name}`,
-    bytes: () => pickle(instance("dnnlib.tflib.network", "Network", dict({ variables: [value] }))),
+    bytes: () => pickle(tensorflow("G_main", { a: value })),
     reason,
   }));
 }

@@ -1,67 +1,21 @@
 import assert from "node:assert/strict";
 import { savedStorage } from "./build_legacy.ts";
-import {
-  bytes,
-  call,
-  dict,
-  instance,
-  named,
-  op,
-  type Picklable,
-  pickle,
-  save,
-  tuple,
-} from "./build_pickle.ts";
-import { tensor } from "./build_torch.ts";
+import { array, dtype, embedded, persistent, tensorflow } from "./build_network.ts";
+import { bytes, call, dict, op, type Picklable, pickle, save, tuple } from "./build_pickle.ts";
 import { type Bytes, bytesOf, concat, fields } from "./bytes.ts";
 import { assertRefused, readAll, withCheckpoint } from "./open_bytes.ts";
 
-/** A tensor as PyTorch puts it into a pickle that is not its own. */
-function embedded(values: number[], shape: number[], strides?: number[]): Bytes {
-  const saved = bytes(savedStorage("FloatStorage", values.length, Float32Array.from(values)));
-  const storage = call("torch.storage", "_load_from_bytes", saved);
-  return tensor(storage, strides ? { shape, strides } : { shape });
-}
-
-interface ModuleParts {
-  kwargs?: Record<string, Picklable>;
-  parameters?: Record<string, Picklable>;
-  buffers?: Record<string, Picklable>;
-  modules?: Record<string, Picklable>;
-  attributes?: Record<string, Picklable>;
-}
-
-/** An instance of a persistent class; the source that comes with it would do harm if it were run. */
-function persistent(
-  className: string,
-  { kwargs = {}, parameters = {}, buffers = {}, modules = {}, attributes = {} }: ModuleParts,
-): Bytes {
-  const state = dict({
-    training: false,
-    _parameters: dict(parameters),
-    _buffers: dict(buffers),
-    _modules: dict(modules),
-    _init_args: tuple(3, "x"),
-    _init_kwargs: dict(kwargs),
-    ...attributes,
-  });
-  const about = dict({
-    type: "class",
-    version: 6,
-    module_src: `raise SystemExit("it ran")\n${"# a long source\n".repeat(3000)}`,
-    class_name: className,
-    state,
-  });
-  return call("torch_utils.persistence", "_reconstruct_persistent_obj", about);
-}
-
 Deno.test("openCheckpoint() reads a network of persistent classes as named tensors", async () => {
   const network = persistent("Generator", {
+    args: [3, "x"],
     kwargs: { z_dim: 2, mapping_kwargs: dict({ num_layers: 1 }), list: [1, 2.5, null] },
-    buffers: { w_avg: embedded([5, 6], [2]), none: null },
+    buffers: { w_avg: embedded([5, 6], { shape: [2] }), none: null },
     modules: {
       fc0: persistent("Layer", {
-        parameters: { weight: embedded([1, 2, 3, 4, 5, 6], [3, 2], [1, 3]), bias: null },
+        parameters: {
+          weight: embedded([1, 2, 3, 4, 5, 6], { shape: [3, 2], strides: [1, 3] }),
+          bias: null,
+        },
         attributes: { gain: 0.5, name: "fc", sizes: [1, 2] },
       }),
     },
@@ -86,47 +40,35 @@ Deno.test("openCheckpoint() reads a network of persistent classes as named tenso
 
 Deno.test("openCheckpoint() reads a pickle far larger than what it keeps of it in memory", async () => {
   const large = Array.from({ length: 300_000 }, (_, i) => i % 1000);
-  const content = dict({ first: embedded(large, [300, 1000]), then: embedded([7, 8], [2]) });
+  const content = dict({
+    first: embedded(large, { shape: [300, 1000] }),
+    then: embedded([7, 8], { shape: [2] }),
+  });
   const { first, then } = await readAll(pickle(content));
   assert.deepEqual(first, large);
   assert.deepEqual(then, [7, 8]);
 });
 
-/** `numpy.dtype(code)` as arrays have it in their pickles. */
-function dtype(code: string, order = "<"): Bytes {
-  const state = tuple(3, order, null, null, null, -1, -1, 0);
-  return concat(call("numpy", "dtype", code, false, true), save(state), op(0x62));
-}
-
-function array(
-  core: string,
-  shape: number[],
-  elements: Bytes,
-  type: Bytes,
-  isColumnMajor = false,
-): Bytes {
-  const empty = call(core, "_reconstruct", named("numpy", "ndarray"), tuple(0), bytes(op(0x62)));
-  return concat(empty, tuple(1, tuple(...shape), type, isColumnMajor, elements), op(0x62));
-}
-
 const floats = bytesOf(Float32Array.of(1, 2, 3, 4, 5, 6));
 
 for (const core of ["numpy.core", "numpy._core"]) {
   Deno.test(`openCheckpoint() reads arrays and numbers of ${core}`, async () => {
-    const multiarray = `${core}.multiarray`;
     const bytearray = concat(op(0x96), fields([8, floats.length]), floats);
     const content = dict({
-      rows: array(multiarray, [2, 3], bytes(floats), dtype("f4")),
-      columns: array(multiarray, [2, 3], bytes(floats), dtype("f4"), true),
+      rows: array([2, 3], bytes(floats), { core }),
+      columns: array([2, 3], bytes(floats), { core, isColumnMajor: true }),
       buffer: call(`${core}.numeric`, "_frombuffer", bytearray, dtype("f4"), tuple(3, 2), "C"),
       // Protocol 2 has no bytes: they are the latin-1 form of a text.
-      text: array(
-        multiarray,
-        [2],
-        call("_codecs", "encode", "\0\x01\xff\x01", "latin1"),
-        dtype("i2"),
+      text: array([2], call("_codecs", "encode", "\0\x01\xff\x01", "latin1"), {
+        core,
+        type: dtype("i2"),
+      }),
+      number: call(
+        `${core}.multiarray`,
+        "scalar",
+        dtype("f8"),
+        bytes(bytesOf(Float64Array.of(3.5))),
       ),
-      number: call(multiarray, "scalar", dtype("f8"), bytes(bytesOf(Float64Array.of(3.5)))),
     });
     await withCheckpoint(pickle(content), async ({ tensors, values }) => {
       assert.deepEqual([...values], [["number", 3.5]]);
@@ -141,30 +83,17 @@ for (const core of ["numpy.core", "numpy._core"]) {
   });
 }
 
-/** A network of NVIDIA's code for TensorFlow. */
-function tensorflow(name: string, variables: Picklable[], components: Record<string, Picklable>) {
-  return instance(
-    "dnnlib.tflib.network",
-    "Network",
-    dict({
-      version: 4,
-      name: "Gs",
-      static_kwargs: instance("dnnlib.util", "EasyDict", dict({})),
-      components: dict(components),
-      build_module_src: "raise SystemExit('it ran')",
-      build_func_name: name,
-      variables,
-    }),
-  );
-}
-
 Deno.test("openCheckpoint() reads TensorFlow networks of NVIDIA's as named arrays", async () => {
-  const weight = array("numpy.core.multiarray", [2, 3], bytes(floats), dtype("f4"));
-  const part = tensorflow("G_synthesis", [tuple("4x4/Conv/weight", weight)], {});
-  const mean = array("numpy.core.multiarray", [6], bytes(floats), dtype("f4"));
-  const content = tuple(1, 2, tensorflow("G_main", [tuple("avg", mean)], { synthesis: part }));
+  const part = tensorflow("G_synthesis", { "4x4/Conv/weight": array([2, 3], bytes(floats)) });
+  const mean = array([6], bytes(floats));
+  const content = tuple(
+    1,
+    2,
+    tensorflow("G_main", { avg: mean, strength: 0.5 }, { synthesis: part }),
+  );
   await withCheckpoint(pickle(content), async ({ tensors, modules }) => {
-    assert.deepEqual([...tensors.keys()], ["2.avg", "2.synthesis.4x4/Conv/weight"]);
+    assert.deepEqual([...tensors.keys()], ["2.avg", "2.strength", "2.synthesis.4x4/Conv/weight"]);
+    assert.deepEqual([...await tensors.get("2.strength")!.read()], [0.5]);
     const name = "2.synthesis.4x4/Conv/weight";
     assert.deepEqual([...await tensors.get(name)!.read()], [1, 2, 3, 4, 5, 6]);
     assert.equal(modules.get("2")!.className, "G_main");
@@ -174,7 +103,6 @@ Deno.test("openCheckpoint() reads TensorFlow networks of NVIDIA's as named array
 
 const saved = savedStorage("FloatStorage", 2, Float32Array.of(1, 2));
 const load = (content: Picklable) => pickle(call("torch.storage", "_load_from_bytes", content));
-const multiarray = "numpy.core.multiarray";
 const BROKEN: [what: string, bytes: Bytes, reason: RegExp][] = [
   ["os.system", pickle(call("os", "system", "id")), /it asks for "os\.system"/],
   ["eval", pickle(call("builtins", "eval", "1")), /it asks for "builtins\.eval"/],
@@ -200,22 +128,22 @@ const BROKEN: [what: string, bytes: Bytes, reason: RegExp][] = [
   ],
   [
     "big-endian numbers",
-    pickle(array(multiarray, [6], bytes(floats), dtype("f4", ">"))),
+    pickle(array([6], bytes(floats), { type: dtype("f4", ">") })),
     /in big-endian order/,
   ],
   [
     "an array of texts",
-    pickle(array(multiarray, [6], bytes(floats), dtype("U1"))),
+    pickle(array([6], bytes(floats), { type: dtype("U1") })),
     /of NumPy's type "U1"; nada reads f8,f4/,
   ],
   [
     "an array of too few bytes",
-    pickle(array(multiarray, [7], bytes(floats), dtype("f4"))),
+    pickle(array([7], bytes(floats))),
     /array of shape \[7\] in 24 bytes, 28 bytes are needed/,
   ],
   [
     "a number of too few bytes",
-    pickle(call(multiarray, "scalar", dtype("f8"), bytes(op(1, 2)))),
+    pickle(call("numpy.core.multiarray", "scalar", dtype("f8"), bytes(op(1, 2)))),
     /a NumPy number in bytes, 8 are needed/,
   ],
   [

@@ -1,57 +1,12 @@
 /** Small good files of every form that nada reads, to be damaged. */
-import { buildLegacy, legacyStorage, savedStorage } from "./build_legacy.ts";
-import {
-  bytes,
-  call,
-  dict,
-  instance,
-  op,
-  type Picklable,
-  pickle,
-  save,
-  tuple,
-} from "./build_pickle.ts";
+import { buildLegacy, legacyStorage } from "./build_legacy.ts";
+import { embedded, floatArray, persistent, tensorflow } from "./build_network.ts";
+import { dict, pickle, tuple } from "./build_pickle.ts";
 import { buildSafetensors } from "./build_safetensors.ts";
 import { buildTorch, storage, tensor } from "./build_torch.ts";
-import { type Bytes, bytesOf, concat } from "./bytes.ts";
+import type { Bytes } from "./bytes.ts";
 
 const six = Float32Array.of(1, 2, 3, 4, 5, 6);
-
-/** A persistent object of NVIDIA's with one tensor, and `more` in its state. */
-export function network(more: Record<string, Picklable> = {}): Bytes {
-  const load = call(
-    "torch.storage",
-    "_load_from_bytes",
-    bytes(savedStorage("FloatStorage", 6, six)),
-  );
-  const state = dict({
-    _parameters: dict({ weight: tensor(load, { shape: [2, 3] }), bias: null }),
-    _buffers: dict({}),
-    _modules: dict({}),
-    _init_kwargs: dict({ z_dim: 4 }),
-    ...more,
-  });
-  const about = dict({ type: "class", version: 6, module_src: "x = 1", class_name: "A", state });
-  return call("torch_utils.persistence", "_reconstruct_persistent_obj", about);
-}
-
-/** `numpy.dtype(code)` as arrays have it in their pickles. */
-export function dtype(code: string, order = "<"): Bytes {
-  const state = tuple(3, order, null, null, null, -1, -1, 0);
-  return concat(call("numpy", "dtype", code, false, true), save(state), op(0x62));
-}
-
-export function array(shape: number[], elements: Bytes, type = dtype("f4")): Bytes {
-  const empty = call("numpy.core.multiarray", "_reconstruct", "ndarray", tuple(0), bytes(op(0x62)));
-  return concat(empty, tuple(1, tuple(...shape), type, false, elements), op(0x62));
-}
-
-/** A network of NVIDIA's code for TensorFlow with one variable. */
-function tensorflow(): Bytes {
-  const variable = tuple("4x4/Conv/weight", array([2, 3], bytes(bytesOf(six))));
-  const state = dict({ version: 4, build_func_name: "G_main", variables: [variable] });
-  return instance("dnnlib.tflib.network", "Network", state);
-}
 
 const torch = {
   content: dict({
@@ -77,8 +32,16 @@ export const SAMPLES: Readonly<Record<string, Bytes>> = {
     }),
     storages: { a: [6, six], b: [1, Float64Array.of(7)] },
   }),
-  "pickle of NVIDIA's": pickle(dict({ G_ema: network(), step: 3 })),
-  "pickle of NVIDIA's for TensorFlow": pickle(tuple(1, 2, tensorflow())),
+  "pickle of NVIDIA's": pickle(dict({
+    G_ema: persistent("A", {
+      kwargs: { z_dim: 4 },
+      parameters: { weight: embedded(six, { shape: [2, 3] }), bias: null },
+    }),
+    step: 3,
+  })),
+  "pickle of NVIDIA's for TensorFlow": pickle(
+    tuple(1, 2, tensorflow("G_main", { "4x4/Conv/weight": floatArray([2, 3], six) })),
+  ),
 };
 
 /** Those whose every byte that matters a checksum covers. */

@@ -2,8 +2,7 @@ import assert from "node:assert/strict";
 import { type TensorData, writeSafetensors } from "../../../lib/checkpoint/mod.ts";
 import { towerPlaces } from "../../../models/clip/names.ts";
 import { type ClipFile, openClipFile } from "../../../models/clip/weights.ts";
-import { buildTorch, storage, tensor } from "../../lib/checkpoint/build_torch.ts";
-import { dict } from "../../lib/checkpoint/build_pickle.ts";
+import { torchArchive } from "../../lib/checkpoint/build_state_dict.ts";
 import { temporaryFolder } from "../../temporary.ts";
 import { tinyTensors, writeTiny } from "./tiny.ts";
 
@@ -32,20 +31,6 @@ function config(changes: {
   });
 }
 
-/** The tiny model as `torch.save` writes it. */
-function torchFile(tensors: Map<string, TensorData>, prefix = ""): Uint8Array {
-  const entries = [...tensors];
-  return buildTorch({
-    content: dict(Object.fromEntries(entries.map(([name, { shape, data }], i) => [
-      prefix + name,
-      tensor(storage("FloatStorage", `s${i}`, data.length), { shape: [...shape] }),
-    ]))),
-    storages: Object.fromEntries(
-      entries.map(([, { data }], i) => [`s${i}`, data as Float32Array<ArrayBuffer>]),
-    ),
-  });
-}
-
 async function activations(file: string): Promise<string[]> {
   using clip = await openClipFile(file);
   const { image, text } = clip.architecture;
@@ -56,7 +41,7 @@ async function activations(file: string): Promise<string[]> {
 Deno.test("openClipFile() reads a folder of open_clip's with its config, .bin or .safetensors", async () => {
   for (const name of [BIN, "open_clip_model.safetensors"]) {
     using folder = temporaryFolder();
-    if (name === BIN) await Deno.writeFile(folder.file(BIN), torchFile(tinyTensors()));
+    if (name === BIN) await Deno.writeFile(folder.file(BIN), torchArchive(tinyTensors()));
     else await writeTiny(folder.file(name));
     await Deno.writeTextFile(folder.file(CONFIG), config({ vision: { head_width: 16 } }));
     for (const path of [folder.path, folder.file(name)]) {
@@ -103,7 +88,7 @@ Deno.test("openClipFile() finds the model in what open_clip's training script sa
   const file = folder.file("epoch_32.pt");
   for (const prefix of ["module.", "state_dict.", "state_dict.module."]) {
     const tensors = tinyTensors();
-    await Deno.writeFile(file, torchFile(tensors, prefix));
+    await Deno.writeFile(file, torchArchive(tensors, prefix));
     using clip = await openClipFile(file);
     const qkv = clip.weights.text.get("blocks.0.qkv.bias")!;
     const name = "transformer.resblocks.0.attn.in_proj_bias";
@@ -152,14 +137,14 @@ async function contents(clip: ClipFile) {
 
 Deno.test("openClipFile() gives the same model from open_clip's file and from Hugging Face's, .bin or .safetensors", async () => {
   using open = temporaryFolder();
-  await Deno.writeFile(open.file(BIN), torchFile(tinyTensors()));
+  await Deno.writeFile(open.file(BIN), torchArchive(tinyTensors()));
   await Deno.writeTextFile(open.file(CONFIG), config({}));
   using expected = await openClipFile(open.path);
 
   const huggingface = asHuggingFace(tinyTensors());
   for (const name of ["pytorch_model.bin", "model.safetensors"]) {
     using folder = temporaryFolder();
-    if (name.endsWith(".bin")) await Deno.writeFile(folder.file(name), torchFile(huggingface));
+    if (name.endsWith(".bin")) await Deno.writeFile(folder.file(name), torchArchive(huggingface));
     else await writeSafetensors(folder.file(name), huggingface);
     const tower = (heads: number) => ({ num_attention_heads: heads, hidden_act: "gelu" });
     await Deno.writeTextFile(
@@ -191,7 +176,7 @@ for (const [what, changes, reason] of REFUSED) {
 
 Deno.test("openClipFile() asks for the config that an open_clip file came with", async () => {
   using folder = temporaryFolder();
-  await Deno.writeFile(folder.file(BIN), torchFile(tinyTensors()));
+  await Deno.writeFile(folder.file(BIN), torchArchive(tinyTensors()));
   await assert.rejects(openClipFile(folder.path), {
     name: "CheckpointError",
     message: /open_clip_config.json", which says how many heads it has, cannot be read; copy/,
