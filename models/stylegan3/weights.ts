@@ -102,7 +102,9 @@ class GeneratorReader extends TensorReader {
     const tensors = new Map(own.map(([name, tensor]) => [name.slice(prefix.length), tensor]));
     super(file, tensors, (name) => prefix + name);
     this.prefix = prefix;
-    if (this.has("mapping.embed_proj.weight")) {
+    // StyleGAN-XL embeds classes by a table, which it has even where it does not use it; StyleGAN3 by
+    // a layer with a bias.
+    if (this.has("mapping.embed.weight") && !this.has("mapping.embed.bias")) {
       this.refuse("it is a StyleGAN-XL generator; nada reads StyleGAN2 and StyleGAN3");
     }
     const names = { first: "mapping.fc0", embed: "mapping.embed" };

@@ -41,7 +41,7 @@ export function asSource(tensors: Tensors, prefix = ""): TensorSource {
 }
 
 /** A feature map of one sample, `[channels, side, side]`. */
-interface Map3 {
+export interface Map3 {
   channels: number;
   side: number;
   data: Float64Array;
@@ -56,20 +56,12 @@ export function referenceImage(tensors: Tensors, dimensions: Dimensions, z: Arra
   const get = (name: string) => tensors.get(name)!.data;
   const lrelu = (x: number) => Math.SQRT2 * (x > 0 ? x : 0.2 * x);
 
-  const linear = (name: string, x: ArrayLike<number>, lr: number) => {
-    const [weight, bias] = [get(`${name}.weight`), get(`${name}.bias`)];
-    return Float64Array.from(bias, (b, o) => {
-      let total = 0;
-      for (let i = 0; i < x.length; i++) total += x[i]! * weight[o * x.length + i]!;
-      return total * lr / Math.sqrt(x.length) + b * lr;
-    });
-  };
-  const norm = Math.sqrt(Array.from(z).reduce((sum, x) => sum + x * x, 0) / z.length + 1e-8);
-  let w = Float64Array.from(z, (x) => x / norm);
-  for (let k = 1; k <= a.mappingDepth; k++) w = linear(`style.${k}`, w, 0.01).map(lrelu);
+  const linear = (name: string, x: ArrayLike<number>) => linearLayer(tensors, name, x, 1);
+  const layers = Array.from({ length: a.mappingDepth }, (_, k) => `style.${k + 1}`);
+  const w = referenceW(tensors, layers, z);
 
   const modulated = (name: string, x: Map3, outputs: number, k: number, up: boolean): Map3 => {
-    const s = linear(`${name}.conv.modulation`, w, 1);
+    const s = linear(`${name}.conv.modulation`, w);
     const size = x.channels * k * k;
     const weight = Float64Array.from(
       get(`${name}.conv.weight`),
@@ -113,8 +105,34 @@ export function referenceImage(tensors: Tensors, dimensions: Dimensions, z: Arra
   return { w, image: image!.data };
 }
 
+/** w of one z by the mapping network's layers of these names. */
+export function referenceW(tensors: Tensors, layers: readonly string[], z: ArrayLike<number>) {
+  const norm = Math.sqrt(Array.from(z).reduce((sum, x) => sum + x * x, 0) / z.length + 1e-8);
+  let w = Float64Array.from(z, (x) => x / norm);
+  for (const name of layers) {
+    w = linearLayer(tensors, name, w, 0.01).map((x) => Math.SQRT2 * (x > 0 ? x : 0.2 * x));
+  }
+  return w;
+}
+
+/** A layer whose weights are stored with unit variance, or larger where it learns slower. */
+export function linearLayer(tensors: Tensors, name: string, x: ArrayLike<number>, lr: number) {
+  const [weight, bias] = [`${name}.weight`, `${name}.bias`].map((full) => tensors.get(full)!.data);
+  return Float64Array.from(bias!, (b, o) => {
+    let total = 0;
+    for (let i = 0; i < x.length; i++) total += x[i]! * weight![o * x.length + i]!;
+    return total * lr / Math.sqrt(x.length) + b * lr;
+  });
+}
+
 /** y[o, p] = Σ over i, k of weight[o, i, k] x[i, p + k - pad]. */
-function correlate(x: Map3, weight: Float64Array, outputs: number, k: number, pad: number): Map3 {
+export function correlate(
+  x: Map3,
+  weight: Float64Array,
+  outputs: number,
+  k: number,
+  pad: number,
+): Map3 {
   const side = x.side + 2 * pad - k + 1;
   const data = new Float64Array(outputs * side * side);
   data.forEach((_, at) => {

@@ -9,7 +9,10 @@ import { stylegan3 } from "../../../models/stylegan3/family.ts";
 import { readGenerator } from "../../../models/stylegan3/weights.ts";
 import { assertClose } from "../../assert.ts";
 import { fixture, fixturePath, hasFixtures } from "../../fixtures.ts";
-import { evaluate, testGpu } from "../../gpu.ts";
+import { evaluate, normals, seededRandom, testGpu } from "../../gpu.ts";
+import { asSource } from "../stylegan2/made_up.ts";
+import { madeUpDimensions, madeUpTensors } from "./made_up.ts";
+import { referenceImage } from "./reference.ts";
 
 const ignore = !hasFixtures;
 
@@ -104,4 +107,29 @@ for (const model of ["sg3t", "sg3r"]) {
       },
     });
   }
+}
+
+for (const config of ["T", "R"] as const) {
+  Deno.test(`synthesis() follows the formulas of configuration ${config}`, async () => {
+    const dimensions = madeUpDimensions(config);
+    const made = madeUpTensors(dimensions, 3);
+    const { architecture: a, tensors } = await uploadGenerator(
+      await testGpu(),
+      await readGenerator(asSource(made)),
+    );
+    const z = normals(2 * a.zSize, seededRandom(4));
+    const generator = stylegan3(a);
+    const p = leavesOf(generator);
+    const w = generator.mapping(p, input("z", [2, a.zSize]));
+    const { image } = generator.synthesis(p, broadcastW(a, w), { mode: "const" });
+    const actual = await evaluate({ w, image }, { z }, tensors);
+    for (const i of [0, 1]) {
+      const own = z.subarray(i * a.zSize, (i + 1) * a.zSize);
+      const expected = referenceImage(made, dimensions, own);
+      const row = (values: Float32Array) =>
+        values.subarray(i * values.length / 2, (i + 1) * values.length / 2);
+      assertClose(row(actual.w), expected.w, FORWARD, `w of row ${i}`);
+      assertClose(row(actual.image), expected.image, FORWARD, `image of row ${i}`);
+    }
+  });
 }
