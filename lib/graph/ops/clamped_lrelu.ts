@@ -1,4 +1,5 @@
 /** A leaky ReLU with a limit on both sides. */
+import { again, type Recomputing } from "../again.ts";
 import { defineElementwise, type Op } from "../op.ts";
 import { f32Literal } from "../wgsl.ts";
 
@@ -18,7 +19,7 @@ export const slopeBehind = (y: number, { slope, gain, limit }: ClampedLreluAttrs
   Math.abs(y) < limit ? (y > 0 ? gain : gain * slope) : 0;
 
 /** `y = clamp(gain * max(x, slope * x), ±limit)`, with `0 <= slope <= 1` and `gain > 0`. */
-export const clampedLrelu: Op<"x", ClampedLreluAttrs> = defineElementwise({
+export const clampedLrelu: Op<"x", ClampedLreluAttrs & Recomputing> = defineElementwise({
   name: "clamped_lrelu",
   inputs: ["x"],
   cheap: true,
@@ -28,7 +29,9 @@ export const clampedLrelu: Op<"x", ClampedLreluAttrs> = defineElementwise({
   },
   scalar: ({ x }, attrs) => clampedLreluAt(x, attrs),
   // y tells on which of the four pieces x was, so that x need not outlive the forward pass.
-  vjp: (gy, { out }, attrs) => ({ x: clampedLreluGrad({ gy, y: out }, attrs) }),
+  vjp: (gy, { out }, { recompute = 0, ...attrs }) => ({
+    x: clampedLreluGrad({ gy, y: again(out, recompute) }, attrs),
+  }),
   samples: [
     { inputs: { x: [2, 3, 5, 7] }, attrs: { slope: 0.2, gain: Math.SQRT2, limit: 0.9 } },
     { inputs: { x: [513] }, attrs: { slope: 1, gain: 1, limit: 1.5 } },

@@ -30,12 +30,15 @@ export function filteredLrelu(x: Tensor, { up: fu, down: fd }: Filters, attrs: F
   const rise = { up, down: 1, pad, gain: up };
   const fall = { up: 1, down, pad: [0, 0], gain: 1 } as const;
   if (fu.rank === 1 && fd.rank === 1 && isFused(attrs, fu.shape[0]!, fd.shape[0]!)) {
-    // Filters of rows and of columns change places: the grid is never fine in both at once.
+    // Filters of rows and of columns change places: the grid is never fine in both at once. For the
+    // gradient, filtering once more costs little beside keeping the finer grid.
     const wide = upfirdn1d({ x, f: fu }, { axis: 3, ...rise });
-    const y = filteredLreluAxis({ x: wide, fu, fd }, { axis: 2, ...attrs });
+    const y = filteredLreluAxis({ x: wide, fu, fd }, { axis: 2, ...attrs, recompute: 1 });
     return upfirdn1d({ x: y, f: fd }, { axis: 3, ...fall });
   }
-  const y = clampedLrelu({ x: filterPlane(x, fu, rise) }, { slope, gain, limit });
+  // Both filters of a plane, and the activation itself.
+  const recompute = fu.rank === 1 ? 3 : 0;
+  const y = clampedLrelu({ x: filterPlane(x, fu, rise) }, { slope, gain, limit, recompute });
   return filterPlane(y, fd, fall);
 }
 

@@ -3,6 +3,7 @@ import axisWgsl from "../../../kernels/common/axis_lrelu.wgsl" with { type: "tex
 import filteredLreluGradWgsl from "../../../kernels/filtered_lrelu_grad.wgsl" with { type: "text" };
 import filteredLreluWgsl from "../../../kernels/filtered_lrelu.wgsl" with { type: "text" };
 import { ShapeError } from "../../errors.ts";
+import { again, type Recomputing } from "../again.ts";
 import { defineOp, type Op } from "../op.ts";
 import { numel, type Shape } from "../tensor.ts";
 import {
@@ -21,7 +22,7 @@ import {
   upfirdn1dReference,
 } from "./upfirdn1d.ts";
 
-export interface FilteredLreluAxisAttrs extends ClampedLreluAttrs {
+export interface FilteredLreluAxisAttrs extends ClampedLreluAttrs, Recomputing {
   readonly axis: number;
   readonly up: number;
   readonly down: number;
@@ -146,8 +147,8 @@ export const filteredLreluAxis: Op<"x" | "fu" | "fd", FilteredLreluAxisAttrs> = 
     return upfirdn1dReference({ x: y, f: fd }, fall).data;
   },
   // x makes the fine samples again: they would take `up` times as much memory.
-  vjp: (gy, { x, fu, fd }, attrs) => ({
-    x: filteredLreluAxisGrad({ gy, x, fu, fd }, attrs),
+  vjp: (gy, { x, fu, fd }, { recompute = 0, ...attrs }) => ({
+    x: filteredLreluAxisGrad({ gy, x: again(x, recompute), fu, fd }, attrs),
     fu: null,
     fd: null,
   }),
