@@ -1,4 +1,4 @@
-import { Command, CommanderError } from "commander";
+import { Command, CommanderError, Option } from "commander";
 import { commands } from "./commands/mod.ts";
 import { UserError } from "./lib/errors.ts";
 import { VERSION } from "./lib/version.ts";
@@ -22,6 +22,9 @@ function createProgram(): Command {
   const program = new Command("nada")
     .description("Adapts an image generator to a new domain, from two short texts.")
     .version(VERSION, "-V, --version", "show the version")
+    .addOption(new Option("--models-dir <dir>", "see nada pull --help").hideHelp())
+    // The variable for this run: what looks models up need not know of the command line.
+    .on("option:models-dir", (folder: string) => Deno.env.set("NADA_MODELS", folder))
     .helpOption("-h, --help", "show this help")
     .helpCommand(false)
     .exitOverride()

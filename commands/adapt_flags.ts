@@ -11,7 +11,6 @@ import {
   choice,
   classOption,
   clipResizeOption,
-  collect,
   noiseOption,
   parseCount,
   parseNumber,
@@ -19,7 +18,7 @@ import {
   parseSeed,
   parseWhole,
 } from "./options.ts";
-import { generatorPath } from "../models/catalog.ts";
+import { clipPath, generatorPath } from "../models/catalog.ts";
 
 type AsInRun = Pick<
   AdaptOptions,
@@ -87,7 +86,7 @@ export function addRunOptions(command: Command): Command {
     .option(
       "--clip <path>",
       "CLIP: OpenAI's .pt, open_clip's, Hugging Face's folder; several add up",
-      collect,
+      collectClips,
     )
     .option("--clip-weight <x>", "weight of each --clip, in their order", collectNumbers)
     .option("--source <text>", "what the generator draws now")
@@ -96,7 +95,11 @@ export function addRunOptions(command: Command): Command {
       'what it is to draw; several with weights as "sketch:0.7"',
       collectTargets,
     )
-    .option("--train-generator <file>", "start of the trained copy: a generator, or a delta")
+    .option(
+      "--train-generator <file>",
+      "start of the trained copy: a generator, or a delta",
+      generatorPath,
+    )
     .option("--steps <n>", "training steps", parseCount, preset.steps)
     .option("--batch <n>", "latents a step", parseCount, preset.batch)
     .option("--lr <x>", "learning rate, before the method's factor 4/5", parsePositive, preset.lr)
@@ -180,7 +183,7 @@ export function addRunOptions(command: Command): Command {
       choice("--direction-loss <kind>", "how directions are compared", DIRECTION_DISTANCES)
         .default(preset.directionLoss),
     )
-    .option("--texture-clip <path>", "CLIP with a ResNet for the texture loss");
+    .option("--texture-clip <path>", "CLIP with a ResNet for the texture loss", clipPath);
 
   command.optionsGroup("Layers:");
   command
@@ -208,6 +211,10 @@ export function addRunOptions(command: Command): Command {
       parseList,
     );
   return command;
+}
+
+function collectClips(path: string, before: string[] = []): string[] {
+  return [...before, clipPath(path)];
 }
 
 function collectNumbers(text: string, before: number[] = []): number[] {

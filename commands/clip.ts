@@ -7,6 +7,7 @@ import { VERSION } from "../lib/version.ts";
 import { Clip, openClipFile, type ResizeVariant } from "../models/clip/mod.ts";
 import { type ImageFiles, readImageFiles } from "../models/clip/image_files.ts";
 import { tokenize } from "../models/clip/tokenizer.ts";
+import { clipPath } from "../models/catalog.ts";
 import { cosines, cosineTable } from "./cosine_table.ts";
 import { reportWidth } from "./layout.ts";
 import { clipResizeOption } from "./options.ts";
@@ -40,7 +41,11 @@ Examples:
 /** See CommandModule. */
 export function register(command: Command): void {
   command
-    .requiredOption("--clip <path>", "CLIP model: OpenAI's .pt or a Hugging Face folder")
+    .requiredOption(
+      "--clip <path>",
+      "CLIP model: OpenAI's .pt, a Hugging Face folder, or a pulled name",
+      clipPath,
+    )
     .option("--images <file...>", "PNG files, or safetensors with images or pixel_values")
     .option("--texts <text...>", "texts")
     .addOption(clipResizeOption())

@@ -79,6 +79,16 @@ export const commands: CommandEntry[] = [
     load: () => import("./diff.ts"),
   },
   {
+    name: "pull",
+    summary: "bring public models: by name, from Hugging Face, by address",
+    load: () => import("./pull.ts"),
+  },
+  {
+    name: "models",
+    summary: "list models that are here or can be pulled; remove some",
+    load: () => import("./models.ts"),
+  },
+  {
     name: "demo",
     summary: "list what the built-in demo can be adapted to, and how well",
     load: () => import("./demo.ts"),

@@ -56,7 +56,7 @@ Deno.test("./nada starts main.ts with a Deno of the PATH, and without all permis
   ]);
 });
 
-Deno.test("./nada serve gets the permissions of serve, ./nada alone shows the help", async () => {
+Deno.test("./nada serve and pull get permissions of their own, ./nada alone shows the help", async () => {
   using here = machine({ deno: fakeDeno("3.0.0") });
   const permissions = async (...args: string[]) =>
     (await here.start("serve", ...args)).out.filter((word) => /^-P|^--allow/.test(word));
@@ -67,6 +67,7 @@ Deno.test("./nada serve gets the permissions of serve, ./nada alone shows the he
     ...["-P=serve", "--allow-net=[::]", "--allow-write=/var/lib/my nada"],
   ]);
   assert.equal((await permissions("--webhooks"))[1], "--allow-net");
+  assert.ok((await here.start("pull", "ffhq")).out.includes("-P=pull"));
   assert.equal((await here.start()).out.at(-1), "--help");
 });
 
