@@ -50,7 +50,7 @@ export async function serve(
   try {
     const hasTokens = await service.tokens.exist();
     checkExposure(config, hasTokens);
-    listening = await listen(createApp(service), config.host, config.port);
+    listening = await listen(createApp(service), config);
     console.log(`nada ${VERSION} listens on ${listening.url}`);
     if (!hasTokens) {
       console.log("There is no token: whoever is on this machine may do everything");

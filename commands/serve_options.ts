@@ -13,6 +13,7 @@ interface Flags {
   config?: string;
   host: string;
   port: number;
+  maxConnections: number;
   data: string;
   generator?: Record<string, string>;
   clip?: Record<string, string>;
@@ -34,6 +35,8 @@ export function addServeOptions(command: Command): Command {
     new Option("--port <number>", "port to listen on, 0 for any free one").argParser(parsePort)
       .default(8787),
     dataOption(),
+    new Option("--max-connections <n>", "at a time; each takes a file descriptor")
+      .argParser(parseCount).default(800),
     new Option("--generator <name=file>", "a generator that clients may name; several")
       .argParser(collectModels),
     new Option("--clip <name=path>", "a CLIP model that clients may name; several")
@@ -69,6 +72,7 @@ export function readConfig(command: Command): ServiceConfig {
   return {
     host: flags.host,
     port: flags.port,
+    maxConnections: flags.maxConnections,
     data: resolve(flags.data),
     generators: flags.generator ?? {},
     clips: flags.clip ?? {},

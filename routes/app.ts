@@ -26,7 +26,7 @@ function bodyBytes(c: Context): number {
   if (/\/embeddings$/.test(c.req.path)) return 24 * MIB;
   if (/\/samples$/.test(c.req.path)) return MIB;
   const isUpload = c.req.header("content-type")?.startsWith("multipart/form-data");
-  return isUpload ? 32 * MIB : 64 * KIB;
+  return isUpload ? 24 * MIB : 64 * KIB;
 }
 
 /** Paths that need no token: whether the server works, and what it is. */
@@ -45,7 +45,7 @@ export function createApp(service: Service) {
   app.use(checkOrigin(config.host, config.corsOrigins));
   if (config.corsOrigins.length > 0) app.use(allowOrigins(config.corsOrigins));
   app.use(identify(tokens, isOpen(config.metricsPublic)));
-  app.use(limitBodies({ totalBytes: 64 * MIB, bytesFor: bodyBytes }));
+  app.use(limitBodies({ totalBytes: 32 * MIB, bytesFor: bodyBytes }));
 
   app.route("/", systemRoutes(service));
   app.route("/", adaptationRoutes(service));

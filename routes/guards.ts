@@ -1,6 +1,5 @@
 /** What a request has to be like before anything looks into it. */
 import type { Context } from "hono";
-import { bodyLimit } from "hono/body-limit";
 import { cors } from "hono/cors";
 import { createMiddleware } from "hono/factory";
 import { secureHeaders } from "hono/secure-headers";
@@ -66,10 +65,13 @@ const SMALL_BYTES = 2 ** 16;
 export function limitBodies({ totalBytes, bytesFor }: BodyLimits) {
   let inMemory = 0;
   return createMiddleware<Env>(async (c, next) => {
-    if (c.req.raw.body === null) return await next();
-    const maxSize = bytesFor(c);
-    const length = Number(c.req.header("content-length") ?? NaN);
-    const bytes = Math.min(maxSize, Number.isNaN(length) ? maxSize : length);
+    const length = c.req.header("content-length");
+    const isChunked = c.req.header("transfer-encoding") !== undefined;
+    if (length === undefined && !isChunked) return await next();
+    const most = bytesFor(c);
+    // The server reads no more of a body than it said that there is.
+    const bytes = length === undefined ? most : Number(length);
+    if (bytes > most) return tooLarge(c, most);
     const counted = bytes > SMALL_BYTES ? bytes : 0;
     if (inMemory + counted > totalBytes) {
       const detail = "Cannot take the body now: others are being sent; try later";
@@ -77,11 +79,28 @@ export function limitBodies({ totalBytes, bytesFor }: BodyLimits) {
     }
     inMemory += counted;
     try {
-      return await bodyLimit({ maxSize, onError: (c) => tooLarge(c, maxSize) })(c, next);
+      const limit = length === undefined ? cutBody(c, most) : null;
+      await next();
+      if (limit?.isPassed()) c.res = tooLarge(c, most);
     } finally {
       inMemory -= counted;
     }
   });
+}
+
+/** Lets whoever reads the body fail once there is more of it. */
+function cutBody(c: Context<Env>, most: number): { isPassed(): boolean } {
+  let bytes = 0;
+  const counting = new TransformStream<Uint8Array, Uint8Array>({
+    transform(chunk, controller) {
+      bytes += chunk.length;
+      if (bytes > most) controller.error(new Error(`the body is larger than ${most} bytes`));
+      else controller.enqueue(chunk);
+    },
+  });
+  const { url, method, headers, body, signal } = c.req.raw;
+  c.req.raw = new Request(url, { method, headers, body: body!.pipeThrough(counting), signal });
+  return { isPassed: () => bytes > most };
 }
 
 function tooLarge(c: Context, maxSize: number): Response {

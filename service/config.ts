@@ -5,6 +5,8 @@ export interface ServiceConfig extends ModelPaths {
   /** Address and port to listen on. */
   readonly host: string;
   readonly port: number;
+  /** Connections at a time; each takes a file descriptor. */
+  readonly maxConnections: number;
   /** Folder of everything that is to be kept. */
   readonly data: string;
   /** Adaptations that may wait. */

@@ -68,9 +68,12 @@ Deno.test("A server on loopback answers no page of another origin, and no other 
 Deno.test("Bodies beyond their limit are refused, whatever they say of themselves", async () => {
   await using service = await startService();
   const send = async (body: BodyInit, type = "application/json") => {
+    const size = typeof body === "string"
+      ? { "content-length": String(body.length) }
+      : { "transfer-encoding": "chunked" };
     const response = await service.request("/v1/adaptations", {
       method: "POST",
-      headers: { "content-type": type },
+      headers: { "content-type": type, ...size },
       body,
     });
     return [response.status, (await response.json()).code];
@@ -81,5 +84,6 @@ Deno.test("Bodies beyond their limit are refused, whatever they say of themselve
     pull: (controller) => controller.enqueue(new TextEncoder().encode(large)),
   });
   assert.deepEqual(await send(endless), [413, "too_large"]);
+  assert.deepEqual(await send(new Blob(["{}"]).stream()), [422, "invalid_request"]);
   assert.deepEqual(await send(`${"[".repeat(30_000)}`), [400, "bad_request"]);
 });

@@ -25,6 +25,7 @@ export function madeUpConfig(data: string): ServiceConfig {
   return {
     host: "127.0.0.1",
     port: 0,
+    maxConnections: 100,
     data,
     generators: {},
     clips: {},

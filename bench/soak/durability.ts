@@ -1,0 +1,241 @@
+/** What survives when the process or the machine goes down. */
+import { join } from "node:path";
+import { openCheckpoint } from "../../lib/checkpoint/mod.ts";
+import { decodePng } from "../../lib/image/mod.ts";
+import { type Job, JobStore } from "../../lib/jobs/mod.ts";
+import { pause, percentile, type SoakCase } from "./case.ts";
+import { allEnded, getJson, startServer, stopServer, submit, until } from "./server.ts";
+
+const killed: SoakCase = {
+  name: "1 kill -9 during a job",
+  target: "0 lost, 0 twice, 0 unreadable files, ready again <= 3 s",
+  quick: true,
+  async run({ data: makeData, models, quick, random }) {
+    const data = makeData();
+    const kills = quick ? 8 : 200;
+    const acknowledged = new Map<string, string>();
+    const starts: number[] = [];
+    let unreadable = 0;
+    for (let k = 0; k < kills; k++) {
+      const server = await startServer({ data, models });
+      starts.push(server.startMs);
+      const submitting = submit(server.url, { steps: 12 }, { "idempotency-key": `key ${k}` })
+        .then(({ status, id }) =>
+          (status === 202 || status === 200) && acknowledged.set(`key ${k}`, id)
+        )
+        .catch(() => {}); // killed before it could answer
+      await pause(random() * 2500);
+      server.kill("SIGKILL");
+      await Promise.all([server.ended, submitting]);
+      unreadable += await unreadableFiles(join(data, "adaptations"));
+    }
+    const server = await startServer({ data, models });
+    starts.push(server.startMs);
+    const finished = await allEnded(server.url, 60 + 3 * kills);
+    let lost = 0;
+    for (const [key, id] of acknowledged) {
+      const shown = await getJson(`${server.url}/v1/adaptations/${id}`).catch(() => null);
+      const log = await fetch(`${server.url}/v1/adaptations/${id}/files/log.jsonl`);
+      const steps = (await log.text()).trim().split("\n").map((line) => JSON.parse(line).step);
+      const whole = steps.length === 12 && steps.every((step, i) => step === i);
+      const repeated = await submit(server.url, { steps: 12 }, { "idempotency-key": key });
+      if (shown?.state !== "succeeded" || !whole || repeated.id !== id) lost++;
+    }
+    const { code } = await stopServer(server);
+    const slowest = Math.max(...starts) / 1000;
+    return {
+      figure: `${kills} kills: ${acknowledged.size} acknowledged, ${lost} lost or wrong, ` +
+        `${unreadable} unreadable files, start p50 ${
+          (percentile(starts, 0.5) / 1000).toFixed(1)
+        } s, ` +
+        `slowest ${slowest.toFixed(1)} s`,
+      passed: finished && lost === 0 && unreadable === 0 && code === 0 && slowest <= 3,
+    };
+  },
+};
+
+const killedWriting: SoakCase = {
+  name: "2 kill -9 inside a write",
+  target: "the old or the new file, never a mix",
+  quick: true,
+  async run({ folder, quick, random }) {
+    const path = join(folder, "written");
+    const kills = quick ? 12 : 240;
+    let [mixed, versions] = [0, 0];
+    let last = 0;
+    for (let k = 0; k < kills; k++) {
+      const child = new Deno.Command("deno", {
+        args: [
+          ...["run", "-q", "--no-prompt", `--allow-write=${folder}`, `--allow-read=${folder}`],
+          ...[new URL("write_again.ts", import.meta.url).pathname, path, String(last)],
+        ],
+        stdin: "null",
+      }).spawn();
+      await until(() => Deno.stat(path).then(() => true), 10);
+      await pause(150 + random() * 150);
+      child.kill("SIGKILL");
+      await child.status;
+      const text = await Deno.readTextFile(path);
+      const lines = text.trimEnd().split("\n");
+      if (lines.length !== 5000 || lines.some((line) => line !== lines[0])) mixed++;
+      const version = Number(lines[0]);
+      if (version < last) mixed++;
+      if (version > last) versions++;
+      last = version;
+    }
+    return {
+      figure: `${kills} kills, ${versions} of them after a new version, ${mixed} mixed files`,
+      passed: mixed === 0 && versions > kills / 4,
+    };
+  },
+};
+
+const resumed: SoakCase = {
+  name: "3 resumed equals uninterrupted",
+  target: "equal bits; stopped <= 10 s, exit 0",
+  quick: true,
+  async run({ data, models }) {
+    const deltaOf = async (url: string, id: string) => {
+      await until(
+        async () => (await getJson(`${url}/v1/adaptations/${id}`)).state === "succeeded",
+        60,
+      );
+      // Its head says when the run was made: what counts are the tensors behind it.
+      const delta = await (await fetch(`${url}/v1/generators/${id}/download`)).bytes();
+      const head = Number(new DataView(delta.buffer).getBigUint64(0, true));
+      return delta.slice(8 + head).toHex();
+    };
+    const first = data("stopped");
+    const server = await startServer({ data: first, models });
+    const straight = await submit(server.url, { steps: 60 });
+    const whole = await deltaOf(server.url, straight.id);
+    const { id } = await submit(server.url, { steps: 60 });
+    await until(
+      async () => (await getJson(`${server.url}/v1/adaptations/${id}`)).progress.step > 20,
+      60,
+    );
+    const started = performance.now();
+    const { code } = await stopServer(server);
+    const seconds = (performance.now() - started) / 1000;
+    const again = await startServer({ data: first, models });
+    const resumed = await deltaOf(again.url, id);
+    await stopServer(again);
+    return {
+      figure: `${whole === resumed ? "equal" : "different"} deltas; stopped in ` +
+        `${seconds.toFixed(1)} s with exit code ${code}`,
+      passed: whole === resumed && seconds <= 10 && code === 0,
+    };
+  },
+};
+
+const powerCut: SoakCase = {
+  name: "4 power cut: the log cut anywhere",
+  target: "no acknowledged job lost, the store opens",
+  quick: false,
+  async run({ folder, random }) {
+    const path = join(folder, "jobs.db");
+    const store = JobStore.open(path);
+    const sizes: number[] = [];
+    for (let i = 0; i < 50; i++) {
+      store.put(made(`job ${i}`));
+      sizes.push((await Deno.stat(`${path}-wal`)).size);
+    }
+    const [main, log] = await Promise.all([Deno.readFile(path), Deno.readFile(`${path}-wal`)]);
+    store[Symbol.dispose]();
+    let lost = 0;
+    for (let k = 0; k < 500; k++) {
+      const cut = Math.floor(random() * log.length);
+      const copy = join(folder, `cut.db`);
+      await Deno.writeFile(copy, main);
+      await Deno.writeFile(`${copy}-wal`, log.subarray(0, cut));
+      using opened = JobStore.open(copy);
+      const acknowledged = sizes.filter((size) => size <= cut).length;
+      if (opened.page({ limit: 100 }).jobs.length < acknowledged) lost++;
+    }
+    return { figure: `500 cuts, ${lost} with a job lost`, passed: lost === 0 };
+  },
+};
+
+const bitRot: SoakCase = {
+  name: "5 bit rot in the store",
+  target: "noticed or harmless, the store opens",
+  quick: false,
+  async run({ folder, random }) {
+    const path = join(folder, "jobs.db");
+    const jobs = Array.from({ length: 20 }, (_, i) => made(`job ${i}`));
+    {
+      using store = JobStore.open(path);
+      jobs.forEach((job) => store.put(job));
+    }
+    const bytes = await Deno.readFile(path);
+    const flips = 2000;
+    let [noticed, wrong] = [0, 0];
+    for (let k = 0; k < flips; k++) {
+      const place = join(folder, `flip ${k}`);
+      await Deno.mkdir(place);
+      const flipped = bytes.slice();
+      flipped[Math.floor(random() * bytes.length)]! ^= 1 << Math.floor(random() * 8);
+      await Deno.writeFile(join(place, "jobs.db"), flipped);
+      try {
+        using store = JobStore.open(join(place, "jobs.db"));
+        const { jobs: kept } = store.page({ limit: 100 });
+        if (store.damage.length > 0) noticed++;
+        const isWrong = kept.some((job) =>
+          JSON.stringify(job) !== JSON.stringify(jobs.find(({ id }) => id === job.id))
+        );
+        if (isWrong || (kept.length < jobs.length && store.damage.length === 0)) wrong++;
+      } catch (error) {
+        if (/a later release/.test((error as Error).message)) noticed++;
+        else wrong++;
+      }
+      await Deno.remove(place, { recursive: true });
+    }
+    return {
+      figure: `${flips} flips: ${noticed} noticed, ${wrong} wrong or not opened`,
+      passed: wrong === 0,
+    };
+  },
+};
+
+function made(id: string): Job {
+  return {
+    id,
+    state: "queued",
+    priority: 0,
+    request: { text: id, padding: "x".repeat(300) },
+    result: null,
+    error: null,
+    createdAt: 1,
+    startedAt: null,
+    finishedAt: null,
+    attempts: 0,
+    owner: "",
+    idempotencyKey: null,
+    fingerprint: id,
+  };
+}
+
+/** Files that are there under their own names and cannot be read. */
+async function unreadableFiles(folder: string): Promise<number> {
+  let count = 0;
+  for await (const { name, isDirectory } of Deno.readDir(folder)) {
+    const path = join(folder, name);
+    if (isDirectory) {
+      count += await unreadableFiles(path);
+    } else if (!name.startsWith(".")) {
+      try {
+        if (name.endsWith(".png")) decodePng(await Deno.readFile(path));
+        else if (name.endsWith(".json")) JSON.parse(await Deno.readTextFile(path));
+        else if (name.endsWith(".safetensors")) {
+          using checkpoint = await openCheckpoint(path);
+          for (const tensor of checkpoint.tensors.values()) await tensor.read();
+        }
+      } catch {
+        count++;
+      }
+    }
+  }
+  return count;
+}
+
+export const durability = [killed, killedWriting, resumed, powerCut, bitRot];
