@@ -106,12 +106,7 @@ function ofGenerator(weights: GeneratorWeights): Comparable {
     ),
   );
   return {
-    tensors: new Map(
-      storedTensors(weights).entries().map(([name, { shape, data }]) => [
-        name,
-        { shape, read: () => Promise.resolve(data) },
-      ]),
-    ),
+    tensors: storedTensors(weights),
     layerOf: (name) => layers.get(name) ?? name.replace(/\..*$/, ""),
     [Symbol.dispose]: () => {},
   };

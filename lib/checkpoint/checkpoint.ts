@@ -38,6 +38,9 @@ export interface Contents {
 export interface Checkpoint extends Contents, Disposable {
   file: string;
   sizeBytes: number;
-  /** Ends reading: `read()` of any tensor fails from here on. */
+  /**
+   * Gives the file back. A `read()` after that opens it for its own time, and throws a
+   * CheckpointError where it has changed.
+   */
   close(): void;
 }

@@ -33,20 +33,30 @@ export function inMemory(bytes: Uint8Array): ByteRange {
   };
 }
 
-/** A regular file opened for reading. */
+/** A regular file opened for reading. After it was closed, each read opens it for its own time. */
 export class RangeFile implements ByteRange, Disposable {
   /** Reads share the position of the open file, so each waits for the one before. */
   #last: Promise<unknown> = Promise.resolve();
-  #closed = false;
+  #file: Deno.FsFile | null;
 
-  private constructor(readonly size: number, private readonly file: Deno.FsFile) {}
+  private constructor(
+    private readonly path: string,
+    readonly size: number,
+    private readonly changed: number | undefined,
+    file: Deno.FsFile,
+  ) {
+    this.#file = file;
+  }
 
   static async open(path: string): Promise<RangeFile> {
     let info: Deno.FileInfo;
     try {
       info = await Deno.stat(path);
       // Opening a pipe would wait for a writer, reading a device might never end.
-      if (info.isFile) return new RangeFile(info.size, await Deno.open(path));
+      if (info.isFile) {
+        const changed = info.mtime?.getTime();
+        return new RangeFile(path, info.size, changed, await Deno.open(path));
+      }
     } catch (error) {
       if (error instanceof Deno.errors.NotFound) refuse("there is no such file", error);
       if (error instanceof Error) refuse(error.message, error);
@@ -56,15 +66,27 @@ export class RangeFile implements ByteRange, Disposable {
   }
 
   readInto(offset: number, target: Uint8Array): Promise<void> {
-    const read = this.#last.then(() => this.#fill(offset, target));
+    const read = this.#last.then(async () => {
+      if (this.#file) return await this.#fill(this.#file, offset, target);
+      using file = await this.#reopen();
+      await this.#fill(file, offset, target);
+    });
     this.#last = read.catch(() => {});
     return read;
   }
 
-  async #fill(offset: number, target: Uint8Array): Promise<void> {
-    await this.file.seek(offset, Deno.SeekMode.Start);
+  async #reopen(): Promise<Deno.FsFile> {
+    const file = await Deno.open(this.path).catch((error) => refuse(error.message, error));
+    const { size, mtime } = await file.stat();
+    if (size === this.size && mtime?.getTime() === this.changed) return file;
+    file.close();
+    refuse("it was changed since it was first read");
+  }
+
+  async #fill(file: Deno.FsFile, offset: number, target: Uint8Array): Promise<void> {
+    await file.seek(offset, Deno.SeekMode.Start);
     for (let at = 0; at < target.length;) {
-      const count = await this.file.read(target.subarray(at));
+      const count = await file.read(target.subarray(at));
       if (count === null) {
         refuse(`it ends at byte ${offset + at}, while ${this.size} bytes were there when opened`);
       }
@@ -73,7 +95,7 @@ export class RangeFile implements ByteRange, Disposable {
   }
 
   [Symbol.dispose](): void {
-    if (!this.#closed) this.file.close();
-    this.#closed = true;
+    this.#file?.close();
+    this.#file = null;
   }
 }

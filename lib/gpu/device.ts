@@ -35,7 +35,7 @@ export interface PipelineKey {
 }
 
 /** The device keeps a copy of what is written until the next submission: at most so much of it. */
-const STAGED_BYTES = 2 ** 25;
+const STAGED_BYTES = 2 ** 22;
 
 /** More bindings than any launch has use for; adapters that offer fewer get less fusion. */
 const WANTED_STORAGE_BUFFERS = 16;

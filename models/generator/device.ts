@@ -5,8 +5,8 @@ import { mean } from "../../lib/graph/ops/mod.ts";
 import { Program } from "../../lib/graph/program.ts";
 import { input } from "../../lib/graph/tensor.ts";
 import { RandomState } from "../../lib/random/numpy.ts";
-import { type Architecture, generatorOf, type GeneratorWeights } from "./families.ts";
-import { leavesOf, type Weights } from "./generator.ts";
+import { type Architecture, generatorOf } from "./families.ts";
+import { type HostTensor, leavesOf, type Weights } from "./generator.ts";
 
 /** Samples behind an estimated mean w, as many as the reference takes, and the seed of their z. */
 const MEAN_SAMPLES = 4096;
@@ -28,14 +28,19 @@ export async function uploadGenerator<A extends Architecture>(
 ): Promise<DeviceGenerator<A>> {
   const tensors: Record<string, DeviceTensor> = {};
   try {
-    await gpu.scoped(() => {
-      for (const [name, { shape, data }] of [...weights.parameters, ...weights.fixed]) {
+    // One after the other, so that no more than one is in memory.
+    for (const [name, { shape, read }] of [...weights.parameters, ...weights.fixed]) {
+      const data = await read();
+      await gpu.scoped(() => {
         tensors[name] = new DeviceTensor(gpu, shape, name, data);
-      }
-      return Promise.resolve();
-    });
+        return Promise.resolve();
+      });
+      // Gives the memory back now: the garbage collector would let a hundred MB gather.
+      data.buffer.transfer(0);
+    }
     const { architecture } = weights;
-    const average = weights.latentAvg?.data ?? await estimateMeanW(gpu, { architecture, tensors });
+    const average = await weights.latentAvg?.read() ??
+      await estimateMeanW(gpu, { architecture, tensors });
     tensors.latent_avg = new DeviceTensor(gpu, [architecture.wSize], "latent_avg", average);
     return { architecture, tensors };
   } catch (error) {
@@ -51,7 +56,7 @@ export function disposeGenerator({ tensors }: DeviceGenerator): void {
 /** Reads the parameters back, by name; not what is fixed and the mean. */
 export async function readParameters(
   { architecture, tensors }: DeviceGenerator,
-): Promise<GeneratorWeights["parameters"]> {
+): Promise<Map<string, HostTensor>> {
   const shapes = [...generatorOf(architecture).parameterShapes];
   const values = await Promise.all(shapes.map(([name]) => tensors[name]!.read()));
   return new Map(shapes.map(([name, shape], i) => [name, { shape, data: values[i]! }]));

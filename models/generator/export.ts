@@ -12,6 +12,7 @@ import { VERSION } from "../../lib/version.ts";
 import { kernelNames, UPSAMPLING_KERNEL } from "../stylegan2/architecture.ts";
 import { limitMetadata } from "../stylegan2/settings.ts";
 import { type Architecture, type GeneratorWeights, outlineGenerator } from "./families.ts";
+import type { HostTensor, StoredTensor } from "./generator.ts";
 
 /**
  * - "rosinality": a file of `torch.save`, as his code and StyleGAN-NADA's load it strictly.
@@ -47,8 +48,9 @@ export async function exportGenerator(
   weights: GeneratorWeights,
   { format, about }: { format: ExportFormat; about: ExportAbout },
 ): Promise<void> {
-  const { architecture, latentAvg } = weights;
-  const tensors = stateDict(weights);
+  const { architecture } = weights;
+  const tensors = await stateDict(weights);
+  const latentAvg = weights.latentAvg && await toMemory(weights.latentAvg);
   if (format === "rosinality") {
     if (architecture.family !== "stylegan2") {
       throw new UserError(
@@ -76,13 +78,18 @@ export async function exportGenerator(
 }
 
 /** Every tensor that a strict `load_state_dict` asks for, by its name in the family's own code. */
-function stateDict({ architecture: a, parameters, fixed }: GeneratorWeights) {
-  const kernels = a.family === "stylegan2" ? kernelNames(a) : [];
-  return new Map<string, TensorData>([
-    ...parameters,
-    ...kernels.map((name) => [name, { shape: [4, 4], data: UPSAMPLING_KERNEL }] as const),
-    ...fixed,
-  ]);
+async function stateDict({ architecture: a, parameters, fixed }: GeneratorWeights) {
+  const tensors = new Map<string, TensorData>();
+  for (const [name, tensor] of parameters) tensors.set(name, await toMemory(tensor));
+  for (const name of a.family === "stylegan2" ? kernelNames(a) : []) {
+    tensors.set(name, { shape: [4, 4], data: UPSAMPLING_KERNEL });
+  }
+  for (const [name, tensor] of fixed) tensors.set(name, await toMemory(tensor));
+  return tensors;
+}
+
+async function toMemory({ shape, read }: StoredTensor): Promise<HostTensor> {
+  return { shape, data: await read() };
 }
 
 /** Names of the layout, and of the mean w in it. */

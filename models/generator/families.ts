@@ -24,15 +24,16 @@ export type GeneratorOutline = stylegan2Files.GeneratorOutline | stylegan3Files.
  * Reads a generator of any family; where its images are of classes, that for the chosen one.
  *
  * Throws a CheckpointError when the file holds none, when a tensor is missing, unknown or of the
- * wrong shape, when a value is NaN or infinite, and when there is no such class.
+ * wrong shape, and when there is no such class; reading a tensor does, when a value of it is NaN or
+ * infinite.
  */
-export function readGenerator(
+export async function readGenerator(
   source: TensorSource,
   chosen: ClassChoice = null,
 ): Promise<GeneratorWeights> {
   return stylegan3Files.isStylegan3(source.tensors)
     ? stylegan3Files.readGenerator(source, chosen)
-    : stylegan2Files.readGenerator(source, chosen);
+    : await stylegan2Files.readGenerator(source, chosen);
 }
 
 /** What is known without values. Throws as `readGenerator` does, but for these. */

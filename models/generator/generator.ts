@@ -73,14 +73,30 @@ export interface HostTensor {
   readonly data: Float32Array<ArrayBuffer>;
 }
 
+/** Values in a file, or of one: nothing but the shape is in memory before `read()`. */
+export interface StoredTensor {
+  readonly shape: Shape;
+  /**
+   * All values, finite, in memory that is the caller's own. Throws a CheckpointError where they are
+   * not finite, or the file has changed.
+   */
+  read(): Promise<Float32Array<ArrayBuffer>>;
+}
+
+/** Values that are in memory already. */
+export function inMemory({ shape, data }: HostTensor): StoredTensor {
+  return { shape, read: () => Promise.resolve(data.slice()) };
+}
+
+/** The files that weights come from have to stay as they are for as long as these are used. */
 export interface Weights<A> {
   readonly architecture: A;
   /** Every parameter by its name in the layout. */
-  readonly parameters: ReadonlyMap<string, HostTensor>;
+  readonly parameters: ReadonlyMap<string, StoredTensor>;
   /** What no training changes. */
-  readonly fixed: ReadonlyMap<string, HostTensor>;
+  readonly fixed: ReadonlyMap<string, StoredTensor>;
   /** Mean of w, `[wSize]`; null if the checkpoint has none. */
-  readonly latentAvg: HostTensor | null;
+  readonly latentAvg: StoredTensor | null;
 }
 
 type Attributes = { readonly attributes: Readonly<Record<string, unknown>> };

@@ -2,7 +2,7 @@
 import type { TensorEntry } from "../../lib/checkpoint/mod.ts";
 import { CheckpointError } from "../../lib/errors.ts";
 import { sameShape, type Shape } from "../../lib/graph/tensor.ts";
-import type { HostTensor } from "./generator.ts";
+import type { HostTensor, StoredTensor } from "./generator.ts";
 
 type Entry = Pick<TensorEntry, "shape" | "read">;
 
@@ -59,13 +59,16 @@ export class TensorReader {
     return { shape: wanted, data };
   }
 
-  async readAll(
-    shapes: ReadonlyMap<string, Shape>,
-    needs: string,
-  ): Promise<Map<string, HostTensor>> {
-    const tensors = new Map<string, HostTensor>();
-    for (const [name, shape] of shapes) tensors.set(name, await this.read(name, shape, needs));
-    return tensors;
+  /** The tensor to be read later. */
+  stored(name: string, wanted: Shape, needs: string): StoredTensor {
+    this.check(name, wanted, needs);
+    return { shape: wanted, read: async () => (await this.read(name, wanted, needs)).data };
+  }
+
+  storedAll(shapes: ReadonlyMap<string, Shape>, needs: string): Map<string, StoredTensor> {
+    return new Map(
+      shapes.entries().map(([name, shape]) => [name, this.stored(name, shape, needs)]),
+    );
   }
 
   /** Refuses tensors of other names. */

@@ -10,12 +10,17 @@
  *     nada.config        the run's configuration as JSON
  */
 import { basename } from "node:path";
-import { type Checkpoint, openCheckpoint, writeSafetensors } from "../../lib/checkpoint/mod.ts";
+import {
+  type Checkpoint,
+  openCheckpoint,
+  type TensorEntry,
+  writeSafetensors,
+} from "../../lib/checkpoint/mod.ts";
 import { CheckpointError, UserError } from "../../lib/errors.ts";
 import { sameShape } from "../../lib/graph/tensor.ts";
 import { VERSION } from "../../lib/version.ts";
 import { generatorOf, type GeneratorWeights } from "../generator/families.ts";
-import type { HostTensor } from "../generator/generator.ts";
+import type { HostTensor, StoredTensor } from "../generator/generator.ts";
 import { storedTensors } from "./stored_tensors.ts";
 
 /** The checkpoint that a delta changes. */
@@ -36,7 +41,7 @@ export interface DeltaAbout {
 
 export interface Delta extends DeltaAbout {
   readonly file: string;
-  readonly tensors: ReadonlyMap<string, HostTensor>;
+  readonly tensors: ReadonlyMap<string, StoredTensor>;
 }
 
 const CLASS = "nada.base.class";
@@ -58,8 +63,8 @@ export function writeDelta(
 }
 
 /**
- * Reads a delta. Throws a CheckpointError where the file is none, is damaged, or holds values that
- * are not finite.
+ * Reads a delta. Throws a CheckpointError where the file is none or is damaged; reading a tensor
+ * does, where its values are not finite.
  */
 export async function readDelta(path: string): Promise<Delta> {
   using checkpoint = await openCheckpoint(path);
@@ -70,19 +75,20 @@ export async function readDelta(path: string): Promise<Delta> {
         `adapted.safetensors of a run`,
     );
   }
-  const tensors = new Map<string, HostTensor>();
-  for (const [name, { shape, read }] of checkpoint.tensors) {
-    const data = await read();
-    const bad = data.findIndex((value) => !Number.isFinite(value));
-    if (bad >= 0) {
-      throw new CheckpointError(
-        `Cannot load "${name}" from "${path}": element ${bad} is ${data[bad]}; adapt anew, this ` +
-          `file is damaged or its run diverged`,
-      );
-    }
-    tensors.set(name, { shape, data });
-  }
-  return { file: path, ...about, tensors };
+  const tensors = checkpoint.tensors.entries().map(([name, tensor]) =>
+    [name, { shape: tensor.shape, read: () => readFinite(tensor, path) }] as const
+  );
+  return { file: path, ...about, tensors: new Map(tensors) };
+}
+
+async function readFinite({ name, read }: TensorEntry, path: string) {
+  const data = await read();
+  const bad = data.findIndex((value) => !Number.isFinite(value));
+  if (bad < 0) return data;
+  throw new CheckpointError(
+    `Cannot load "${name}" from "${path}": element ${bad} is ${data[bad]}; adapt anew, this ` +
+      `file is damaged or its run diverged`,
+  );
 }
 
 /** What the metadata of an open file says; null if the file is no delta. */
@@ -141,8 +147,8 @@ export function applyDelta(
     );
   }
   const known = storedTensors(weights);
-  const moved = new Map<string, HostTensor>();
-  for (const [name, { shape, data }] of delta.tensors) {
+  const moved = new Map<string, StoredTensor>();
+  for (const [name, { shape, read }] of delta.tensors) {
     const from = known.get(name);
     if (!from || !sameShape(from.shape, shape)) {
       throw new CheckpointError(
@@ -150,10 +156,13 @@ export function applyDelta(
           (from ? `needs [${from.shape}]` : "has no such tensor") + "; adapt anew",
       );
     }
-    moved.set(name, { shape, data: blend(from.data, data, strength) });
+    moved.set(name, {
+      shape,
+      read: async () => blend(await from.read(), await read(), strength),
+    });
   }
-  const after = (name: string, before: HostTensor) => moved.get(name) ?? before;
-  const change = (tensors: ReadonlyMap<string, HostTensor>) =>
+  const after = (name: string, before: StoredTensor) => moved.get(name) ?? before;
+  const change = (tensors: ReadonlyMap<string, StoredTensor>) =>
     new Map(tensors.entries().map(([name, tensor]) => [name, after(name, tensor)]));
   return {
     ...weights,

@@ -11,6 +11,7 @@ import { choosesAll } from "./layer_selection.ts";
 import { PART_TEMPLATES } from "./losses/mod.ts";
 import { type AdaptOptions, type AutoLayers, checkOptions } from "./options.ts";
 import type { GivenLatents } from "./step_inputs.ts";
+import { storedTensors } from "./stored_tensors.ts";
 import { readStyleImages } from "./style_images.ts";
 import { namedLayers, phaseLayers } from "./trained_layers.ts";
 
@@ -76,6 +77,8 @@ export async function readInputs(options: AdaptOptions): Promise<RunInputs> {
     trained = (await loadGenerator(trainGenerator, options.classIndex)).weights;
     checkSameArchitecture(options, frozen, trained);
   }
+  await checkValues(frozen);
+  if (trained !== frozen) await checkValues(trained);
   const { styleImages, skipBadImages } = options;
   const style = styleImages === null ? null : await readStyleImages(styleImages, skipBadImages);
   const files = await describeFiles(options, style?.paths ?? []);
@@ -111,6 +114,11 @@ export function layerPlan(
   if (phase) return { layers: phaseLayers(a, phase), auto: null, note: null };
   const layers = trainLayers ? namedLayers(a, trainLayers) : generatorOf(a).defaultLayers;
   return { layers, auto: null, note: null };
+}
+
+/** Reads all values once, so that a broken file is found before there is a device. */
+async function checkValues(weights: GeneratorWeights): Promise<void> {
+  for (const { read } of storedTensors(weights).values()) await read();
 }
 
 function checkSameArchitecture(

@@ -66,7 +66,7 @@ export async function prepare(gpu: Gpu, inputs: RunInputs): Promise<Prepared> {
     await Training.create(gpu, {
       frozen,
       trained,
-      differing: differences(inputs.frozen, inputs.trained),
+      differing: await differences(inputs.frozen, inputs.trained),
       loss: { weights: lambdas, judges, distance: options.directionLoss, resize, textureClip },
     }, { ...options, layers: plan.layers }),
     (made) => made.dispose(),
@@ -126,6 +126,9 @@ async function drawImages(
 }
 
 /** Names of the tensors that differ. */
-function differences(frozen: GeneratorWeights, trained: GeneratorWeights): Set<string> {
-  return new Set(changedTensors(storedTensors(frozen), storedTensors(trained)).keys());
+async function differences(
+  frozen: GeneratorWeights,
+  trained: GeneratorWeights,
+): Promise<Set<string>> {
+  return new Set((await changedTensors(storedTensors(frozen), storedTensors(trained))).keys());
 }

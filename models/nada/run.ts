@@ -2,6 +2,7 @@
 import { basename } from "node:path";
 import type { Gpu } from "../../lib/gpu/device.ts";
 import { readParameters } from "../generator/device.ts";
+import { inMemory } from "../generator/generator.ts";
 import { NotFiniteError } from "../generator/sampler.ts";
 import { writeDelta } from "./delta.ts";
 import { evaluateShort, type ShortFigures } from "./eval/mod.ts";
@@ -170,8 +171,10 @@ async function judge(gpu: Gpu, { models, inputs }: Run): Promise<ShortFigures[]>
 /** What the trained generator is by now and the base is not. */
 async function changes({ inputs: { frozen, trained }, models }: Run) {
   const base = storedTensors(frozen);
-  const after = storedTensors({ ...trained, parameters: await readParameters(models.trained) });
-  return { base, changed: changedTensors(base, after) };
+  const values = await readParameters(models.trained);
+  const parameters = new Map(values.entries().map(([name, tensor]) => [name, inMemory(tensor)]));
+  const after = storedTensors({ ...trained, parameters });
+  return { base, changed: await changedTensors(base, after) };
 }
 
 /** Writes the tensors of the trained generator that differ from the base's. */

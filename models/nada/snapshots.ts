@@ -8,16 +8,14 @@
  *     nada.base.sha256   of the base checkpoint
  */
 import { basename, join } from "node:path";
-import { openCheckpoint, writeSafetensors } from "../../lib/checkpoint/mod.ts";
+import { openCheckpoint, type TensorData, writeSafetensors } from "../../lib/checkpoint/mod.ts";
 import { UserError } from "../../lib/errors.ts";
-import type { HostTensor } from "../generator/generator.ts";
+import type { HostTensor, StoredTensor } from "../generator/generator.ts";
 import { writeDelta } from "./delta.ts";
 import { loadGenerator } from "./generator_file.ts";
 import type { AdaptOptions } from "./options.ts";
 import { RunFolder } from "./run_folder.ts";
 import { storedTensors } from "./stored_tensors.ts";
-
-type Tensors = ReadonlyMap<string, HostTensor>;
 
 const FOLDER = "snapshots";
 
@@ -30,14 +28,22 @@ export function snapshotFile(step: number): string {
 export async function writeSnapshot(
   folder: RunFolder,
   step: number,
-  { base, changed, baseSha256 }: { base: Tensors; changed: Tensors; baseSha256: string },
+  { base, changed, baseSha256 }: {
+    base: ReadonlyMap<string, StoredTensor>;
+    changed: ReadonlyMap<string, HostTensor>;
+    baseSha256: string;
+  },
 ): Promise<void> {
   await Deno.mkdir(folder.file(FOLDER), { recursive: true });
-  const differences = changed.entries().map(([name, { shape, data }]) => {
-    const old = base.get(name)!.data;
-    return [name, { shape, data: Float16Array.from(data, (value, i) => value - old[i]!) }] as const;
-  });
-  await writeSafetensors(folder.file(snapshotFile(step)), differences.map((entry) => [...entry]), {
+  const differences: [string, TensorData][] = [];
+  for (const [name, { shape, data }] of changed) {
+    const old = await base.get(name)!.read();
+    differences.push([
+      name,
+      { shape, data: Float16Array.from(data, (value, i) => value - old[i]!) },
+    ]);
+  }
+  await writeSafetensors(folder.file(snapshotFile(step)), differences, {
     "nada.format": "snapshot",
     "nada.step": String(step),
     "nada.base.sha256": baseSha256,
@@ -76,7 +82,7 @@ export async function pickSnapshot(path: string, step: number): Promise<string> 
   const changed = new Map<string, HostTensor>();
   for (const [name, { shape, read }] of checkpoint.tensors) {
     const difference = await read();
-    const old = base.get(name)!.data;
+    const old = await base.get(name)!.read();
     changed.set(name, {
       shape,
       data: Float32Array.from(old, (value, i) => value + difference[i]!),

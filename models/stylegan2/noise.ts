@@ -2,7 +2,12 @@
 import { randomNormal } from "../../lib/graph/ops/mod.ts";
 import { constant, numel, type Tensor } from "../../lib/graph/tensor.ts";
 import { RandomState } from "../../lib/random/numpy.ts";
-import type { HostTensor, Noise, Parameters } from "../generator/generator.ts";
+import {
+  inMemory,
+  type Noise,
+  type Parameters,
+  type StoredTensor,
+} from "../generator/generator.ts";
 import { type Architecture, noiseShapes } from "./architecture.ts";
 
 /** Seed of the fixed noise for checkpoints that have none. */
@@ -30,12 +35,12 @@ export function noNoises(a: Architecture): Tensor[] {
 }
 
 /** Fixed noise for checkpoints that have none: normal numbers from a seed. */
-export function drawnNoises(a: Architecture): Map<string, HostTensor> {
+export function drawnNoises(a: Architecture): Map<string, StoredTensor> {
   const random = new RandomState(FIXED_NOISE_SEED);
   return new Map(
     noiseShapes(a).entries().map(([name, shape]) => [
       name,
-      { shape, data: Float32Array.from(random.randn(numel(shape))) },
+      inMemory({ shape, data: Float32Array.from(random.randn(numel(shape))) }),
     ]),
   );
 }

@@ -1,7 +1,7 @@
 /** Checkpoints in any layout to the weights of a generator. */
 import { sameShape, type Shape } from "../../lib/graph/tensor.ts";
 import { chooseClass, type ClassChoice } from "../generator/condition.ts";
-import type { HostTensor, TensorSource, Weights } from "../generator/generator.ts";
+import type { StoredTensor, TensorSource, Weights } from "../generator/generator.ts";
 import { TensorReader } from "../generator/tensor_reader.ts";
 import {
   type Architecture,
@@ -22,7 +22,8 @@ import { type Settings, settingsOf } from "./settings.ts";
  * the noise of each convolution, drawn from a seed where the file has none.
  *
  * Throws a CheckpointError when the file holds no such generator, when a tensor is missing, unknown
- * or of the wrong shape, when a value is NaN or infinite, and when there is no such class.
+ * or of the wrong shape, and when there is no such class; reading a tensor does, when a value of it
+ * is NaN or infinite.
  */
 export async function readGenerator(
   source: TensorSource,
@@ -39,11 +40,11 @@ export async function readGenerator(
   }
   return {
     architecture,
-    parameters: await reader.readAll(parameterShapes(architecture), needs),
+    parameters: reader.storedAll(parameterShapes(architecture), needs),
     fixed: hasNoises
-      ? await reader.readAll(noiseShapes(architecture), needs)
+      ? reader.storedAll(noiseShapes(architecture), needs)
       : drawnNoises(architecture),
-    latentAvg: reader.has(MEAN) ? await reader.readMean(architecture, needs) : null,
+    latentAvg: reader.has(MEAN) ? reader.storedMean(architecture, needs) : null,
   };
 }
 
@@ -120,9 +121,8 @@ class GeneratorReader extends TensorReader {
     this.check(MEAN, this.#meanShape(a), needs);
   }
 
-  async readMean(a: Architecture, needs: string): Promise<HostTensor> {
-    const { data } = await this.read(MEAN, this.#meanShape(a), needs);
-    return { shape: [a.wSize], data };
+  storedMean(a: Architecture, needs: string): StoredTensor {
+    return { ...this.stored(MEAN, this.#meanShape(a), needs), shape: [a.wSize] };
   }
 
   /** Some converters write the mean w as one row. */

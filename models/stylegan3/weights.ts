@@ -29,19 +29,20 @@ export function isStylegan3(names: ReadonlyMap<string, unknown>): boolean {
  * and shapes of its tensors; for what these do not tell, see `settingsOf`.
  *
  * Throws a CheckpointError when a tensor is missing, unknown or of the wrong shape, when sizes
- * contradict each other, when there is no such class, and when a value is NaN or infinite.
+ * contradict each other, and when there is no such class; reading a tensor does, when a value of it
+ * is NaN or infinite.
  */
-export async function readGenerator(
+export function readGenerator(
   source: TensorSource,
   chosen: ClassChoice = null,
-): Promise<Weights<Architecture>> {
+): Weights<Architecture> {
   const reader = new GeneratorReader(source, chosen);
   const { architecture, needs } = checkTensors(reader, source);
   return {
     architecture,
-    parameters: await reader.readAll(parameterShapes(architecture), needs),
-    fixed: await reader.readAll(fixedShapes(architecture), needs),
-    latentAvg: reader.has(MEAN) ? await reader.read(MEAN, [architecture.wSize], needs) : null,
+    parameters: reader.storedAll(parameterShapes(architecture), needs),
+    fixed: reader.storedAll(fixedShapes(architecture), needs),
+    latentAvg: reader.has(MEAN) ? reader.stored(MEAN, [architecture.wSize], needs) : null,
   };
 }
 

@@ -133,7 +133,7 @@ export class AdaptedCache {
     this.#misses++;
     const { weights } = base.file;
     const moved = applyDelta(weights, base.file, await readDelta(path), strength);
-    const changed = changedTensors(storedTensors(weights), storedTensors(moved));
+    const changed = await changedTensors(storedTensors(weights), storedTensors(moved));
     const bytes = changed.values().reduce((sum, { data }) => sum + data.byteLength, 0);
     while (this.#adapted.size > 0 && this.#bytes + bytes > this.budgetBytes) {
       this.#drop(this.#adapted.keys().next().value!);

@@ -1,7 +1,6 @@
 /** Every form of file that a generator comes in gives the same generator. */
 import assert from "node:assert/strict";
 import { writeSafetensors } from "../../../lib/checkpoint/mod.ts";
-import type { GeneratorWeights } from "../../../models/generator/families.ts";
 import { loadGenerator } from "../../../models/nada/generator_file.ts";
 import { kernelNames } from "../../../models/stylegan2/architecture.ts";
 import { assertClose } from "../../assert.ts";
@@ -21,6 +20,7 @@ import type { Bytes } from "../../lib/checkpoint/bytes.ts";
 import { temporaryFolder } from "../../temporary.ts";
 import type { Tensors } from "../stylegan2/made_up.ts";
 import { asTensorflow, madeUp } from "../stylegan2/made_up_tensorflow.ts";
+import { allValues } from "./values.ts";
 
 /** A made-up generator under the names of NVIDIA's code for PyTorch. */
 function asNvidia(ours: Tensors): Tensors {
@@ -161,11 +161,18 @@ const FORMS: readonly Form[] = [
   },
 ];
 
-async function load(form: Form, ours = madeUp()): Promise<GeneratorWeights> {
+/** What nada reads, all values included. */
+async function load(form: Form, ours: Tensors) {
   using folder = temporaryFolder();
   const path = folder.file("generator");
   await form.write(path, ours);
-  return (await loadGenerator(path)).weights;
+  const { architecture, parameters, fixed, latentAvg } = (await loadGenerator(path)).weights;
+  return {
+    architecture,
+    parameters: await allValues(parameters),
+    fixed: await allValues(fixed),
+    latentAvg: latentAvg && await latentAvg.read(),
+  };
 }
 
 for (const form of FORMS) {
@@ -181,7 +188,7 @@ for (const form of FORMS) {
     const filters = architecture.family === "stylegan2" ? kernelNames(architecture) : [];
     assert.equal(parameters.size + fixed.size + filters.length, ours.size - 1);
     if (form.hasMean === false) assert.equal(latentAvg, null);
-    else assert.deepEqual(latentAvg!.data, ours.get("latent_avg")!.data);
+    else assert.deepEqual(latentAvg, ours.get("latent_avg")!.data);
   });
 
   Deno.test(`loadGenerator() refuses ${form.name} with a NaN or an infinity, and names it`, async () => {

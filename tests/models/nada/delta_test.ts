@@ -4,9 +4,10 @@ import { CheckpointError, UserError } from "../../../lib/errors.ts";
 import { VERSION } from "../../../lib/version.ts";
 import { applyDelta, promptOf, readDelta, writeDelta } from "../../../models/nada/delta.ts";
 import { loadGenerator } from "../../../models/nada/generator_file.ts";
-import type { HostTensor } from "../../../models/generator/generator.ts";
+import { type HostTensor, inMemory } from "../../../models/generator/generator.ts";
 import { readGenerator } from "../../../models/stylegan2/weights.ts";
 import { temporaryFolder } from "../../temporary.ts";
+import { allValues } from "../generator/values.ts";
 import { asSource, madeUpTensors } from "../stylegan2/made_up.ts";
 
 const DIMENSIONS = { zSize: 6, wSize: 5, mappingDepth: 2, channels: [7, 5] };
@@ -18,8 +19,11 @@ const base = () => readGenerator(asSource(madeUpTensors(DIMENSIONS, 1)));
 /** Tensors of another generator under some of the names. */
 async function changes(...names: string[]): Promise<Map<string, HostTensor>> {
   const { parameters, fixed } = await readGenerator(asSource(madeUpTensors(DIMENSIONS, 2)));
-  return new Map(names.map((name) => [name, parameters.get(name) ?? fixed.get(name)!]));
+  return await allValues(names.map((name) => [name, parameters.get(name) ?? fixed.get(name)!]));
 }
+
+const stored = (tensors: ReadonlyMap<string, HostTensor>) =>
+  new Map(tensors.entries().map(([name, tensor]) => [name, inMemory(tensor)]));
 
 Deno.test("writeDelta() writes only what changed, and what it belongs to", async () => {
   using folder = temporaryFolder();
@@ -47,7 +51,10 @@ Deno.test("readDelta() gives back what writeDelta() wrote", async () => {
   assert.deepEqual(delta.base, { file: "base.pt", sha256: BASE.sha256 });
   assert.deepEqual(delta.config, CONFIG);
   assert.deepEqual(promptOf(delta), { source: "photo", target: "Skizze – 素描" });
-  assert.deepEqual(delta.tensors.get("input.input")!.data, changed.get("input.input")!.data);
+  assert.deepEqual(
+    await delta.tensors.get("input.input")!.read(),
+    changed.get("input.input")!.data,
+  );
 });
 
 Deno.test("readDelta() refuses other files, and values that are not finite", async () => {
@@ -69,21 +76,22 @@ Deno.test("readDelta() refuses other files, and values that are not finite", asy
   await refused(/"nada\.config" in its metadata is no JSON/);
   tensors.get("input.input")!.data[3] = NaN;
   await writeDelta(folder.file("x.safetensors"), tensors, { base: BASE, config: null });
-  await refused(/"input\.input".*element 3 is NaN/);
+  const { tensors: broken } = await readDelta(folder.file("x.safetensors"));
+  await assert.rejects(broken.get("input.input")!.read(), /"input\.input".*element 3 is NaN/);
 });
 
 Deno.test("applyDelta() gives base and delta exactly at strength 0 and 1, and goes beyond", async () => {
   const weights = await base();
   const name = "convs.0.conv.weight";
   const tensors = await changes(name);
-  const delta = { file: "d", base: BASE, config: null, tensors };
+  const delta = { file: "d", base: BASE, config: null, tensors: stored(tensors) };
   const values = (strength?: number) =>
-    applyDelta(weights, BASE, delta, strength).parameters.get(name)!.data;
-  const [from, to] = [weights.parameters.get(name)!.data, tensors.get(name)!.data];
-  assert.deepEqual(values(0), from);
-  assert.deepEqual(values(1), to);
-  assert.deepEqual(values(), to);
-  assert.deepEqual(values(1.5), from.map((a, i) => Math.fround(-0.5 * a + 1.5 * to[i]!)));
+    applyDelta(weights, BASE, delta, strength).parameters.get(name)!.read();
+  const [from, to] = [await weights.parameters.get(name)!.read(), tensors.get(name)!.data];
+  assert.deepEqual(await values(0), from);
+  assert.deepEqual(await values(1), to);
+  assert.deepEqual(await values(), to);
+  assert.deepEqual(await values(1.5), from.map((a, i) => Math.fround(-0.5 * a + 1.5 * to[i]!)));
   const others = applyDelta(weights, BASE, delta).parameters;
   assert.equal(others.get("conv1.conv.weight"), weights.parameters.get("conv1.conv.weight"));
 });
@@ -91,9 +99,9 @@ Deno.test("applyDelta() gives base and delta exactly at strength 0 and 1, and go
 Deno.test("applyDelta() also moves the fixed noise", async () => {
   const weights = await base();
   const tensors = await changes("noises.noise_0");
-  const delta = { file: "d", base: BASE, config: null, tensors };
+  const delta = { file: "d", base: BASE, config: null, tensors: stored(tensors) };
   const { fixed } = applyDelta(weights, BASE, delta);
-  assert.deepEqual(fixed.get("noises.noise_0")!.data, tensors.get("noises.noise_0")!.data);
+  assert.deepEqual(await fixed.get("noises.noise_0")!.read(), tensors.get("noises.noise_0")!.data);
   assert.deepEqual(fixed.get("noises.noise_1"), weights.fixed.get("noises.noise_1"));
 });
 
@@ -104,7 +112,7 @@ Deno.test("applyDelta() refuses another base, naming the one it needs, and tenso
       file: "my.safetensors",
       base: { file: "right.pt", sha256 },
       config: null,
-      tensors,
+      tensors: stored(tensors),
     });
   const refused = (run: () => unknown, message: RegExp) =>
     assert.throws(run, (error) => {

@@ -121,14 +121,14 @@ for (
       const wanted = expected.losses!.data[step]!;
       errors.push(Math.abs(total - wanted));
       assert.ok(errors.at(-1)! <= LOSS, `loss of step ${step}: ${total}, not ${wanted}`);
-      if (step === 0) checkFirstStep(await training.read(), layers, start, expected, run);
+      if (step === 0) await checkFirstStep(await training.read(), layers, start, expected, run);
     }
     console.log(`${name}: losses at worst ${Math.max(...errors).toExponential(1)} off`);
 
     const state = await training.read();
     const [change, reference] = [[] as number[], [] as number[]];
     for (const [parameter, data] of state.weights) {
-      const before = start.parameters.get(parameter)!.data;
+      const before = await start.parameters.get(parameter)!.read();
       const after = expected[`final.${parameter}`]?.data ?? before;
       data.forEach((value, i) => {
         change.push(value - before[i]!);
@@ -145,17 +145,17 @@ for (
  * Compares the first step's gradients. They are not read from the device: with zero moments before,
  * Adam leaves v = (1 - beta2) g² and moves each weight against its gradient.
  */
-function checkFirstStep(
+async function checkFirstStep(
   { weights, moments }: TrainingState,
   layers: readonly string[],
   start: GeneratorWeights,
   expected: Expected,
   { float32_vs_float64: rounding }: FixtureRun,
-): void {
+): Promise<void> {
   const parametersOf = generatorOf(start.architecture).layers;
   let worst = 0;
   for (const name of layers.flatMap((layer) => parametersOf.get(layer)!)) {
-    const [before, after] = [start.parameters.get(name)!.data, weights.get(name)!];
+    const [before, after] = [await start.parameters.get(name)!.read(), weights.get(name)!];
     const gradient = moments.get(name)!.map((v, i) =>
       Math.sqrt(v / (1 - BETA2)) * Math.sign(before[i]! - after[i]!)
     );

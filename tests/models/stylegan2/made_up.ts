@@ -35,7 +35,7 @@ export function madeUpTensors(dimensions: Dimensions, seed: number): Tensors {
 export function asSource(tensors: Tensors, prefix = ""): TensorSource {
   const entries = tensors.entries().map(([name, { shape, data }]) => {
     const full = name === "latent_avg" ? name : `${prefix}${name}`;
-    return [full, { shape, read: () => Promise.resolve(data) }] as const;
+    return [full, { shape, read: () => Promise.resolve(data.slice()) }] as const;
   });
   return { file: "made up", tensors: new Map(entries) };
 }

@@ -9,6 +9,7 @@ import {
 } from "../../../models/stylegan2/architecture.ts";
 import { readGenerator } from "../../../models/stylegan2/weights.ts";
 import { fixture, fixturePath, hasFixtures } from "../../fixtures.ts";
+import { allValues, valuesOf } from "../generator/values.ts";
 import { asSource, madeUpTensors, type Tensors } from "./made_up.ts";
 
 const ignore = !hasFixtures;
@@ -28,14 +29,14 @@ for (const file of ["generator_32.pt", "generator_32.safetensors"]) {
       assert.equal(weights.architecture.resolution, 32);
       assert.equal(weights.architecture.wCount, 8);
       const expected = await fixture("stylegan2/generator_32.safetensors");
-      for (const [name, { shape, data }] of weights.parameters) {
-        assert.deepEqual({ shape, data }, expected[name], name);
+      for (const [name, tensor] of await allValues(weights.parameters)) {
+        assert.deepEqual(tensor, expected[name], name);
       }
-      for (const [name, { data }] of weights.fixed) {
+      for (const [name, { data }] of await allValues(weights.fixed)) {
         assert.deepEqual(data, expected[name]!.data, name);
       }
       assert.equal(weights.fixed.size, 7);
-      assert.deepEqual(weights.latentAvg, expected.latent_avg);
+      assert.deepEqual(await valuesOf(weights.latentAvg!), expected.latent_avg);
     },
   });
 }
@@ -66,7 +67,11 @@ Deno.test("readGenerator() takes g_ema out of a training checkpoint", async () =
 async function refused(change: (tensors: Tensors) => void, message: RegExp): Promise<void> {
   const tensors = madeUpTensors(DIMENSIONS, 1);
   change(tensors);
-  await assert.rejects(readGenerator(asSource(tensors, "g_ema.")), (error) => {
+  const readAll = async () => {
+    const { parameters, fixed } = await readGenerator(asSource(tensors, "g_ema."));
+    await allValues([...parameters, ...fixed]);
+  };
+  await assert.rejects(readAll, (error) => {
     assert(error instanceof CheckpointError);
     assert.match(error.message, /^Cannot load a generator from "made up": /);
     assert.match(error.message, message);

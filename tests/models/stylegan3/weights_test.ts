@@ -2,9 +2,14 @@ import assert from "node:assert/strict";
 import { CheckpointError } from "../../../lib/errors.ts";
 import { readGenerator as readAny } from "../../../models/generator/families.ts";
 import { layerParameters, parameterShapes } from "../../../models/stylegan3/architecture.ts";
-import { isStylegan3, readGenerator } from "../../../models/stylegan3/weights.ts";
+import { isStylegan3, readGenerator as read } from "../../../models/stylegan3/weights.ts";
 import { asSource, type Tensors } from "../stylegan2/made_up.ts";
+import { allValues, valuesOf } from "../generator/values.ts";
 import { madeUpDimensions, madeUpTensors } from "./made_up.ts";
+
+/** As a promise, so that what it throws rejects. */
+const readGenerator = async (...given: Parameters<typeof read>) =>
+  await Promise.resolve(read(...given));
 
 const tensor = (...shape: number[]) => ({
   shape,
@@ -30,11 +35,11 @@ Deno.test("readGenerator() reads StyleGAN3's sizes, factors and values from name
       ]],
     );
     assert.deepEqual([a.limit, a.outputScale], [256, 0.25]);
-    for (const [name, { shape, data }] of [...parameters, ...fixed]) {
-      assert.deepEqual({ shape, data }, tensors.get(name), name);
+    for (const [name, tensor] of await allValues([...parameters, ...fixed])) {
+      assert.deepEqual(tensor, tensors.get(name), name);
     }
     assert.equal(parameters.size + fixed.size, tensors.size - 1);
-    assert.deepEqual(latentAvg, tensors.get("mapping.w_avg"));
+    assert.deepEqual(await valuesOf(latentAvg!), tensors.get("mapping.w_avg"));
   }
 });
 
@@ -64,7 +69,11 @@ Deno.test("readGenerator() takes G_ema's settings from what a pickle keeps of it
 async function refused(change: (tensors: Tensors) => void, message: RegExp): Promise<void> {
   const tensors = madeUpTensors(madeUpDimensions("T"), 1);
   change(tensors);
-  await assert.rejects(readAny(asSource(tensors, "G_ema.")), (error) => {
+  const readAll = async () => {
+    const { parameters, fixed } = await readAny(asSource(tensors, "G_ema."));
+    await allValues([...parameters, ...fixed]);
+  };
+  await assert.rejects(readAll, (error) => {
     assert(error instanceof CheckpointError);
     assert.match(error.message, /^Cannot load a generator from "made up": /);
     assert.match(error.message, message);
