@@ -68,6 +68,13 @@ export async function writeModel(
     format === "hf" ? flags.out : dirname(flags.out),
     () => exportGenerator(flags.out, weights, { format, about }),
   );
+  const { architecture: a } = weights;
+  if (format === "rosinality" && a.family === "stylegan2" && a.limit !== null && !flags.quiet) {
+    console.error(
+      `Rosinality's code has no limit on activations, which is ${a.limit} here: images differ ` +
+        `where a value goes beyond it`,
+    );
+  }
   report(flags, format, { ...about });
 }
 

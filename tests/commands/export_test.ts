@@ -3,7 +3,7 @@ import { openCheckpoint, sha256File } from "../../lib/checkpoint/mod.ts";
 import { VERSION } from "../../lib/version.ts";
 import { writeDelta } from "../../models/nada/delta.ts";
 import { UPSAMPLING_KERNEL } from "../../models/stylegan2/architecture.ts";
-import { fixturePath } from "../fixtures.ts";
+import { fixturePath, hasFixtures } from "../fixtures.ts";
 import { writeTiny } from "../models/clip/tiny.ts";
 import { temporaryFolder } from "../temporary.ts";
 import { writeGenerator } from "./made_up_file.ts";
@@ -103,7 +103,10 @@ Deno.test("nada export --format hf writes a folder that nada takes as a generato
   assert.deepEqual(await sampled(out), await sampled(generator, "--adapted", adapted));
 });
 
-Deno.test("nada convert writes StyleGAN3 where tensors alone tell all of it", async () => {
+Deno.test({
+  name: "nada convert writes StyleGAN3 where tensors alone tell all of it",
+  ignore: !hasFixtures,
+}, async () => {
   using folder = temporaryFolder();
   const drawn = async (path: string) => {
     const images = folder.file("images.safetensors");
@@ -182,7 +185,10 @@ Deno.test("nada export and convert refuse what does not fit, and leave nothing b
   assert.equal([...Deno.readDirSync(folder.path)].length, before);
 });
 
-Deno.test("nada convert writes CLIP models as safetensors that nada takes as they were", async () => {
+Deno.test({
+  name: "nada convert writes CLIP models as safetensors that nada takes as they were",
+  ignore: !hasFixtures,
+}, async () => {
   using folder = temporaryFolder();
   const features = async (clip: string) => {
     const out = folder.file("features.safetensors");
