@@ -1,12 +1,19 @@
 /**
- * Times matrix products and convolutions on the device, at the sizes of the models:
- * `deno task bench matmul`, `deno task bench conv`, both without a name; `--json` prints JSON.
+ * Times matrix products, convolutions and filters on the device, at the sizes of the models:
+ * `deno task bench matmul`, `conv` or `filter`, all without a name; `--json` prints JSON.
  * Every time is the shortest of ROUNDS, of all dispatches of one op, without encoding them.
  */
 import { Gpu } from "../lib/gpu/device.ts";
 import { Profiler } from "../lib/gpu/profiler.ts";
 import { DeviceTensor } from "../lib/graph/device_tensor.ts";
-import { conv2d, convTranspose2d, convWeightGrad, matmul } from "../lib/graph/ops/mod.ts";
+import { vjp } from "../lib/graph/grad.ts";
+import {
+  conv2d,
+  convTranspose2d,
+  convWeightGrad,
+  filteredLrelu,
+  matmul,
+} from "../lib/graph/ops/mod.ts";
 import { Program } from "../lib/graph/program.ts";
 import { numel, type Shape, state, type Tensor } from "../lib/graph/tensor.ts";
 
@@ -83,6 +90,36 @@ function three(
   ];
 }
 
+/**
+ * StyleGAN3's activation of `channels` maps at `size`, up and down by 2 with 12 taps, and its
+ * gradient. Operations are those of filters applied to rows, then to columns, or to the plane.
+ */
+function activation(channels: number, size: number, radial: boolean): Case[] {
+  const attrs = { up: 2, down: 2, slope: 0.2, gain: Math.SQRT2, limit: 256 };
+  const taps = [12];
+  const down = radial ? [12, 12] : taps;
+  const forward = ({ x, up, down }: Record<string, Tensor>) =>
+    filteredLrelu(x!, { up: up!, down: down! }, { ...attrs, pad: [11, 10] });
+  const each = 2 * channels * size ** 2;
+  const name = `lrelu${radial ? " radial" : ""} ${channels} at ${size}`;
+  const inputs = { x: [1, channels, size, size], up: taps, down };
+  return [
+    {
+      name: `${name}: forward`,
+      operations: each * (36 + (radial ? 144 : 36)),
+      inputs,
+      op: forward,
+    },
+    {
+      name: `${name}: gradient`,
+      // The way up once more, down's transpose, and up's.
+      operations: each * (36 + (radial ? 144 : 36) + 36),
+      inputs: { ...inputs, gy: inputs.x },
+      op: (all) => vjp(forward(all), all.gy!, [all.x!])[0]!,
+    },
+  ];
+}
+
 const SUITES: Record<string, (large: boolean) => Case[]> = {
   matmul: (large) => [
     product(1, 1024, 1024, 1024),
@@ -115,6 +152,11 @@ const SUITES: Record<string, (large: boolean) => Case[]> = {
         ...upLayer(4, 512, 256, 64),
       ]
       : []),
+  ],
+  filter: (large) => [
+    ...activation(64, 148, false),
+    ...activation(64, 148, true),
+    ...(large ? activation(81, 1044, false) : []),
   ],
 };
 

@@ -7,8 +7,8 @@
 //   f    [taps]                     flipped as written here; with correlate = 1 it is not
 //   out  [outer, len_out, inner]
 //
-// One thread per column: it loads blocks of `down` samples, each once, and keeps the sums of the seven
-// outputs that a block counts for.
+// One thread per column (common/column.wgsl): it loads blocks of `down` samples, each once, and keeps
+// the sums of the seven outputs that a block counts for.
 
 struct Params {
   columns: u32, len_in: i32, len_out: i32, inner: u32,
@@ -30,12 +30,6 @@ fn tap(t: i32, r: i32) -> f32 {
 /// The same for a whole block.
 fn taps(t: i32) -> vec4<f32> { return vec4<f32>(tap(t, 0), tap(t, 1), tap(t, 2), tap(t, 3)); }
 
-fn sample(first: u32, j: i32) -> f32 {
-  // A load for every thread costs less than to branch around it.
-  let value = load_x(first + u32(clamp(j, 0, p.len_in - 1)) * p.inner);
-  return select(0.0, value, j >= 0 && j < p.len_in);
-}
-
 @compute @workgroup_size(WG)
 fn main(@builtin(global_invocation_id) id: vec3<u32>) {
   let column = id.y * ROW + id.x;
@@ -50,10 +44,10 @@ fn main(@builtin(global_invocation_id) id: vec3<u32>) {
   for (var o = -6; o < p.len_out; o++) {
     let j = (o + p.lag + 6) * p.down;
     var block = vec4<f32>();
-    block.x = sample(x_first, j);
-    if (p.down > 1) { block.y = sample(x_first, j + 1); }
-    if (p.down > 2) { block.z = sample(x_first, j + 2); }
-    if (p.down > 3) { block.w = sample(x_first, j + 3); }
+    block.x = sample_x(x_first, j);
+    if (p.down > 1) { block.y = sample_x(x_first, j + 1); }
+    if (p.down > 2) { block.z = sample_x(x_first, j + 2); }
+    if (p.down > 3) { block.w = sample_x(x_first, j + 3); }
     let y = y0 + dot(f6, block);
     y0 = y1 + dot(f5, block);
     y1 = y2 + dot(f4, block);

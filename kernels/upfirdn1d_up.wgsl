@@ -1,13 +1,14 @@
 // upfirdn1d without downsampling, for up to 4 outputs a sample and up to 6 taps for each of them:
 //
-//   out[a, m*up + r, b] = gain * sum over t of f[taps-1-k] * x[a, m + lag + t, b],  k = t*up - r + odd
-//   lag = -floor(before / up),  odd = before + lag*up
+//   out[a, m*up + r, b] = gain * sum over t of f[taps-1-k] * x[a, m + lag + t, b],
+//   k = t*up - r + odd,  lag = -floor(before / up),  odd = before + lag*up
 //
 //   x    [outer, len_in, inner]     row-major, 0 outside
 //   f    [taps]                     flipped as written here; with correlate = 1 it is not
 //   out  [outer, len_out, inner]
 //
-// One thread per column: it slides seven samples and keeps all taps, so that it loads everything once.
+// One thread per column (common/column.wgsl): it slides seven samples and keeps all taps, so that it
+// loads everything once.
 
 struct Params {
   columns: u32, len_in: i32, len_out: i32, inner: u32,
@@ -29,12 +30,6 @@ fn tap(t: i32, r: i32) -> f32 {
 /// The same for all outputs of a step.
 fn taps(t: i32) -> vec4<f32> { return vec4<f32>(tap(t, 0), tap(t, 1), tap(t, 2), tap(t, 3)); }
 
-fn sample(first: u32, j: i32) -> f32 {
-  // A load for every thread costs less than to branch around it.
-  let value = load_x(first + u32(clamp(j, 0, p.len_in - 1)) * p.inner);
-  return select(0.0, value, j >= 0 && j < p.len_in);
-}
-
 @compute @workgroup_size(WG)
 fn main(@builtin(global_invocation_id) id: vec3<u32>) {
   let column = id.y * ROW + id.x;
@@ -45,15 +40,15 @@ fn main(@builtin(global_invocation_id) id: vec3<u32>) {
   let f0 = taps(0); let f1 = taps(1); let f2 = taps(2); let f3 = taps(3);
   let f4 = taps(4); let f5 = taps(5); let f6 = taps(6);
   var x0 = 0.0;
-  var x1 = sample(x_first, p.lag);
-  var x2 = sample(x_first, p.lag + 1);
-  var x3 = sample(x_first, p.lag + 2);
-  var x4 = sample(x_first, p.lag + 3);
-  var x5 = sample(x_first, p.lag + 4);
-  var x6 = sample(x_first, p.lag + 5);
+  var x1 = sample_x(x_first, p.lag);
+  var x2 = sample_x(x_first, p.lag + 1);
+  var x3 = sample_x(x_first, p.lag + 2);
+  var x4 = sample_x(x_first, p.lag + 3);
+  var x5 = sample_x(x_first, p.lag + 4);
+  var x6 = sample_x(x_first, p.lag + 5);
   for (var m = 0; m * p.up < p.len_out; m++) {
     x0 = x1; x1 = x2; x2 = x3; x3 = x4; x4 = x5; x5 = x6;
-    x6 = sample(x_first, m + p.lag + 6);
+    x6 = sample_x(x_first, m + p.lag + 6);
     let y = x0 * f0 + x1 * f1 + x2 * f2 + x3 * f3 + x4 * f4 + x5 * f5 + x6 * f6;
     for (var r = 0; r < min(p.up, p.len_out - m * p.up); r++) {
       out[i] = epilogue(y[r], i);

@@ -28,10 +28,3 @@ fn down_tap(t: i32, r: i32) -> f32 {
   if (r >= p.down || k >= p.down_taps) { return 0.0; }
   return fd[p.down_taps - 1 - k];
 }
-
-/// Sample j of the column of x that begins at `first`, 0 outside of it.
-fn sample_x(first: u32, j: i32) -> f32 {
-  // A load for every thread costs less than to branch around it.
-  let value = load_x(first + u32(clamp(j, 0, p.len_in - 1)) * p.inner);
-  return select(0.0, value, j >= 0 && j < p.len_in);
-}

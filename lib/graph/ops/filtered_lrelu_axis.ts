@@ -1,5 +1,6 @@
 /** A leaky ReLU on a finer grid along one axis, which is never stored. */
 import axisWgsl from "../../../kernels/common/axis_lrelu.wgsl" with { type: "text" };
+import columnWgsl from "../../../kernels/common/column.wgsl" with { type: "text" };
 import filteredLreluGradWgsl from "../../../kernels/filtered_lrelu_grad.wgsl" with { type: "text" };
 import filteredLreluWgsl from "../../../kernels/filtered_lrelu.wgsl" with { type: "text" };
 import { ShapeError } from "../../errors.ts";
@@ -135,7 +136,7 @@ export const filteredLreluAxis: Op<"x" | "fu" | "fd", FilteredLreluAxisAttrs> = 
   shape: outShape,
   kernels: [{
     name: "filtered_lrelu",
-    source: filteredLreluWgsl + axisWgsl,
+    source: columnWgsl + axisWgsl + filteredLreluWgsl,
     params,
     consts: PER_ELEMENT,
     grid: perColumn,
@@ -168,7 +169,7 @@ const filteredLreluAxisGrad: Op<"gy" | "x" | "fu" | "fd", FilteredLreluAxisAttrs
   },
   kernels: [{
     name: "filtered_lrelu_grad",
-    source: filteredLreluGradWgsl + axisWgsl,
+    source: columnWgsl + axisWgsl + filteredLreluGradWgsl,
     params,
     consts: PER_ELEMENT,
     grid: perColumn,

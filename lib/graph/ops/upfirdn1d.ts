@@ -1,4 +1,5 @@
 /** Upsampling, filtering and downsampling along one axis in one step. */
+import columnWgsl from "../../../kernels/common/column.wgsl" with { type: "text" };
 import upfirdn1dDownWgsl from "../../../kernels/upfirdn1d_down.wgsl" with { type: "text" };
 import upfirdn1dUpWgsl from "../../../kernels/upfirdn1d_up.wgsl" with { type: "text" };
 import upfirdn1dWgsl from "../../../kernels/upfirdn1d.wgsl" with { type: "text" };
@@ -110,7 +111,7 @@ export const upfirdn1d: Op<"x" | "f", Upfirdn1dAttrs> = defineOp({
     // Software adapters spend their time in loads; a GPU has them cached, and wants more threads.
     {
       name: "upfirdn1d_up_cpu",
-      source: upfirdn1dUpWgsl,
+      source: columnWgsl + upfirdn1dUpWgsl,
       when: (adapter, { up, down, taps }) => adapter === "cpu" && down === 1 && slides(up!, taps!),
       params(inputs, attrs, out) {
         const { up, pad: [before] } = attrs;
@@ -122,7 +123,7 @@ export const upfirdn1d: Op<"x" | "f", Upfirdn1dAttrs> = defineOp({
     },
     {
       name: "upfirdn1d_down_cpu",
-      source: upfirdn1dDownWgsl,
+      source: columnWgsl + upfirdn1dDownWgsl,
       when: (adapter, { up, down, taps }) => adapter === "cpu" && up === 1 && slides(down!, taps!),
       params(inputs, attrs, out) {
         const { down, pad: [before] } = attrs;

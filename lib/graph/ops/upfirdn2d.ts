@@ -1,10 +1,14 @@
 /** Upsampling, filtering and downsampling of images in one step. */
+import planeFilterWgsl from "../../../kernels/common/plane_filter.wgsl" with { type: "text" };
+import upfirdn2dDownCpuWgsl from "../../../kernels/upfirdn2d_down_cpu.wgsl" with { type: "text" };
 import upfirdn2dRunsWgsl from "../../../kernels/upfirdn2d_runs.wgsl" with { type: "text" };
+import upfirdn2dUpCpuWgsl from "../../../kernels/upfirdn2d_up_cpu.wgsl" with { type: "text" };
 import upfirdn2dWgsl from "../../../kernels/upfirdn2d.wgsl" with { type: "text" };
 import { ShapeError } from "../../errors.ts";
+import { LANES } from "../../gpu/device.ts";
 import { defineOp, type Op } from "../op.ts";
 import { dims, numel, type Shape, type Tensor } from "../tensor.ts";
-import { PER_ELEMENT, perElement } from "./launch.ts";
+import { foldGroups, PER_ELEMENT, perElement, ROW_GROUPS } from "./launch.ts";
 
 export interface UpfirdnAttrs {
   readonly up: number;
@@ -36,9 +40,12 @@ function params(
 ): Record<string, number> {
   const { n, c, oh, ow, ...rest } = sizes(x, f, attrs);
   const { up, down, pad: [left, , top], correlate } = attrs;
+  const groups = Math.ceil(ow / 4);
   return {
     count: numel(out.shape),
-    runs: n * c * oh * Math.ceil(ow / 4),
+    runs: n * c * oh * groups,
+    units: n * c * groups,
+    groups,
     ...rest,
     oh,
     ow,
@@ -49,6 +56,16 @@ function params(
     correlate: correlate ? 1 : 0,
   };
 }
+
+/** Constants and grid of kernels with a thread for four columns of a plane. */
+const PER_UNIT = {
+  consts: { LANES, ROW_GROUPS },
+  grid: ({ units }: Record<string, number>) => foldGroups(Math.ceil(units! / LANES)),
+  rereads: true,
+};
+
+/** Whether a filter is high enough to be worth sliding down, and not too high for it. */
+const isHigh = ({ kh }: Record<string, number>) => kh! > 6 && kh! <= 12;
 
 /**
  * Inserts `up - 1` zeros after each sample of x `[n, c, h, w]`, pads, convolves with f `[kh, kw]`
@@ -68,6 +85,29 @@ export const upfirdn2d: Op<"x" | "f", UpfirdnAttrs> = defineOp({
       params,
       consts: PER_ELEMENT,
       grid: ({ runs }) => perElement({ count: runs! }),
+    },
+    {
+      name: "upfirdn2d_down_cpu",
+      source: planeFilterWgsl + upfirdn2dDownCpuWgsl,
+      when: (adapter, p) => adapter === "cpu" && p.up === 1 && p.down === 2 && isHigh(p),
+      params(inputs, attrs, out) {
+        const [, , top] = attrs.pad;
+        const lag = Math.floor(-top / 2);
+        return { ...params(inputs, attrs, out), lag, odd: -top - 2 * lag };
+      },
+      ...PER_UNIT,
+    },
+    {
+      name: "upfirdn2d_up_cpu",
+      source: planeFilterWgsl + upfirdn2dUpCpuWgsl,
+      when: (adapter, p) => adapter === "cpu" && p.up === 2 && p.down === 1 && isHigh(p),
+      params(inputs, attrs, out) {
+        const [left, , top] = attrs.pad;
+        const [lag_x, lag_y] = [-Math.floor(left / 2), -Math.floor(top / 2)];
+        const [odd_x, odd_y] = [left + 2 * lag_x, top + 2 * lag_y];
+        return { ...params(inputs, attrs, out), lag_x, odd_x, lag_y, odd_y };
+      },
+      ...PER_UNIT,
     },
     {
       name: "upfirdn2d",
@@ -126,6 +166,14 @@ export const upfirdn2d: Op<"x" | "f", UpfirdnAttrs> = defineOp({
     { inputs: { x: [3, 1, 9, 8], f: [3, 5] }, attrs: { up: 1, down: 2, pad: [2, 1, 0, 3] } },
     { inputs: { x: [1, 1, 4, 6], f: [2, 3] }, attrs: { up: 3, down: 2, pad: [1, 2, -1, 1] } },
     { inputs: { x: [3, 2, 9, 6], f: [3, 4] }, attrs: { up: 1, down: 1, pad: [2, 2, -1, 1] } },
+    {
+      inputs: { x: [2, 3, 23, 29], f: [12, 11] },
+      attrs: { up: 1, down: 2, pad: [3, -2, -5, 1] },
+    },
+    {
+      inputs: { x: [3, 3, 17, 20], f: [9, 12] },
+      attrs: { up: 1, down: 2, pad: [0, 0, 0, 0], correlate: true },
+    },
     {
       inputs: { x: [2, 1, 5, 4], f: [3, 3] },
       attrs: { up: 1, down: 1, pad: [1, 1, 1, 1], correlate: true },

@@ -32,6 +32,16 @@ const CASES: Case[] = [
   weightGrad([2, 9, 41, 37], [2, 17, 20, 18], 2, 0, [3, 3]),
   weightGrad([1, 70, 6, 7], [1, 3, 6, 7], 1, 0, [1, 1]),
   weightGrad([1, 3, 64, 33], [1, 2, 64, 33], 1, 2, [5, 5]),
+  {
+    op: "upfirdn2d",
+    inputs: { x: [3, 3, 15, 17], f: [12, 12] },
+    attrs: { up: 2, down: 1, pad: [7, 8, -3, 10] },
+  },
+  {
+    op: "upfirdn2d",
+    inputs: { x: [3, 3, 25, 27], f: [12, 12] },
+    attrs: { up: 1, down: 2, pad: [3, 0, 2, 1] },
+  },
   filter([3, 5, 27], 2, 12, { up: 2, down: 1, pad: [9, 8] }),
   filter([2, 40, 3], 1, 24, { up: 1, down: 4, pad: [-3, 7] }),
   { op: "sum", inputs: { x: [3, 130, 1] }, attrs: {} },
