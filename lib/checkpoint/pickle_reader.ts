@@ -1,6 +1,6 @@
 import { Buffer } from "node:buffer";
 import { PickleBytes } from "./pickle_values.ts";
-import { type ByteRange, readBytes } from "./range_file.ts";
+import type { ByteRange } from "./range_file.ts";
 import { refuse } from "./refusal.ts";
 
 const utf8 = new TextDecoder("utf-8", { fatal: true, ignoreBOM: true });
@@ -20,6 +20,8 @@ const WINDOW_BYTES = 2 ** 17;
 export class PickleReader {
   #position: number;
   #window: Uint8Array = new Uint8Array();
+  /** What windows on a file are read into, each over the one before. */
+  #memory: Uint8Array | undefined;
   #view = new DataView(this.#window.buffer);
   /** Where the window begins. */
   #base: number;
@@ -47,8 +49,10 @@ export class PickleReader {
 
   /** Moves the window to the position. */
   async fill(): Promise<void> {
-    const length = Math.min(WINDOW_BYTES, this.range.size - this.#position);
-    this.#setWindow(await readBytes(this.range, this.#position, length), this.#position);
+    this.#memory ??= new Uint8Array(WINDOW_BYTES);
+    const window = this.#memory.subarray(0, this.range.size - this.#position);
+    await this.range.readInto(this.#position, window);
+    this.#setWindow(window, this.#position);
   }
 
   #setWindow(bytes: Uint8Array, base: number): void {
@@ -57,7 +61,7 @@ export class PickleReader {
     this.#base = base;
   }
 
-  /** The next `count` bytes, without a copy; at most `AHEAD_BYTES`. */
+  /** The next `count` bytes, at most `AHEAD_BYTES`; a view that holds until the window is moved. */
   take(count: number): Uint8Array {
     const start = this.#pass(count) - this.#base;
     return this.#window.subarray(start, start + count);

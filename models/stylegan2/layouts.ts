@@ -176,7 +176,8 @@ const MARKS: Readonly<Record<Layout, Marks>> = {
     idle: /\.resample_filter$/,
   },
   tensorflow: {
-    hallmarks: ["synthesis.4x4/Const/const", "synthesis.4x4/Conv/weight"],
+    // The first StyleGAN has the rest of the names as well.
+    hallmarks: ["synthesis.4x4/Conv/mod_weight", "synthesis.4x4/Conv/mod_bias"],
     // G, D and Gs, the average of G, make a tuple; Gs may also be saved alone.
     prefixes: ["2.", ""],
     dense: /^mapping\.Dense\d+\/weight$/,

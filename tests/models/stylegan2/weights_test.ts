@@ -146,7 +146,7 @@ const OTHER_FILES: [name: string, message: RegExp][] = [
   ["G_ema.synthesis.b4.const", /it lacks "G_ema\.mapping\.fc0\.weight"/],
   ["G.synthesis.b4.const", /not its moving average "G_ema"/],
   ["D.b4.conv.weight", /discriminator/],
-  ["2.synthesis.4x4/Const/const", /it lacks "2\.mapping\.Dense0\/weight"/],
+  ["2.synthesis.4x4/Conv/mod_bias", /it lacks "2\.mapping\.Dense0\/weight"/],
   ["2.synthesis.4x4/Conv/StyleMod/weight", /StyleGAN of 2018/],
   ["2.4x4/Dense/weight", /ProGAN/],
   ["G_ema.synthesis.input.freqs", /StyleGAN3/],
