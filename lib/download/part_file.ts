@@ -24,11 +24,19 @@ export class PartFile implements Disposable {
     this.#validator = validator;
   }
 
-  /** Opens what is there of `target` from this address, else begins anew. Throws a UserError. */
+  /**
+   * Opens what is there of `target` from this address, else begins anew. Throws a UserError, also
+   * where somebody else has it open.
+   */
   static async open(target: string, url: string): Promise<PartFile> {
     const path = `${target}.part`;
     const file = await refusing(path, Deno.open(path, { read: true, write: true, create: true }));
     try {
+      if (!await file.tryLock(true)) {
+        throw new UserError(
+          `Cannot download to "${target}": another download of it is under way; wait for its end`,
+        );
+      }
       const { size } = await file.stat();
       const about = await readAbout(path);
       const known = about?.url === url ? about.validator : null;
@@ -77,10 +85,10 @@ export class PartFile implements Disposable {
     await refusing(this.path, this.file.sync());
   }
 
-  /** Gives the file its name. */
+  /** Gives the file its name, and only then to others. */
   async moveTo(target: string): Promise<void> {
-    this[Symbol.dispose]();
     await refusing(target, Deno.rename(this.path, target));
+    this[Symbol.dispose]();
     await Deno.remove(`${this.path}.json`).catch(() => {}); // of no more use
   }
 

@@ -5,6 +5,7 @@ import {
   type DownloadOptions,
   type DownloadRequest,
 } from "../../../lib/download/download.ts";
+import { PartFile } from "../../../lib/download/part_file.ts";
 import { UserError } from "../../../lib/errors.ts";
 import { seededRandom } from "../../gpu.ts";
 import { temporaryFolder } from "../../temporary.ts";
@@ -36,6 +37,14 @@ async function tried(
     ) => [name, Deno.readFileSync(folder.file(name))]),
   );
   return { result, left, asked: server.asked };
+}
+
+/** For the whole file, whose size nobody has said. */
+function requestTo(
+  { origin }: { origin: string },
+  folder: { file(name: string): string },
+): DownloadRequest {
+  return { url: `${origin}/m`, path: folder.file("model.pt"), sha256: SHA256, sizeBytes: null };
 }
 
 function assertWhole({ result, left }: Awaited<ReturnType<typeof tried>>): void {
@@ -89,12 +98,7 @@ Deno.test("download() goes on later where it was given up before", async () => {
     return before === 0 ? broken(answer, 30_000) : before < 3 ? { status: 503 } : answer;
   });
   using folder = temporaryFolder();
-  const request = {
-    url: `${server.origin}/m`,
-    path: folder.file("model.pt"),
-    sha256: SHA256,
-    sizeBytes: null,
-  };
+  const request = requestTo(server, folder);
   await assert.rejects(download(request, { delayMs: 1, attempts: 3 }), /answers 503, 3 times/);
   assert.deepEqual(
     [...Deno.readDirSync(folder.path)].map(({ name }) => name).sort(),
@@ -219,6 +223,18 @@ Deno.test("download() follows redirects, and takes its token to no other host", 
     attempts: 2,
   });
   assertRefused(round, /2 times in a row/);
+});
+
+Deno.test("download() leaves a file alone that somebody else is downloading", async () => {
+  await using server = faultyServer((asked) => proper(CONTENT, TAG, asked));
+  using folder = temporaryFolder();
+  const request = requestTo(server, folder);
+  {
+    using _ = await PartFile.open(request.path, request.url);
+    await assert.rejects(download(request), /another download of it is under way/);
+  }
+  assert.equal(server.asked.length, 0);
+  await download(request);
 });
 
 Deno.test("download() takes what is there already for whole where the server says so", async () => {
