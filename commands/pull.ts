@@ -77,20 +77,18 @@ function reportLines(record: ModelRecord, isNew: boolean): string[] {
 class Bar implements Disposable {
   #progress: Progress | null = null;
   #total: number | null = null;
+  #shown = 0;
 
   update(done: number, total: number | null): void {
     if (total === null) return;
-    const mib = (bytes: number) => Math.round(bytes / 2 ** 20);
+    const whole = Math.max(1, Math.ceil(total / 2 ** 20));
+    const mib = done === total ? whole : Math.floor(done / 2 ** 20);
     if (this.#total !== total) {
       this.#progress?.[Symbol.dispose]();
-      this.#progress = new Progress({
-        total: Math.max(1, mib(total)),
-        done: mib(done),
-        unit: "MiB",
-      });
+      this.#progress = new Progress({ total: whole, done: mib, unit: "MiB" });
       this.#total = total;
-    }
-    this.#progress!.update(mib(done));
+    } else if (mib !== this.#shown) this.#progress!.update(mib);
+    this.#shown = mib;
   }
 
   [Symbol.dispose](): void {

@@ -98,7 +98,7 @@ function fileName(url: string): string {
 
 /** Brings the files and records what they are; a model of the same files is not brought again. */
 export async function pullModel(plan: PullPlan, options: DownloadOptions): Promise<ModelRecord> {
-  const { name, source, licence, licenceUrl, files, headers } = plan;
+  const { name, source } = plan;
   const known = findModel(name);
   if (known?.source === source) return known;
   if (known) {
@@ -109,6 +109,21 @@ export async function pullModel(plan: PullPlan, options: DownloadOptions): Promi
   }
   const folder = modelFolder(name);
   await mkdir(folder, { recursive: true });
+  try {
+    const record = await bring(plan, folder, options);
+    await writeRecord(record);
+    return record;
+  } catch (error) {
+    await Deno.remove(folder).catch(() => {}); // what has come of it stays, an empty folder does not
+    throw error;
+  }
+}
+
+async function bring(
+  { name, source, licence, licenceUrl, files, headers }: PullPlan,
+  folder: string,
+  options: DownloadOptions,
+): Promise<ModelRecord> {
   const stored: ModelRecord["files"][number][] = [];
   for (const { name: file, url, sha256, sizeBytes } of files) {
     const path = join(folder, file);
@@ -128,9 +143,7 @@ export async function pullModel(plan: PullPlan, options: DownloadOptions): Promi
     files: stored,
     pulled: new Date().toISOString(),
   };
-  const recognised = { ...record, kind: await kindOf(modelPath(record)) };
-  await writeRecord(recognised);
-  return recognised;
+  return { ...record, kind: await kindOf(modelPath(record)) };
 }
 
 /** What the model is, once it is there; files that nada cannot read are kept all the same. */

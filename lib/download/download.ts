@@ -44,34 +44,46 @@ const MAX_DELAY_MS = 60_000;
  */
 export async function download(
   request: DownloadRequest,
-  { onProgress, onRetry, attempts = ATTEMPTS, delayMs = DELAY_MS }: DownloadOptions = {},
+  options: DownloadOptions = {},
 ): Promise<Downloaded> {
   checkUrl(request.url);
   using part = await PartFile.open(request.path, request.url);
+  try {
+    await fetchAll(request, part, options);
+  } catch (error) {
+    if (part.size === 0) await part.remove();
+    throw error;
+  }
+  return await finish(request, part);
+}
+
+/** Tries until all of it is there. */
+async function fetchAll(
+  request: DownloadRequest,
+  part: PartFile,
+  { onProgress, onRetry, attempts = ATTEMPTS, delayMs = DELAY_MS }: DownloadOptions,
+): Promise<void> {
   let [failures, furthest] = [0, part.size];
   for (;;) {
     try {
-      await fetchRest(request, part, onProgress);
-      break;
+      return await fetchRest(request, part, onProgress);
     } catch (error) {
-      const trouble = error instanceof Interruption ? error : null;
-      if (trouble === null) throw error;
+      if (!(error instanceof Interruption)) throw error;
       // What was had before and thrown away counts for nothing, or it might never end.
       failures = part.size > furthest ? 1 : failures + 1;
       furthest = Math.max(furthest, part.size);
       if (failures >= attempts) {
         throw new UserError(
-          `Cannot download "${request.url}": ${trouble.message}, ${attempts} times in a row; what ` +
+          `Cannot download "${request.url}": ${error.message}, ${attempts} times in a row; what ` +
             `has come is kept, try again later to go on with it`,
           { cause: error },
         );
       }
-      onRetry?.(trouble.message);
-      const wait = trouble.waitMs ?? delayMs * 2 ** (failures - 1);
+      onRetry?.(error.message);
+      const wait = error.waitMs ?? delayMs * 2 ** (failures - 1);
       await new Promise((resolve) => setTimeout(resolve, Math.min(wait, MAX_DELAY_MS)));
     }
   }
-  return await finish(request, part);
 }
 
 /** Something that may go better the next time. */

@@ -82,7 +82,7 @@ Deno.test("nada pull keeps no file that is another than it should be", async () 
     await fail(...args, "--quiet"),
     /has the sha256 \w+, 0+ was expected; it is removed/,
   );
-  assert.deepEqual([...Deno.readDirSync(folder.file("models/m"))], []);
+  assert.deepEqual([...Deno.readDirSync(folder.file("models"))], []);
   assert.match(await succeed("models"), /^Here, in .*:\n {2}none\n/);
 });
 

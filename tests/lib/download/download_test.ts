@@ -202,6 +202,7 @@ Deno.test("download() does not ask twice what is refused for good", async () => 
     const run = await tried(() => ({ status }));
     assertRefused(run, new RegExp(`the server answers ${status}.*${reason}`));
     assert.equal(run.asked.length, 1);
+    assert.deepEqual([...run.left.keys()], []);
   }
   await assert.rejects(
     download({ url: "file:///etc/passwd", path: "x", sha256: null, sizeBytes: null }),
