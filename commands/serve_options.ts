@@ -3,6 +3,7 @@ import { type Command, InvalidArgumentError, Option } from "commander";
 import { readFileSync } from "node:fs";
 import { resolve } from "node:path";
 import { UserError } from "../lib/errors.ts";
+import { clipPath, generatorPath } from "../models/catalog.ts";
 import { isLoopback, type ServiceConfig } from "../service/config.ts";
 import { flagName } from "./adapt_options.ts";
 import { choice, parseCount, parseWhole } from "./options.ts";
@@ -37,10 +38,14 @@ export function addServeOptions(command: Command): Command {
     dataOption(),
     new Option("--max-connections <n>", "at a time; each takes a file descriptor")
       .argParser(parseCount).default(800),
-    new Option("--generator <name=file>", "a generator that clients may name; several")
-      .argParser(collectModels),
-    new Option("--clip <name=path>", "a CLIP model that clients may name; several")
-      .argParser(collectModels),
+    new Option(
+      "--generator <name=file>",
+      "what clients may name: a file, or a pulled model; several",
+    )
+      .argParser(collectModels(generatorPath)),
+    new Option("--clip <name=path>", "the same for CLIP models").argParser(
+      collectModels(clipPath),
+    ),
     new Option("--max-queued <n>", "adaptations that may wait").argParser(parseCount).default(100),
     new Option("--gpu-cache <MiB>", "device memory for adapted generators").argParser(parseWhole)
       .default(512),
@@ -165,17 +170,18 @@ function envName(option: Option): string {
   return `NADA_${option.long!.slice(2).replaceAll("-", "_").toUpperCase()}`;
 }
 
-/** In the environment several stand in one, with commas between. */
-function collectModels(text: string, before: Record<string, string> = {}): Record<string, string> {
-  const models = { ...before };
-  for (const part of text.split(",")) {
-    const [, name, path] = /^([a-z0-9][a-z0-9._-]{0,63})=(.+)$/i.exec(part.trim()) ?? [];
-    if (name === undefined) {
-      throw new InvalidArgumentError("Expected a name and a file, NAME=FILE.");
+/** NAME=FILE, or NAME alone for a pulled model; in the environment with commas between. */
+function collectModels(pathOf: (given: string) => string) {
+  return (text: string, before: Record<string, string> = {}): Record<string, string> => {
+    const models = { ...before };
+    for (const part of text.split(",")) {
+      const [, name, given = name] = /^([a-z0-9][a-z0-9._-]{0,63})(?:=(.+))?$/i.exec(part.trim()) ??
+        [];
+      if (name === undefined) throw new InvalidArgumentError("Expected NAME=FILE.");
+      models[name] = resolve(pathOf(given!));
     }
-    models[name] = resolve(path!);
-  }
-  return models;
+    return models;
+  };
 }
 
 function collectList(text: string, before: string[] = []): string[] {

@@ -75,6 +75,7 @@ export function limitBodies({ totalBytes, bytesFor }: BodyLimits) {
     const counted = bytes > SMALL_BYTES ? bytes : 0;
     if (inMemory + counted > totalBytes) {
       const detail = "Cannot take the body now: others are being sent; try later";
+      c.header("connection", "close"); // it is not read
       return problem(c, 503, { code: "busy", detail });
     }
     inMemory += counted;

@@ -62,7 +62,7 @@ export function systemRoutes(service: Service) {
     .openapi(version, (c) => c.json({ version: VERSION }, 200))
     .openapi(metrics, async (c) => {
       await service.refreshStatus().catch(() => {}); // the last word has to do
-      const { body, type } = await service.metrics.text();
+      const { body, type } = service.metrics.text();
       return c.text(body, 200, { "content-type": type });
     })
     .openapi(ready, async (c) => {

@@ -38,7 +38,8 @@ Deno.test("The service without jobs", async (t) => {
   await t.step("GET /docs is a page that loads nothing from elsewhere", async () => {
     const page = await (await request("/docs")).text();
     assert.doesNotMatch(page, /https?:/);
-    for (const [, path] of page.matchAll(/(?:href|src)="([^"]+)"/g)) {
+    assert.match(page, /<code>\/v1\/generators\/\{id\}\/samples<\/code> Draw images/);
+    for (const [, path] of page.matchAll(/(?:href|src)="(\/[^"]+)"/g)) {
       const response = await request(path!);
       assert.equal(response.status, 200, path);
       await response.body!.cancel();
