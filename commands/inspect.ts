@@ -56,13 +56,14 @@ export function render(
   inspected: Inspected,
   { tensors, width }: { tensors: boolean; width: number },
 ): string {
-  const { file, format, sizeBytes, contents, metadata, values } = inspected;
+  const { file, format, sizeBytes, contents, metadata, values, networks } = inspected;
   const entries = [...inspected.tensors.values()];
   const fields: Field[] = [
     ["File", file],
     ["Kind", title(contents)],
     ["Format", `${FORMATS[format]}, ${formatBytes(sizeBytes)}`],
     ...contentFields(contents),
+    ...otherFields("Networks", [...networks].map(([path, name]) => [path || "the whole", name])),
     ["Tensors", tensorSummary(entries)],
     ...otherFields("Metadata", Object.entries(metadata)),
     ...otherFields("Values", [...values].filter(([name]) => !MODULE_FLAG.test(name))),
@@ -222,7 +223,7 @@ function tensorTable(entries: readonly TensorEntry[], width: number): string[] {
 
 /** The same for machines. */
 export function describe(
-  { file, format, sizeBytes, tensors, metadata, values, contents }: Inspected,
+  { file, format, sizeBytes, tensors, metadata, values, networks, contents }: Inspected,
   withTensors: boolean,
 ) {
   const entries = [...tensors.values()];
@@ -236,6 +237,7 @@ export function describe(
     dtypes: dtypes(entries),
     metadata,
     values: Object.fromEntries(values),
+    networks: Object.fromEntries(networks),
     ...(withTensors && {
       tensors: entries.map(({ name, dtype, shape, count }) => ({ name, dtype, shape, count })),
     }),

@@ -39,6 +39,8 @@ export type Inspected = Pick<Checkpoint, "file" | "format" | "sizeBytes" | "tens
   readonly metadata: Readonly<Record<string, string>>;
   /** Values that are no tensors, by name. */
   readonly values: Checkpoint["values"];
+  /** Networks of a pickle: what each was made by, by its path. */
+  readonly networks: ReadonlyMap<string, string>;
   readonly contents: Recognised;
 };
 
@@ -57,7 +59,19 @@ export async function inspectFile(path: string): Promise<Inspected> {
   using checkpoint = await openCheckpoint(weights);
   const { file, format, sizeBytes, tensors, metadata, values } = checkpoint;
   const contents = await recognise(checkpoint);
-  return { file, format, sizeBytes, tensors, metadata, values, contents };
+  const networks = networksIn(checkpoint);
+  return { file, format, sizeBytes, tensors, metadata, values, networks, contents };
+}
+
+/** The modules that are in no other module. */
+function networksIn({ modules }: Checkpoint): Map<string, string> {
+  const isWithin = (path: string) =>
+    [...path.matchAll(/\./g)].some(({ index }) => modules.has(path.slice(0, index))) ||
+    (path !== "" && modules.has(""));
+  return new Map(
+    modules.entries().filter(([path]) => !isWithin(path))
+      .map(([path, { className }]) => [path, className]),
+  );
 }
 
 async function recognise(checkpoint: Checkpoint): Promise<Recognised> {

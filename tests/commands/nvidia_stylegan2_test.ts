@@ -40,6 +40,7 @@ Deno.test({
   assert.match(about, /^Format +Python pickle/m);
   assert.match(about, /^Channels +32 at 4, 32 at 8, 32 at 16, 24 at 32$/m);
   assert.match(about, /^Limit +2 on activations$/m);
+  assert.match(about, /^Networks +G Generator, D Discriminator, G_ema Generator$/m);
 
   const expected = await fixture("nvidia/sg2ada_forward.safetensors");
   const [z, out] = [folder.file("z.safetensors"), folder.file("images.safetensors")];
