@@ -207,7 +207,7 @@ export function addRunOptions(command: Command): Command {
     .addOption(phaseOption())
     .option(
       "--train-layers <names>",
-      "layers to train: input,conv1,convs.0,to_rgbs,style …",
+      "layers to train: input,conv1,convs.0,to_rgbs,style …; of StyleGAN3: input,L0,L1,affine,mapping …",
       parseList,
     );
   return command;

@@ -1,9 +1,8 @@
 import assert from "node:assert/strict";
-import { openCheckpoint, writeSafetensors } from "../../../lib/checkpoint/mod.ts";
+import { writeSafetensors } from "../../../lib/checkpoint/mod.ts";
 import { decodePng, encodePng } from "../../../lib/image/mod.ts";
 import {
   adapt,
-  ADAPT_DEFAULTS,
   type AdaptOptions,
   readInputs,
   readRun,
@@ -18,29 +17,15 @@ import { testGpu } from "../../gpu.ts";
 import { temporaryFolder } from "../../temporary.ts";
 import { tinyResNetTensors, writeTiny } from "../clip/tiny.ts";
 import { madeUpTensors } from "../stylegan2/made_up.ts";
+import { readLog, tensorsIn, tinyRun } from "./tiny_run.ts";
 
 const GENERATOR = { zSize: 6, wSize: 5, mappingDepth: 2, channels: [7, 5] };
 const target = (text: string, weight = 1) => ({ text, weight });
 const NEVER = new AbortController().signal;
 
-/** A made-up generator, a tiny CLIP and one template, in `folder`. */
-async function files(folder: { file(name: string): string }): Promise<AdaptOptions> {
-  const generator = folder.file("base.safetensors");
-  await writeSafetensors(generator, madeUpTensors(GENERATOR, 3));
-  const templates = folder.file("templates.txt");
-  await Deno.writeTextFile(templates, "{}\n");
-  return {
-    ...ADAPT_DEFAULTS,
-    generator,
-    clips: [{ path: await writeTiny(folder.file("clip.safetensors")), weight: 1 }],
-    source: "a",
-    targets: [{ text: "b", weight: 1 }],
-    steps: 5,
-    sampleEvery: 2,
-    templates,
-    partTemplates: templates,
-  };
-}
+/** Options of a run with a made-up generator, whose files are written to `folder`. */
+const files = (folder: { file(name: string): string }) =>
+  tinyRun(folder, madeUpTensors(GENERATOR, 3));
 
 /** A new run to its end, or until `events` or `signal` stop it. */
 async function adaptTo(
@@ -54,15 +39,6 @@ async function adaptTo(
 
 async function resumeAt(path: string, steps: number | null) {
   return await resume(await testGpu(), await readRun(path, steps), {}, NEVER);
-}
-
-const readLog = (file: string) =>
-  Deno.readTextFileSync(file).trimEnd().split("\n").map((line) => JSON.parse(line) as LogEntry);
-
-async function tensors(file: string) {
-  using checkpoint = await openCheckpoint(file);
-  const values = await Promise.all(checkpoint.tensors.values().map((tensor) => tensor.read()));
-  return new Map([...checkpoint.tensors.keys()].map((name, i) => [name, values[i]!]));
 }
 
 Deno.test("adapt() writes the run folder: config, log, grids, chart, delta", async () => {
@@ -105,8 +81,8 @@ Deno.test("adapt() writes the run folder: config, log, grids, chart, delta", asy
   assert.equal(JSON.parse(text.nada!).target, "b");
   assert.ok(decodePng(Deno.readFileSync(`${out}/loss.png`)).width > 0);
 
-  const base = await tensors(options.generator);
-  const delta = await tensors(`${out}/adapted.safetensors`);
+  const base = await tensorsIn(options.generator);
+  const delta = await tensorsIn(`${out}/adapted.safetensors`);
   assert.ok(delta.has("conv1.conv.weight") && delta.has("input.input"));
   assert.ok(!delta.has("style.1.weight") && !delta.has("to_rgb1.conv.weight"));
   for (const [name, values] of delta) {
@@ -148,7 +124,7 @@ async function checkResume(root: string, options: AdaptOptions): Promise<void> {
   assert.equal(resumed.status, "finished");
   for (const name of ["adapted", "resume"]) {
     const [one, other] = await Promise.all(
-      ["whole", "part"].map((run) => tensors(folder.file(`${run}/${name}.safetensors`))),
+      ["whole", "part"].map((run) => tensorsIn(folder.file(`${run}/${name}.safetensors`))),
     );
     assert.deepEqual(one, other);
   }
@@ -164,7 +140,7 @@ Deno.test("adapt() trains the layers it chooses, logs them, and leaves the other
   const chosen = readLog(folder.file("run/log.jsonl")).map(({ layers }) => layers);
   assert.deepEqual([chosen[1], chosen[2], chosen[4]], [chosen[0], chosen[0], chosen[3]]);
   assert.ok(chosen.every((layers) => layers.length === 2));
-  const moved = (await tensors(folder.file("run/adapted.safetensors"))).keys()
+  const moved = (await tensorsIn(folder.file("run/adapted.safetensors"))).keys()
     .map((name) => name.replace(/\.(conv|noise|activate|bias).*/, ""));
   assert.deepEqual(new Set(moved), new Set(chosen.flat()));
 });
@@ -214,7 +190,7 @@ Deno.test("adapt() trains the layers of a phase or a list, the mapping network t
   const options = { ...await files(folder), steps: 1 };
   const moved = async (name: string, change: Partial<AdaptOptions>) => {
     await adaptTo(folder.file(name), { ...options, ...change });
-    return new Set((await tensors(folder.file(`${name}/adapted.safetensors`))).keys());
+    return new Set((await tensorsIn(folder.file(`${name}/adapted.safetensors`))).keys());
   };
   const all = await moved("all", { phase: "all" });
   assert.ok(all.has("style.1.weight") && all.has("to_rgbs.0.bias") && all.has("input.input"));
@@ -296,10 +272,10 @@ Deno.test("pickSnapshot() makes an earlier step the result", async () => {
 
   assert.equal(await pickSnapshot(run, 4), result);
   const [short, picked] = [
-    await tensors(folder.file("short/adapted.safetensors")),
-    await tensors(result),
+    await tensorsIn(folder.file("short/adapted.safetensors")),
+    await tensorsIn(result),
   ];
-  const base = await tensors(options.generator);
+  const base = await tensorsIn(options.generator);
   assert.deepEqual([...picked.keys()].sort(), [...short.keys()].sort());
   for (const [name, values] of picked) {
     const change = (of: Float32Array) => of.map((value, i) => value - base.get(name)![i]!);
@@ -398,7 +374,7 @@ Deno.test("adapt() goes on from a delta as the start of the trained generator", 
   const trainGenerator = folder.file("first/adapted.safetensors");
   await adaptTo(folder.file("second"), { ...options, trainGenerator, steps: 1, lr: 1e-12 });
   const [first, second] = await Promise.all(
-    ["first", "second"].map((run) => tensors(folder.file(`${run}/adapted.safetensors`))),
+    ["first", "second"].map((run) => tensorsIn(folder.file(`${run}/adapted.safetensors`))),
   );
   for (const [name, data] of first!) assertClose(second!.get(name)!, data, 1e-6, name);
 });
@@ -430,7 +406,7 @@ Deno.test("adapt() stops when the loss is no longer a number, and keeps the last
   assert.equal(result.status, "diverged");
   assert.equal(result.stepsDone, 0);
   for (const name of ["adapted", "resume"]) {
-    for (const values of (await tensors(folder.file(`run/${name}.safetensors`))).values()) {
+    for (const values of (await tensorsIn(folder.file(`run/${name}.safetensors`))).values()) {
       assert.ok(values.every(Number.isFinite));
     }
   }

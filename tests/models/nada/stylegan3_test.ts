@@ -1,11 +1,10 @@
 /** The method with a StyleGAN3 generator. */
 import assert from "node:assert/strict";
-import { openCheckpoint, writeSafetensors } from "../../../lib/checkpoint/mod.ts";
+import { openCheckpoint } from "../../../lib/checkpoint/mod.ts";
 import { layerParameters } from "../../../models/stylegan3/architecture.ts";
 import { readGenerator } from "../../../models/stylegan3/weights.ts";
 import {
   adapt,
-  ADAPT_DEFAULTS,
   type AdaptOptions,
   readInputs,
   readRun,
@@ -17,43 +16,21 @@ import { StepStream } from "../../../models/nada/step_inputs.ts";
 import type { LogEntry } from "../../../models/nada/run_folder.ts";
 import { testGpu } from "../../gpu.ts";
 import { temporaryFolder } from "../../temporary.ts";
-import { writeTiny } from "../clip/tiny.ts";
 import { madeUpDimensions, madeUpTensors } from "../stylegan3/made_up.ts";
+import { readLog, tensorsIn, tinyRun } from "./tiny_run.ts";
 
 const NEVER = new AbortController().signal;
 const DEFAULT_LAYERS = ["input", "L0_28_7", "L1_28_5", "L2_36_4", "L3_16_4", "L4_16_3"];
 
-/** A made-up generator and a tiny CLIP in `folder`. */
+/** Options of a run with a made-up generator, whose files are written to `folder`. */
 async function files(folder: { file(name: string): string }): Promise<AdaptOptions> {
-  const generator = folder.file("base.safetensors");
-  await writeSafetensors(generator, madeUpTensors(madeUpDimensions("R"), 3));
-  const templates = folder.file("templates.txt");
-  await Deno.writeTextFile(templates, "{}\n");
-  return {
-    ...ADAPT_DEFAULTS,
-    generator,
-    clips: [{ path: await writeTiny(folder.file("clip.safetensors")), weight: 1 }],
-    source: "a",
-    targets: [{ text: "b", weight: 1 }],
-    steps: 4,
-    sampleEvery: 2,
-    sampleCount: 2,
-    templates,
-  };
+  const options = await tinyRun(folder, madeUpTensors(madeUpDimensions("R"), 3));
+  return { ...options, steps: 4, sampleCount: 2 };
 }
 
 async function run(out: string, options: AdaptOptions) {
   return await adapt(await testGpu(), out, await readInputs(options), {}, NEVER);
 }
-
-async function tensors(file: string) {
-  using checkpoint = await openCheckpoint(file);
-  const values = await Promise.all(checkpoint.tensors.values().map((tensor) => tensor.read()));
-  return new Map([...checkpoint.tensors.keys()].map((name, i) => [name, values[i]!]));
-}
-
-const readLog = (file: string) =>
-  Deno.readTextFileSync(file).trimEnd().split("\n").map((line) => JSON.parse(line) as LogEntry);
 
 Deno.test("adapt() trains StyleGAN3's weights and biases, its styles, filters and mapping stay", async () => {
   using folder = temporaryFolder();
@@ -71,11 +48,11 @@ Deno.test("adapt() trains StyleGAN3's weights and biases, its styles, filters an
   using base = await openCheckpoint(options.generator);
   const { architecture } = await readGenerator(base);
   const trained = DEFAULT_LAYERS.flatMap((layer) => layerParameters(architecture).get(layer)!);
-  const delta = await tensors(`${out}/adapted.safetensors`);
+  const delta = await tensorsIn(`${out}/adapted.safetensors`);
   assert.deepEqual([...delta.keys()].sort(), trained.sort());
 
   await pickSnapshot(out, 2);
-  const picked = await tensors(`${out}/adapted.safetensors`);
+  const picked = await tensorsIn(`${out}/adapted.safetensors`);
   assert.deepEqual([...picked.keys()].sort(), trained.sort());
   assert.notDeepEqual(picked, delta);
 });
@@ -95,8 +72,8 @@ Deno.test("resume() of a StyleGAN3 run goes on bit for bit, with layers chosen f
   assert.deepEqual(results(other!), results(one!));
   assert.ok(one!.every(({ layers }) => layers.length === 3));
   assert.deepEqual(
-    await tensors(`${part}/adapted.safetensors`),
-    await tensors(`${whole}/adapted.safetensors`),
+    await tensorsIn(`${part}/adapted.safetensors`),
+    await tensorsIn(`${whole}/adapted.safetensors`),
   );
 });
 
