@@ -1,6 +1,5 @@
 import { createRoute, z } from "@hono/zod-openapi";
 import { extname } from "node:path";
-import { ServiceError } from "../service/failure.ts";
 import type { Generator } from "../service/generators.ts";
 import type { Service } from "../service/service.ts";
 import { AdaptationId, AdaptationRequest, ModelName } from "../service/adaptation_request.ts";
@@ -78,9 +77,10 @@ const download = createRoute({
   request: {
     params,
     query: z.object({
-      format: z.enum(["delta", "original"]).optional().openapi({
-        description: "`delta`: what an adaptation changed (safetensors); `original`: the file of " +
-          "a base as it is registered. Default: what there is.",
+      format: z.enum(["delta", "original", "safetensors", "rosinality"]).optional().openapi({
+        description: "`delta`: what an adaptation changed; `original`: the file of a base as it " +
+          "is registered; `safetensors` and `rosinality` (.pt): the whole generator. Default: the " +
+          "first of these that there is.",
       }),
     }),
   },
@@ -103,19 +103,18 @@ export function generatorRoutes({ generators }: Service) {
     })
     .openapi(download, async (c) => {
       const generator = generators.get(c.req.valid("param").id);
-      const kind = generator.adaptation ? "delta" : "original";
-      const { format = kind } = c.req.valid("query");
-      if (format !== kind) {
-        throw new ServiceError(
-          "not_found",
-          `Cannot give "${generator.id}" as ${format}: it is ${
-            kind === "delta" ? "adapted" : "a base"
-          }`,
-        );
+      const { format = generator.adaptation ? "delta" : "original" } = c.req.valid("query");
+      const type = "application/octet-stream";
+      if (format === "delta" || format === "original") {
+        const path = generators.path(generator, format);
+        const saveAs = `${generator.id}${extname(path)}`;
+        return await sendFile(c, path, { type, saveAs }) as never;
       }
-      const path = generators.path(generator);
-      const saveAs = `${generator.id}${extname(path)}`;
-      return await sendFile(c, path, { type: "application/octet-stream", saveAs }) as never;
+      const ending = format === "rosinality" ? ".pt" : ".safetensors";
+      const path = await generators.write(generator, format, ending);
+      const sent = await sendFile(c, path, { type, saveAs: `${generator.id}${ending}` });
+      await Deno.remove(path); // what is open is sent all the same
+      return sent as never;
     });
 }
 

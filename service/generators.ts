@@ -1,6 +1,9 @@
 /** Generators that clients may draw with: the registered ones, and what adaptations made of them. */
+import { join } from "node:path";
 import type { AdaptationJob, Adaptations } from "./adaptations.ts";
+import type { Remote } from "./calls.ts";
 import { ServiceError } from "./failure.ts";
+import type { ImageWork } from "./images/work.ts";
 import type { BaseModel, Models } from "./models.ts";
 
 export interface Generator {
@@ -12,7 +15,13 @@ export interface Generator {
 }
 
 export class Generators {
-  constructor(private readonly models: Models, private readonly adaptations: Adaptations) {}
+  /** `exports` is a folder for files that are made to be sent once. */
+  constructor(
+    private readonly models: Models,
+    private readonly adaptations: Adaptations,
+    private readonly images: Remote<ImageWork>,
+    private readonly exports: string,
+  ) {}
 
   list(): Generator[] {
     const bases = [...this.models.generators.values()].map((base) => ({
@@ -40,9 +49,28 @@ export class Generators {
     );
   }
 
-  /** The file of its weights: a base checkpoint, or a delta. */
-  path({ id, base, adaptation }: Generator): string {
+  /** The file of its weights. Throws a ServiceError for a delta of a base, and the other way. */
+  path({ id, base, adaptation }: Generator, format: "delta" | "original"): string {
+    if ((format === "delta") !== (adaptation !== null)) {
+      throw new ServiceError(
+        "not_found",
+        `Cannot give "${id}" as ${format}: it is ${adaptation ? "adapted" : "a base"}`,
+      );
+    }
     return adaptation ? this.adaptations.deltaPath(id) : base.path;
+  }
+
+  /** Writes the whole generator to a new file, which is the caller's to remove. */
+  async write(
+    { id, base, adaptation }: Generator,
+    format: "safetensors" | "rosinality",
+    ending: string,
+  ): Promise<string> {
+    await Deno.mkdir(this.exports, { recursive: true });
+    const path = join(this.exports, `${crypto.randomUUID()}${ending}`);
+    const delta = adaptation && this.adaptations.deltaPath(id);
+    await this.images.call("writeGenerator", { base: base.path, delta, format, path });
+    return path;
   }
 
   async delete(id: string): Promise<void> {

@@ -107,7 +107,8 @@ export class Samples {
     const { zSize } = generator.base.architecture;
     const work: SampleWork = {
       base: generator.base.path,
-      adapted: generator.adaptation && { delta: this.generators.path(generator), strength },
+      adapted: generator.adaptation &&
+        { delta: this.generators.path(generator, "delta"), strength },
       latents,
       count,
       truncation,

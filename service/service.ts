@@ -105,7 +105,9 @@ export class Service {
       maxQueued: config.maxQueued,
       log,
     });
-    const generators = new Generators(models, adaptations);
+    const exports = join(config.data, "exports");
+    await Deno.remove(exports, { recursive: true }).catch(() => {}); // of a process that was killed
+    const generators = new Generators(models, adaptations, workers.images, exports);
     const service = new Service(
       config,
       workers,

@@ -12,7 +12,7 @@ const killed: SoakCase = {
   quick: true,
   async run({ data: makeData, models, quick, random }) {
     const data = makeData();
-    const kills = quick ? 8 : 200;
+    const kills = quick ? 8 : 100;
     const acknowledged = new Map<string, string>();
     const starts: number[] = [];
     let unreadable = 0;

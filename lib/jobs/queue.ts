@@ -199,7 +199,7 @@ export class JobQueue<Request, Result> {
         if (running.reason === "interrupted") return await change({ state: "interrupted" });
         if (running.reason === "canceled") return await end({ state: "canceled" });
         const { retry, code, detail } = this.options.judge(error);
-        const now = Date.now();
+        const now = performance.now();
         if (!retry || now - lastRetry < RETRY_PAUSE_MS) {
           return await end({ state: "failed", error: { code, detail } });
         }

@@ -20,6 +20,8 @@ export interface AdaptEvents {
   onStart?(info: RunStart): void;
   onStep?(entry: LogEntry): void;
   onSamples?(file: string): void;
+  /** Waits until the device is free for a step; what it gives is disposed of after that. */
+  takeTurn?(): Promise<Disposable>;
 }
 
 export interface RunStart {
@@ -110,11 +112,13 @@ export async function train(
   let layers = log.at(-1)?.layers ?? plan.layers;
   let [diverged, plateau] = [false, false];
   while (training.step < options.steps && !signal.aborted && !diverged && !plateau) {
+    using turn = await events.takeTurn?.() ?? null;
     const started = performance.now();
     const step = training.step;
     const next = stream.next();
     if (selection && next.selection) layers = (await selection.choose(next.selection)).layers;
     const { total, parts } = await training.run(next.step, layers);
+    turn?.[Symbol.dispose]();
     diverged = !Number.isFinite(total);
     const ms = Math.round(10 * (performance.now() - started)) / 10;
     const entry: LogEntry = {

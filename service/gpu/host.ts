@@ -14,6 +14,7 @@ import { ServiceError } from "../failure.ts";
 import { join, relative } from "node:path";
 import { AdaptedCache } from "./adapted_cache.ts";
 import { Renderer } from "./renderer.ts";
+import { Turns } from "./turns.ts";
 import type {
   AdaptDone,
   AdaptEvent,
@@ -31,6 +32,7 @@ interface Session {
   readonly gpu: Gpu;
   readonly cache: AdaptedCache;
   readonly renderer: Renderer;
+  readonly turns: Turns;
   readonly clips: Map<string, Clip>;
 }
 
@@ -46,7 +48,7 @@ export class GpuHost implements GpuWork, Methods<GpuWork> {
   constructor(private readonly options: GpuOptions) {}
 
   adapt({ folder, options }: AdaptWork, { signal, emit }: CallContext): Promise<AdaptDone> {
-    return this.#use(async ({ gpu }) => {
+    return this.#use(async ({ gpu, turns }) => {
       const tell = (event: AdaptEvent) => emit(event);
       let done = 0;
       const events: AdaptEvents = {
@@ -58,6 +60,7 @@ export class GpuHost implements GpuWork, Methods<GpuWork> {
           done = entry.step + 1;
           tell({ type: "step", entry });
         },
+        takeTurn: () => turns.take(),
         onSamples: (file) => tell({ type: "preview", step: done, file: relative(folder, file) }),
       };
       const result = await this.#adaptOrResume(gpu, { folder, options }, events, signal);
@@ -183,5 +186,6 @@ export class GpuHost implements GpuWork, Methods<GpuWork> {
 async function openSession({ cacheBytes }: GpuOptions): Promise<Session> {
   const gpu = await Gpu.open();
   const cache = new AdaptedCache(gpu, cacheBytes);
-  return { gpu, cache, renderer: new Renderer(cache), clips: new Map() };
+  const turns = new Turns();
+  return { gpu, cache, turns, renderer: new Renderer(cache, turns), clips: new Map() };
 }

@@ -1,6 +1,7 @@
 /** Draws what is asked for, together where it can be. */
 import type { Latents, Samples } from "../../models/generator/sampler.ts";
 import type { AdaptedCache } from "./adapted_cache.ts";
+import type { Turns } from "./turns.ts";
 import type { Drawn, SampleWork } from "./work.ts";
 
 interface Waiting {
@@ -20,7 +21,7 @@ export class Renderer {
   readonly #waiting: Waiting[] = [];
   #busy = false;
 
-  constructor(private readonly cache: AdaptedCache) {}
+  constructor(private readonly cache: AdaptedCache, private readonly turns: Turns) {}
 
   draw(work: SampleWork): Promise<Drawn> {
     return new Promise((resolve, reject) => {
@@ -34,6 +35,9 @@ export class Renderer {
     this.#busy = true;
     await Promise.resolve(); // let what comes in the same turn be drawn together
     while (this.#waiting.length > 0) {
+      // A step of training and a group of images take turns: to draw takes more than one submission,
+      // and each would have to wait for a step of its own.
+      using _turn = await this.turns.take();
       const group = this.#nextGroup();
       try {
         const all = await this.#drawTogether(group.map(({ work }) => work));

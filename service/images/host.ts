@@ -1,3 +1,5 @@
+import { basename } from "node:path";
+import { sha256File } from "../../lib/checkpoint/mod.ts";
 import {
   balancedRows,
   decodeImage,
@@ -6,9 +8,12 @@ import {
   imagesFromTensor,
   resizeBicubic,
 } from "../../lib/image/mod.ts";
+import { exportGenerator } from "../../models/generator/export.ts";
+import { applyDelta, promptOf, readDelta } from "../../models/nada/delta.ts";
+import { loadGenerator } from "../../models/nada/generator_file.ts";
 import { pictureText } from "../../models/nada/picture_text.ts";
 import type { Methods } from "../calls.ts";
-import type { Decoded, EncodeWork, ImageWork, UploadedImage } from "./work.ts";
+import type { Decoded, EncodeWork, ImageWork, UploadedImage, WriteWork } from "./work.ts";
 
 export class ImageHost implements ImageWork, Methods<ImageWork> {
   async encode(
@@ -32,5 +37,24 @@ export class ImageHost implements ImageWork, Methods<ImageWork> {
       decoded.push({ width, height, data });
     }
     return decoded;
+  }
+
+  async writeGenerator({ base, delta: deltaPath, format, path }: WriteWork): Promise<void> {
+    const file = await loadGenerator(base);
+    const about = { generator: basename(base), generatorSha256: file.sha256 };
+    if (deltaPath === null) {
+      return await exportGenerator(path, file.weights, { format, about });
+    }
+    const delta = await readDelta(deltaPath);
+    await exportGenerator(path, applyDelta(file.weights, file, delta), {
+      format,
+      about: {
+        ...about,
+        adapted: basename(deltaPath),
+        adaptedSha256: await sha256File(deltaPath),
+        strength: 1,
+        ...promptOf(delta),
+      },
+    });
   }
 }

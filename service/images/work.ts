@@ -1,5 +1,6 @@
 /** Encoding and decoding, which would keep the thread that answers requests busy. */
 import type { ImageFormat } from "../../lib/image/mod.ts";
+import type { ExportFormat } from "../../models/generator/export.ts";
 import type { PictureAbout } from "../../models/nada/picture_text.ts";
 
 export interface ImageWork {
@@ -7,6 +8,17 @@ export interface ImageWork {
   encode(args: EncodeWork): Promise<Uint8Array<ArrayBuffer>>;
   /** Pixels of PNG, JPEG or WebP files. Throws for what is none of these, or too large. */
   decode(args: { readonly files: readonly UploadedImage[] }): Promise<Decoded[]>;
+  /** Writes a whole generator to a new file. */
+  writeGenerator(args: WriteWork): Promise<void>;
+}
+
+export interface WriteWork {
+  /** The base checkpoint. */
+  readonly base: string;
+  /** What is adapted of it; null for the base itself. */
+  readonly delta: string | null;
+  readonly format: Exclude<ExportFormat, "hf">;
+  readonly path: string;
 }
 
 export interface EncodeWork {

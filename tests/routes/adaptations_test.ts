@@ -83,6 +83,17 @@ Deno.test("An adaptation from its start to what it leaves", async (t) => {
     assert.notDeepEqual(none, full);
   });
 
+  await t.step("It can be had as a delta, and as a whole generator", async () => {
+    const download = async (path: string) => (await request(`/v1/generators/${path}`)).bytes();
+    const whole = await download(`${id}/download?format=safetensors`);
+    assert.ok(whole.length > (await download(`${id}/download`)).length);
+    const archive = await download(`${id}/download?format=rosinality`);
+    assert.equal(String.fromCharCode(...archive.subarray(0, 2)), "PK");
+    assert.ok((await download("small/download")).length > 0);
+    assert.equal((await request("/v1/generators/small/download?format=delta")).status, 404);
+    assert.deepEqual([...Deno.readDirSync(`${service.config.data}/exports`)], []);
+  });
+
   await t.step("A second adaptation can start from the first", async () => {
     const asked = { ...ASKED, target: "c", start_from: id };
     const response = await post("/v1/adaptations?wait=true", asked);
