@@ -33,6 +33,8 @@ interface Session {
   readonly cache: AdaptedCache;
   readonly renderer: Renderer;
   readonly turns: Turns;
+  /** Rejects once the device is lost: what was submitted to it may never say so itself. */
+  readonly lost: Promise<never>;
   readonly clips: Map<string, Clip>;
 }
 
@@ -159,7 +161,7 @@ export class GpuHost implements GpuWork, Methods<GpuWork> {
     const opened = this.#open();
     const session = await opened;
     try {
-      return await work(session);
+      return await Promise.race([work(session), session.lost]);
     } catch (error) {
       // Some calls fail before the device says that it was lost.
       await new Promise((resolve) => setTimeout(resolve, 0));
@@ -187,5 +189,10 @@ async function openSession({ cacheBytes }: GpuOptions): Promise<Session> {
   const gpu = await Gpu.open();
   const cache = new AdaptedCache(gpu, cacheBytes);
   const turns = new Turns();
-  return { gpu, cache, turns, renderer: new Renderer(cache, turns), clips: new Map() };
+  const lost = gpu.device.lost.then(() => {
+    gpu.assertAlive();
+    throw new DeviceLostError("Cannot use the GPU: the device was lost");
+  });
+  lost.catch(() => {}); // nobody may be waiting
+  return { gpu, cache, turns, lost, renderer: new Renderer(cache, turns), clips: new Map() };
 }
