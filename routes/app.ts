@@ -1,7 +1,6 @@
 /** The HTTP interface: middleware, then one file of routes a resource. */
 import type { Context } from "hono";
 import { createMiddleware } from "hono/factory";
-import { VERSION } from "../lib/version.ts";
 import type { Service } from "../service/service.ts";
 import { adaptationEventRoutes } from "./adaptation_events.ts";
 import { adaptationFileRoutes } from "./adaptation_files.ts";
@@ -15,6 +14,7 @@ import { problem, problemOf } from "./problem.ts";
 import { createRouter, type Env } from "./router.ts";
 import { sampleRoutes } from "./samples.ts";
 import { systemRoutes } from "./system.ts";
+import { uiRoutes } from "./ui/mod.ts";
 
 export type App = ReturnType<typeof createApp>;
 
@@ -33,7 +33,7 @@ function bodyBytes(c: Context): number {
 function isOpen(metricsPublic: boolean): (path: string) => boolean {
   const paths = ["/", "/healthz", "/readyz", "/version", "/openapi.json", "/docs"];
   return (path) =>
-    paths.includes(path) || path.startsWith("/docs/") || (metricsPublic && path === "/metrics");
+    paths.includes(path) || /^\/(docs|ui)\//.test(path) || (metricsPublic && path === "/metrics");
 }
 
 /** Every error is a problem document (RFC 9457) with a stable `code`. */
@@ -55,10 +55,7 @@ export function createApp(service: Service) {
   app.route("/", sampleRoutes(service));
   app.route("/", clipRoutes(service));
   app.route("/", docsRoutes(app));
-  app.get(
-    "/",
-    (c) => c.json({ name: "nada", version: VERSION, docs: "/docs", api: "/openapi.json" }),
-  );
+  app.route("/", uiRoutes());
 
   app.notFound((c) =>
     problem(c, 404, {

@@ -38,7 +38,8 @@ async function embedded(): Promise<string[]> {
 Deno.test("What is compiled into the binary is all that the service opens", async () => {
   using folder = temporaryFolder();
   const copy = folder.file("binary");
-  for (const path of [...await embedded(), "deno.json", "deno.lock"]) {
+  const members = config.workspace.map((member) => join(member, "deno.json"));
+  for (const path of [...await embedded(), "deno.json", "deno.lock", ...members]) {
     await Deno.mkdir(dirname(join(copy, path)), { recursive: true });
     await Deno.copyFile(join(ROOT, path), join(copy, path));
   }
@@ -68,6 +69,8 @@ Deno.test("What is compiled into the binary is all that the service opens", asyn
       return text;
     };
     await status("/readyz");
+    assert.match(await status("/"), /<div id="page">/);
+    await status("/ui/page.js");
     await status("/docs");
     await status("/openapi.json");
     await status("/v1/generators/demo/samples/1.png");

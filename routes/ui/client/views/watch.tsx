@@ -1,0 +1,159 @@
+import { useEffect, useState } from "preact/hooks";
+import * as api from "../api.ts";
+import { follow } from "../follow.ts";
+import { Slider } from "../parts/field.tsx";
+import { LossChart } from "../parts/loss_chart.tsx";
+import { Picture } from "../parts/picture.tsx";
+import { ProblemNote } from "../parts/problem.tsx";
+import { go } from "../place.ts";
+import { say } from "../toast.ts";
+import type { Adaptation, Preview, Step } from "../types.ts";
+import { duration, rate, targetText } from "../words.ts";
+import { createLink } from "./create_link.ts";
+
+const MORE_STEPS = 100;
+
+export function Watch({ id }: { id: string }) {
+  const [adaptation, setAdaptation] = useState<Adaptation | null>(null);
+  const [steps, setSteps] = useState<readonly Step[]>([]);
+  const [previews, setPreviews] = useState<readonly Preview[]>([]);
+  const [error, setError] = useState<Error | null>(null);
+  /** The preview looked at; null for the latest, whichever that is. */
+  const [chosen, setChosen] = useState<number | null>(null);
+
+  useEffect(() =>
+    follow(id, {
+      state: setAdaptation,
+      step: (step) => setSteps((all) => [...all.filter((other) => other.step < step.step), step]),
+      preview: (preview) =>
+        setPreviews((all) => [...all.filter(({ step }) => step < preview.step), preview]),
+      failed: setError,
+    }), [id]);
+
+  useEffect(() => {
+    const { request } = adaptation ?? {};
+    document.title = request ? `${targetText(request.target)} · nada` : "nada";
+  }, [adaptation]);
+
+  if (error) {
+    return (
+      <>
+        <ProblemNote error={error} />
+        <p>
+          <a href="#/gallery">To the gallery</a>
+        </p>
+      </>
+    );
+  }
+  if (!adaptation) return <p class="empty">Looking for it…</p>;
+  const { request, progress } = adaptation;
+  const last = steps.at(-1);
+  const index = chosen ?? previews.length - 1;
+  const preview = previews[index];
+  return (
+    <article class="watch">
+      <h1>
+        {request.source || "now"} <span class="arrow" aria-hidden="true">→</span>{" "}
+        {targetText(request.target)}
+      </h1>
+      <Status adaptation={adaptation} last={last} />
+      <progress
+        max={progress.steps}
+        value={last?.step ?? progress.step}
+        aria-label="Steps done"
+      />
+      <Actions adaptation={adaptation} />
+      {adaptation.error && <ProblemNote error={new Error(adaptation.error.detail)} />}
+      <section class="before-after" aria-label="Before and after">
+        <Picture
+          url={preview?.url ?? null}
+          alt={preview
+            ? `The same seeds before, above, and after ${preview.step} steps, below`
+            : ""}
+        />
+        {!preview && <p class="empty">The first preview comes in a moment.</p>}
+        {previews.length > 1 && (
+          <Slider
+            label={`After ${preview?.step ?? 0} steps`}
+            min={0}
+            max={previews.length - 1}
+            step={1}
+            value={index}
+            onInput={(value) => setChosen(value === previews.length - 1 ? null : value)}
+          />
+        )}
+      </section>
+      <section>
+        <h2>Loss</h2>
+        <LossChart steps={steps} />
+      </section>
+    </article>
+  );
+}
+
+function Status({ adaptation, last }: { adaptation: Adaptation; last: Step | undefined }) {
+  const { state, progress, queue_position } = adaptation;
+  const done = last?.step ?? progress.step;
+  return (
+    <p class="status" aria-live="off">
+      <span class="badge" data-state={state}>{STATES[state]}</span>
+      {state === "queued" && queue_position !== null && queue_position > 0 &&
+        <span>{queue_position} before it</span>}
+      <span>step {done} of {progress.steps}</span>
+      {state === "processing" && last?.steps_per_second && (
+        <span>{rate(last.steps_per_second)}</span>
+      )}
+      {state === "processing" && last?.eta_seconds != null &&
+        <span>{duration(last.eta_seconds)} to go</span>}
+    </p>
+  );
+}
+
+const STATES: Record<Adaptation["state"], string> = {
+  queued: "waiting",
+  starting: "getting ready",
+  processing: "learning",
+  succeeded: "done",
+  failed: "failed",
+  canceled: "canceled",
+  interrupted: "goes on when the server is back",
+};
+
+function Actions({ adaptation }: { adaptation: Adaptation }) {
+  const { id, state, generator, request, finished_at } = adaptation;
+  const [isBusy, setBusy] = useState(false);
+  const act = async (work: () => Promise<unknown>) => {
+    setBusy(true);
+    await work().catch((error) => say(error.message));
+    setBusy(false);
+  };
+  const more = async () => {
+    const next = await api.start({ ...request, start_from: id, steps: MORE_STEPS });
+    go(`#/watch/${next.id}`);
+  };
+  return (
+    <p class="actions">
+      {finished_at === null && (
+        <button
+          type="button"
+          disabled={isBusy}
+          onClick={() => act(() => api.cancel(id))}
+        >
+          Cancel
+        </button>
+      )}
+      {generator && <a class="button main" href={`#/explore/${generator}`}>Explore</a>}
+      {generator && adaptation.style_images === 0 && (
+        <button
+          type="button"
+          disabled={isBusy}
+          onClick={() => act(more)}
+        >
+          Continue for {MORE_STEPS} more
+        </button>
+      )}
+      {finished_at !== null && <a class="button" href={createLink(request)}>Same settings again</a>}
+      {state === "canceled" && <a class="button" href="#/gallery">Gallery</a>}
+    </p>
+  );
+}

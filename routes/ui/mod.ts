@@ -1,0 +1,40 @@
+/** The page: one document, its script and its style, all from within the program. */
+import type { Context } from "hono";
+import { compress } from "hono/compress";
+import { createHash } from "node:crypto";
+import script from "./built/page.js" with { type: "text" };
+import style from "./built/page.css" with { type: "text" };
+import icon from "./icon.svg" with { type: "text" };
+import { createRouter } from "../router.ts";
+import { FACTS } from "./facts.ts";
+import { Shell } from "./shell.tsx";
+
+/** A file whose address changes with its content, so that it may be kept for ever. */
+function asset(path: string, content: string, type: string) {
+  const version = createHash("sha256").update(content).digest("hex").slice(0, 12);
+  return {
+    path,
+    address: `${path}?v=${version}`,
+    send: (c: Context) =>
+      c.body(content, 200, {
+        "content-type": type,
+        "cache-control": c.req.query("v") === version
+          ? "public, max-age=31536000, immutable"
+          : "no-cache",
+      }),
+  };
+}
+
+export function uiRoutes() {
+  const page = asset("/ui/page.js", script, "text/javascript; charset=utf-8");
+  const sheet = asset("/ui/page.css", style, "text/css; charset=utf-8");
+  const mark = asset("/ui/icon.svg", icon, "image/svg+xml");
+  const shell = `<!doctype html>${
+    Shell({ facts: FACTS, assets: { script: page.address, style: sheet.address } })
+  }`;
+  const router = createRouter();
+  router.use("/ui/*", compress());
+  router.get("/", (c) => c.html(shell, 200, { "cache-control": "no-cache" }));
+  for (const { path, send } of [page, sheet, mark]) router.get(path, send);
+  return router;
+}
