@@ -15,7 +15,15 @@ export const FACTS: Facts = {
   augmentations: AUGMENTATIONS,
   examples: {
     demo: STYLE_NAMES.filter((name) => name !== "photo").map((name) => STYLE_WORDS[name][0]!),
-    others: ["sketch", "oil painting", "watercolour", "anime", "3D render", "zombie", "marble bust"],
+    others: [
+      "sketch",
+      "oil painting",
+      "watercolour",
+      "anime",
+      "3D render",
+      "zombie",
+      "marble bust",
+    ],
   },
 };
 
