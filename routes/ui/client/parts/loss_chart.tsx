@@ -29,11 +29,12 @@ export function LossChart({ steps }: { steps: readonly Step[] }) {
         axes: [axis, { ...axis, size: 56 }],
         series: [
           { label: "Step" },
-          { label: "Loss", stroke: colour("--accent"), width: 2 },
+          { label: "Loss", stroke: colour("--accent"), width: 2, points: { show: false } },
           ...shown.map((label, i) => ({
             label,
             stroke: colour(PART_COLOURS[i % PART_COLOURS.length]!),
             width: 1.5,
+            points: { show: false },
           })),
         ],
       },

@@ -1,0 +1,64 @@
+/** `nada serve` as a process of its own, which can be ended and started again on the same data. */
+import { join } from "node:path";
+import { writeModels } from "../service/made_up_service.ts";
+import { temporaryFolder } from "../temporary.ts";
+
+const ROOT = join(import.meta.dirname!, "../..");
+
+export function nada(args: readonly string[]): Deno.Command {
+  return new Deno.Command("deno", {
+    args: ["run", "-q", "-A", join(ROOT, "main.ts"), ...args],
+    stdin: "null",
+    stdout: "piped",
+    stderr: "piped",
+  });
+}
+
+/** With the demo generator, and a CLIP called "tiny" that knows single letters. */
+export async function startServer() {
+  const folder = temporaryFolder();
+  const { clip } = await writeModels(folder.file);
+  const data = folder.file("data");
+  let port = 0;
+  let url = "";
+  let child: Deno.ChildProcess;
+  const start = async () => {
+    const args = ["serve", "--port", `${port}`, "--data", data, "--clip", `tiny=${clip}`];
+    child = nada(args).spawn();
+    url = await firstUrl(child);
+    port = Number(new URL(url).port);
+  };
+  const stop = async () => {
+    child.kill("SIGTERM");
+    await child.status;
+  };
+  await start();
+  return {
+    folder,
+    data,
+    start,
+    stop,
+    get url() {
+      return url;
+    },
+    async [Symbol.asyncDispose]() {
+      await stop();
+      folder[Symbol.dispose]();
+    },
+  };
+}
+
+/** The address that it prints. What it prints later is read and dropped, so that it never waits. */
+function firstUrl({ stdout, stderr }: Deno.ChildProcess): Promise<string> {
+  const errors = new Response(stderr).text();
+  return new Promise((resolve, reject) => {
+    (async () => {
+      let text = "";
+      for await (const chunk of stdout.pipeThrough(new TextDecoderStream())) {
+        const [url] = /http:\S+/.exec(text += chunk) ?? [];
+        if (url) resolve(url);
+      }
+      reject(new Error(`nada serve ended: ${await errors}`));
+    })();
+  });
+}
