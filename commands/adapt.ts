@@ -8,6 +8,7 @@ import { Profiler } from "../lib/gpu/profiler.ts";
 import { adapt, type AdaptOptions, readInputs, readRun, resume } from "../models/nada/adapt.ts";
 import { promptLabel } from "../models/nada/options.ts";
 import { addAliases, applyAliases } from "./adapt_aliases.ts";
+import { applyDemo } from "./adapt_demo.ts";
 import { jsonEvents, progressEvents, report, silentEvents } from "./adapt_events.ts";
 import { addRunOptions, type RunFlags } from "./adapt_flags.ts";
 import { applyPreset, flagName, resolveOptions } from "./adapt_options.ts";
@@ -22,7 +23,11 @@ interface Flags extends RunFlags {
 }
 
 const EXAMPLES = `
+Without arguments, the demo that nada carries is adapted; see nada demo.
+
 Examples:
+  nada adapt
+  nada adapt --target "stone statue"
   nada adapt --generator ffhq.pt --clip ViT-B-32.pt --source photo --target sketch
   nada adapt --generator ffhq.pt --clip ViT-B-32.pt --clip ViT-B-16.pt --clip-weight 1 \\
     --clip-weight 0.5 --source photo --target "ukiyo-e print" --auto-layer-k 12
@@ -50,6 +55,7 @@ export function register(command: Command): void {
 async function run(command: Command): Promise<void> {
   const warning = applyAliases(command);
   applyPreset(command);
+  applyDemo(command);
   const flags = command.opts<Flags>();
   if (warning !== null) console.error(warning);
   const given = (name: string) => command.getOptionValueSource(name) === "cli";

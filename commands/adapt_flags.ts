@@ -11,6 +11,7 @@ import {
   choice,
   classOption,
   clipResizeOption,
+  collectClips,
   noiseOption,
   parseCount,
   parseNumber,
@@ -211,10 +212,6 @@ export function addRunOptions(command: Command): Command {
       parseList,
     );
   return command;
-}
-
-function collectClips(path: string, before: string[] = []): string[] {
-  return [...before, clipPath(path)];
 }
 
 function collectNumbers(text: string, before: number[] = []): number[] {

@@ -43,7 +43,7 @@ export function register(command: Command): void {
   command
     .requiredOption(
       "--clip <path>",
-      "CLIP model: OpenAI's .pt, a Hugging Face folder, or a pulled name",
+      "CLIP model: OpenAI's .pt, a Hugging Face folder, a pulled name, or demo",
       clipPath,
     )
     .option("--images <file...>", "PNG files, or safetensors with images or pixel_values")

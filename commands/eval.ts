@@ -21,10 +21,10 @@ import type { GeneratorWeights } from "../models/generator/families.ts";
 import { parseSeeds } from "../models/generator/latents.ts";
 import { type EvalAbout, printed, writeReport } from "./eval_report.ts";
 import { reportWidth } from "./layout.ts";
-import { classOption, clipResizeOption, parseCount, parseNumber } from "./options.ts";
+import { classOption, clipResizeOption, collectClips, parseCount, parseNumber } from "./options.ts";
 import { checkOutput } from "./output.ts";
 import { Progress } from "./progress.ts";
-import { clipPath, generatorPath } from "../models/catalog.ts";
+import { generatorPath } from "../models/catalog.ts";
 
 interface Flags {
   readonly generator: string;
@@ -78,11 +78,7 @@ export function register(command: Command): void {
     .requiredOption("--generator <file>", "the generator before the adaptation", generatorPath)
     .requiredOption("--adapted <file>", "adapted.safetensors of a run with it")
     .addOption(classOption())
-    .requiredOption(
-      "--clip <path...>",
-      "CLIP models that judge, one or several",
-      (path: string, before: string[] = []) => [...before, clipPath(path)],
-    )
+    .requiredOption("--clip <path...>", "CLIP models that judge, one or several", collectClips)
     .option("--samples <n>", "so many seeds, from 0 on", parseCount, 256)
     .addOption(new Option("--seeds <list>", "seeds and ranges of seeds").conflicts("samples"))
     .option("--truncation <x>", "truncation of both", parseNumber, 0.7)

@@ -1,5 +1,6 @@
 /** Options that commands share, and how values of options are read. */
 import { InvalidArgumentError, Option } from "commander";
+import { clipPath } from "../models/catalog.ts";
 
 export function noiseOption(description: string, preset: "random" | "const"): Option {
   return new Option("--noise <mode>", description)
@@ -48,7 +49,7 @@ export function choice(flags: string, description: string, values: readonly stri
   return new Option(flags, description).choices(values);
 }
 
-/** For an option that may be given several times. */
-export function collect(text: string, before: string[] = []): string[] {
-  return [...before, text];
+/** For --clip, where it may be given several times or takes several values. */
+export function collectClips(given: string, before: string[] = []): string[] {
+  return [...before, clipPath(given)];
 }

@@ -55,6 +55,13 @@ export function tokenize(
   return rows;
 }
 
+/** The words of a text that a model with a `vocabulary` passes over. */
+export function unknownWords(text: string, vocabulary: readonly number[] | null): string[] {
+  if (!vocabulary) return [];
+  const words = cleanText(text).match(WORDS) ?? [];
+  return words.filter((word) => encode(word).some((id) => !vocabulary.includes(id)));
+}
+
 /** The token ids of a text alone, without start, end and padding: 0 to `VOCABULARY_SIZE - 1`. */
 export function encode(text: string): number[] {
   const words = fullVocabulary();

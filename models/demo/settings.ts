@@ -1,5 +1,5 @@
 /** How the demo generator is adapted unless asked otherwise. */
-import { generatorPath } from "../catalog.ts";
+import { clipPath, generatorPath } from "../catalog.ts";
 import { ADAPT_DEFAULTS, type AdaptOptions } from "../nada/options.ts";
 import { STYLE_WORDS, type StyleName } from "./world/mod.ts";
 
@@ -13,8 +13,11 @@ export const DEMO_DEFAULTS = {
   noise: "none",
 } as const satisfies Partial<AdaptOptions>;
 
+/** The target of a run that names none: the one that looks best. */
+export const DEMO_TARGET: StyleName = "neon";
+
 /** The run that takes the demo generator from its photos to a style, by the style's short name. */
-export function demoOptions(style: StyleName, clip: string): AdaptOptions {
+export function demoOptions(style: StyleName, clip: string = clipPath("demo")): AdaptOptions {
   return {
     ...DEMO_DEFAULTS,
     generator: generatorPath("demo"),

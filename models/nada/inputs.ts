@@ -55,7 +55,7 @@ export async function readInputs(options: AdaptOptions): Promise<RunInputs> {
   checkOptions(options);
   const templates = await readTemplates(options.templates);
   const partTemplates = await readTemplates(options.partTemplates) ?? PART_TEMPLATES;
-  await checkClips(options, { templates, partTemplates });
+  const clipNotes = await checkClips(options, { templates, partTemplates });
   const base = await loadGenerator(options.generator, options.classIndex);
   const frozen = base.weights;
   const { resolution } = frozen.architecture;
@@ -92,7 +92,7 @@ export async function readInputs(options: AdaptOptions): Promise<RunInputs> {
     templates,
     partTemplates,
     files,
-    notes: [...plan.note === null ? [] : [plan.note], ...style?.skipped ?? []],
+    notes: [...clipNotes, ...plan.note === null ? [] : [plan.note], ...style?.skipped ?? []],
   };
 }
 
