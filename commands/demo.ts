@@ -2,7 +2,7 @@ import type { Command } from "commander";
 import { BAR, judge } from "../models/demo/eval/judgement.ts";
 import { cells } from "../models/demo/eval/format.ts";
 import type { Figures } from "../models/demo/eval/figures.ts";
-import { readResults, type Results } from "../models/demo/eval/results.ts";
+import { readResults, type Results, type StyleResult } from "../models/demo/eval/results.ts";
 import { STYLE_NAMES, STYLE_WORDS, type StyleName } from "../models/demo/world/mod.ts";
 import { reportWidth, wrap } from "./layout.ts";
 
@@ -38,7 +38,10 @@ function targets(results: Results | null) {
   });
 }
 
-function figuresOf(results: Results | null, style: StyleName) {
+function figuresOf(
+  results: Results | null,
+  style: StyleName,
+): Partial<StyleResult["figures"]> {
   return results?.styles.find((result) => result.style === style)?.figures ?? {};
 }
 
@@ -50,12 +53,8 @@ export function demoLines(results: Results | null, width: number): string[] {
     ...supervised ? [`  shown the truth: ${sentence(supervised)}`] : [],
   ]);
   const paragraphs = [
-    results?.styles.some(({ figures }) => figures.adapted)
-      ? `The demo adapts faces from "${SOURCE}" to one of these targets, which also go by the ` +
-        `names in brackets:`
-      : `nada carries a demo generator of faces, but no demo CLIP yet, so that texts cannot adapt ` +
-        `it. These are the targets that are meant, with the names in brackets, and what is ` +
-        `within reach:`,
+    `nada adapt --target TARGET takes the demo's faces from "${SOURCE}" to one of these, which ` +
+    `also go by the names in brackets:`,
     block,
     ...results ? [explanation(results)] : [],
   ];

@@ -35,24 +35,23 @@ const LOSSES: Readonly<Record<"adapted" | "global", LossWeights>> = {
 export interface CandidateOptions {
   readonly style: StyleName;
   readonly steps: number;
-  /** The CLIP that leads; without, only what needs none can be made. */
-  readonly clip: string | null;
+  /** The CLIP that leads. */
+  readonly clip: string;
   /** Where the folders of runs go. */
   readonly folder: string;
   readonly onStep: (done: number, loss: number | null) => void;
 }
 
-/** Makes the generator and draws its pictures of z `[n, 64]`; null for one that lacks its CLIP. */
+/** Makes the generator and draws its pictures of z `[n, 64]`. */
 export async function picturesOf(
   gpu: Gpu,
   candidate: Candidate,
   z: Float32Array<ArrayBuffer>,
   { style, steps, clip, folder, onStep }: CandidateOptions,
-): Promise<Picture[] | null> {
+): Promise<Picture[]> {
   const base = await loadGenerator(generatorPath("demo"));
   let weights: GeneratorWeights = base.weights;
   if (candidate === "adapted" || candidate === "global") {
-    if (clip === null) return null;
     const run = join(folder, `${style}-${candidate}`);
     await runAdaptation(gpu, run, {
       ...demoOptions(style, clip),

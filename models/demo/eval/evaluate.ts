@@ -7,7 +7,7 @@ import { type Figures, Measure } from "./figures.ts";
 import { rowsOf } from "./latents.ts";
 
 export interface StyleEvaluation {
-  readonly figures: Readonly<Partial<Record<Candidate, Figures>>>;
+  readonly figures: Readonly<Record<Candidate, Figures>>;
   readonly drawn: ReadonlyMap<Candidate, readonly Picture[]>;
   readonly truth: readonly Picture[];
 }
@@ -21,13 +21,12 @@ export async function evaluateStyle(
 ): Promise<StyleEvaluation> {
   const drawn = new Map<Candidate, readonly Picture[]>();
   for (const candidate of CANDIDATES) {
-    const pictures = await picturesOf(gpu, candidate, z, options);
-    if (pictures) drawn.set(candidate, pictures);
+    drawn.set(candidate, await picturesOf(gpu, candidate, z, options));
   }
   const truth = rowsOf(z).map((row) => trueRendering(row, options.style));
   const measure = new Measure(classifier, options.style, truth, drawn.get("before")!);
   const figures = Object.fromEntries(
     drawn.entries().map(([candidate, pictures]) => [candidate, measure.figures(pictures)]),
-  );
+  ) as Record<Candidate, Figures>;
   return { figures, drawn, truth };
 }

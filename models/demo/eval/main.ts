@@ -13,22 +13,24 @@ import { UserError } from "../../../lib/errors.ts";
 import { writeFileAtomic } from "../../../lib/files.ts";
 import { Gpu } from "../../../lib/gpu/device.ts";
 import { VERSION } from "../../../lib/version.ts";
-import { generatorPath } from "../../catalog.ts";
+import { clipPath, generatorPath } from "../../catalog.ts";
+import { Clip } from "../../clip/mod.ts";
 import { assertFree } from "../../nada/run_folder.ts";
 import { DEMO_DEFAULTS } from "../settings.ts";
 import { STYLE_NAMES, STYLE_WORDS, type StyleName } from "../world/mod.ts";
 import { assess } from "./assessment.ts";
+import { type ClipFigures, clipFigures } from "./clip_figures.ts";
 import { StyleClassifier } from "./classifier.ts";
 import { evaluateStyle } from "./evaluate.ts";
 import { latents, SEEDS } from "./latents.ts";
-import { assessmentLines, sheet, styleLines, TABLE_HEAD } from "./report.ts";
+import { assessmentLines, clipLines, sheet, styleLines, TABLE_HEAD } from "./report.ts";
 import { type Results, RESULTS_URL, type StyleResult } from "./results.ts";
 
 const TARGETS = STYLE_NAMES.filter((style) => style !== "photo");
 const SAMPLES = 256;
 
 interface Flags {
-  readonly clip?: string;
+  readonly clip: string;
   readonly styles: readonly StyleName[];
   readonly steps: number;
   readonly samples: number;
@@ -37,7 +39,7 @@ interface Flags {
 
 const command = new Command("demo:eval")
   .description("measures the demo's adaptations against the truth")
-  .option("--clip <file>", "the CLIP that leads; without, only what needs none is measured")
+  .option("--clip <file>", "the CLIP that leads", clipPath, clipPath("demo"))
   .option("--styles <names>", `of ${TARGETS.join(", ")}`, parseStyles, TARGETS)
   .option("--steps <n>", "training steps", parseNumber, DEMO_DEFAULTS.steps)
   .option("--samples <n>", "latents, from 64 on", parseNumber, SAMPLES)
@@ -51,22 +53,24 @@ async function evaluate({ clip, styles, steps, samples, out }: Flags): Promise<v
   await assertFree(out);
   await Deno.mkdir(out, { recursive: true });
   const classifier = StyleClassifier.train();
-  const about: Omit<Results, "styles"> = {
-    nada: VERSION,
-    created: new Date().toISOString(),
-    generator: await sha256File(generatorPath("demo")),
-    clip: clip === undefined ? null : await sha256File(clip),
-    steps,
-    batch: DEMO_DEFAULTS.batch,
-    lr: DEMO_DEFAULTS.lr,
-    samples,
-    seed: SEEDS.evaluation,
-    classifier: assess(classifier),
-  };
-  console.log([...assessmentLines(about.classifier), "", TABLE_HEAD].join("\n"));
-
   const gpu = await Gpu.open();
   try {
+    const about: Omit<Results, "styles"> = {
+      nada: VERSION,
+      created: new Date().toISOString(),
+      generator: await sha256File(generatorPath("demo")),
+      clip: await sha256File(clip),
+      steps,
+      batch: DEMO_DEFAULTS.batch,
+      lr: DEMO_DEFAULTS.lr,
+      samples,
+      seed: SEEDS.evaluation,
+      classifier: assess(classifier),
+      clipFigures: await figuresOfClip(gpu, clip),
+    };
+    const head = [...assessmentLines(about.classifier), "", ...clipLines(about.clipFigures)];
+    console.log([...head, "", TABLE_HEAD].join("\n"));
+
     const z = latents(SEEDS.evaluation, samples);
     const done: StyleResult[] = [];
     const save = async (path: string | URL) => {
@@ -77,7 +81,7 @@ async function evaluate({ clip, styles, steps, samples, out }: Flags): Promise<v
       const options = {
         style,
         steps,
-        clip: clip ?? null,
+        clip,
         folder: join(out, "runs"),
         onStep: progress(style, steps),
       };
@@ -96,6 +100,15 @@ async function evaluate({ clip, styles, steps, samples, out }: Flags): Promise<v
     if (full && steps === DEMO_DEFAULTS.steps) await save(RESULTS_URL);
   } finally {
     gpu.close();
+  }
+}
+
+async function figuresOfClip(gpu: Gpu, path: string): Promise<ClipFigures> {
+  const clip = await Clip.open(gpu, path);
+  try {
+    return await clipFigures(gpu, clip);
+  } finally {
+    clip.dispose();
   }
 }
 

@@ -1,6 +1,7 @@
 /** What an evaluation leaves behind; that of the demo as it is shipped lies beside its models. */
 import { UserError } from "../../../lib/errors.ts";
 import type { StyleName } from "../world/mod.ts";
+import type { ClipFigures } from "./clip_figures.ts";
 import type { Assessment } from "./assessment.ts";
 import type { Candidate } from "./candidates.ts";
 import type { Figures } from "./figures.ts";
@@ -10,8 +11,7 @@ export interface StyleResult {
   /** The texts of the run. */
   readonly source: string;
   readonly target: string;
-  /** By candidate; those that need a CLIP are missing where there was none. */
-  readonly figures: Readonly<Partial<Record<Candidate, Figures>>>;
+  readonly figures: Readonly<Record<Candidate, Figures>>;
 }
 
 export interface Results {
@@ -19,7 +19,7 @@ export interface Results {
   readonly created: string;
   /** sha256 of the files. */
   readonly generator: string;
-  readonly clip: string | null;
+  readonly clip: string;
   readonly steps: number;
   readonly batch: number;
   readonly lr: number;
@@ -27,6 +27,7 @@ export interface Results {
   readonly samples: number;
   readonly seed: number;
   readonly classifier: Assessment;
+  readonly clipFigures: ClipFigures;
   readonly styles: readonly StyleResult[];
 }
 
