@@ -19,7 +19,7 @@ export function applyDemo(command: Command): void {
 
   if (!isGiven("clip")) set("clip", [clipPath("demo")]);
   if (!isGiven("lr")) set("lr", DEMO_DEFAULTS.lr);
-  for (const name of ["steps", "batch", "noise"] as const) {
+  for (const name of ["steps", "batch", "noise", "directionLoss"] as const) {
     if (command.getOptionValueSource(name) === "default") set(name, DEMO_DEFAULTS[name]);
   }
   if (isGiven("styleImages")) return;

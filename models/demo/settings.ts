@@ -5,10 +5,13 @@ import { STYLE_WORDS, type StyleName } from "./world/mod.ts";
 
 export const DEMO_DEFAULTS = {
   ...ADAPT_DEFAULTS,
-  steps: 150,
+  // Few: once the style is there, more steps only wash the faces out.
+  steps: 50,
   batch: 2,
   // Far above the usual 0.002: the steps are few, and the layers small.
-  lr: 0.01,
+  lr: 0.0075,
+  // In the small CLIP's space the styles lie too close together for the angle alone to lead.
+  directionLoss: "projection",
   // The generator was trained without: its noise strengths are 0.
   noise: "none",
 } as const satisfies Partial<AdaptOptions>;

@@ -182,7 +182,10 @@ Deno.test("nada adapt refuses wrong options with one line that names them", asyn
     ],
     [[...options, "--lambda-patch", "x", ...out], /'--lambda-patch <x>'.*Expected a number/],
     [[...options, "--lambda-direction", "0", ...out], /weights of all its parts are 0/],
-    [[...options, "--direction-loss", "l2", ...out], /Allowed choices are cosine, mse, mae/],
+    [
+      [...options, "--direction-loss", "l2", ...out],
+      /Allowed choices are cosine, mse, mae, projection/,
+    ],
     [[...options, "--auto-layer-k", "5", ...out], /Cannot choose 5 layers: .* has 4/],
     [[...options, "--target", "b:0", ...out], /weigh the target "b" by 0/],
     [[...options, "--text-weight", "1", ...out], /--text-weight without --style-images/],

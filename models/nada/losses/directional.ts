@@ -39,13 +39,17 @@ export function editDirection(frozen: Tensor, adapted: Tensor): Tensor {
   return div(edit, sqrt(safe2));
 }
 
-/** How two unit vectors are compared: by angle, or by mean squared or absolute difference. */
-export const DIRECTION_DISTANCES = ["cosine", "mse", "mae"] as const;
+/**
+ * How the edit is compared with the wanted direction: as unit vectors by angle, or by mean squared or
+ * absolute difference; or, beyond the reference, by how far it leads along that direction.
+ */
+export const DIRECTION_DISTANCES = ["cosine", "mse", "mae", "projection"] as const;
 export type DirectionDistance = typeof DIRECTION_DISTANCES[number];
 
 /**
  * The directional loss: how far the edit is from the wanted direction, mean over the batch; by
- * default `1 - cos` of the two, from 0 to 2 (section 4.1, equation 1). Features `[n, d]`, the
+ * default `1 - cos` of the two, from 0 to 2 (section 4.1, equation 1); "projection" is `1 - edit ·
+ * wanted` with the edit at its own length, from -1 to 3. Features `[n, d]`, the
  * wanted direction a unit vector `[1, d]` → `[]`.
  */
 export function directionalLoss(
@@ -63,5 +67,8 @@ export function directionalLoss(
       return mean(square(sub(edit, wanted)));
     case "mae":
       return mean(abs(sub(edit, wanted)));
+    case "projection":
+      // The cosine stops pulling once the direction is right, however short the way has been.
+      return mean(sub(1, sum(mul(sub(unit(adapted), unit(frozen)), wanted), [1])));
   }
 }

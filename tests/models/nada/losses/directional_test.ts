@@ -28,7 +28,7 @@ Deno.test("directionalLoss() of equal images is 1, and its gradient finite and a
   }
 });
 
-Deno.test("directionalLoss() compares by angle, or by mean squared or absolute difference", async () => {
+Deno.test("directionalLoss() compares by angle, by mean squared or absolute difference, or by projection", async () => {
   const [frozen, adapted] = [[1, 0, 0, 0], [0, 1, 0, 0]];
   // The edit is [-1, 1, 0, 0] / sqrt(2).
   const wanted = Float32Array.of(0, 0.6, 0.8, 0);
@@ -37,6 +37,7 @@ Deno.test("directionalLoss() compares by angle, or by mean squared or absolute d
     cosine: 1 - 0.6 * s,
     mse: (s ** 2 + (s - 0.6) ** 2 + 0.8 ** 2) / 4,
     mae: (s + (s - 0.6) + 0.8) / 4,
+    projection: 1 - 0.6,
   };
   for (const [distance, value] of Object.entries(expected)) {
     const loss = directionalLoss(
