@@ -4,12 +4,11 @@
  */
 import type { Gpu } from "../../../lib/gpu/device.ts";
 import { grad } from "../../../lib/graph/grad.ts";
-import { mul, sum } from "../../../lib/graph/ops/mod.ts";
+import { mul, sum, unit } from "../../../lib/graph/ops/mod.ts";
 import { Program } from "../../../lib/graph/program.ts";
 import { input } from "../../../lib/graph/tensor.ts";
 import type { Clip } from "../../clip/mod.ts";
 import { fillTemplates } from "../../clip/templates.ts";
-import { editDirection } from "../../nada/losses/directional.ts";
 import { textDirection } from "../../nada/text_direction.ts";
 import { dot, meanDirection } from "../../nada/vectors.ts";
 import {
@@ -48,8 +47,8 @@ export interface ClipFigures {
   /** For each attribute, share of photos whose class is named rightly. */
   readonly attributes: Readonly<Record<Attribute, number>>;
   /**
-   * For each style but the photo: mean cosine between the gradient of the directional score with
-   * respect to the picture and the way from it to the true picture.
+   * For each style but the photo: mean cosine between the gradient of the projection on the text
+   * direction with respect to the picture and the way from it to the true picture.
    */
   readonly alignment: Readonly<Partial<Record<StyleName, Alignment>>>;
 }
@@ -101,10 +100,8 @@ async function alignments(
   shown: Readonly<Record<StyleName, readonly Picture[]>>,
 ): Promise<ClipFigures["alignment"]> {
   const x = input("x", [BATCH, 3, 64, 64]);
-  const origin = input("origin", x.shape);
   const wanted = input("wanted", [1, clip.architecture.features]);
-  const edit = editDirection(clip.imageFeatures(origin), clip.imageFeatures(x));
-  const [gradient] = grad(sum(mul(edit, wanted)), [x]);
+  const [gradient] = grad(sum(mul(unit(clip.imageFeatures(x)), wanted)), [x]);
   const program = await Program.compile(gpu, {
     outputs: { gradient: gradient! },
     state: await clip.imageState(),
@@ -125,7 +122,7 @@ async function alignments(
           const photo = photos.slice(from, from + step);
           const truth = truths.subarray(from, from + step);
           const here = photo.map((value, i) => value + share * (truth[i]! - value));
-          const run = { x: here, origin: photo, wanted: direction };
+          const run = { x: here, wanted: direction };
           const { gradient } = await program.run(run, { read: ["gradient"] });
           const change = truth.map((value, i) => value - here[i]!);
           cosines.push(...pictureCosines(gradient!, change));
