@@ -2,10 +2,9 @@
 
 What an adaptation meets on its way are the generator's pictures, not blends of true ones: this keeps
 one adapting generator for each style and hands out its pictures. They move by the CLIP's own
-gradient, as in a real run, and start afresh after 80 to 200 steps with another learning rate.
+gradient, as in a real run, and start afresh after 60 to 200 steps with another learning rate.
 """
 
-import math
 import random
 
 import torch
@@ -16,6 +15,10 @@ BATCH = 4
 BETAS = (0.0, 0.99**0.8)
 
 
+def is_trained(name):
+    return name.startswith(("input", "conv1", "convs"))
+
+
 class Adaptation:
     def __init__(self, frozen):
         self.a, self.frozen = Architecture(), frozen
@@ -23,12 +26,12 @@ class Adaptation:
 
     def restart(self):
         self.p = {name: value.clone() for name, value in self.frozen.items()}
-        trained = [v for n, v in self.p.items() if n.startswith(("input", "conv1", "convs"))]
+        trained = [value for name, value in self.p.items() if is_trained(name)]
         for value in trained:
             value.requires_grad_()
-        self.step, self.steps = 0, random.randint(80, 200)
-        self.peak = 0.005 * 4 ** random.random()
-        self.optimiser = torch.optim.Adam(trained, betas=BETAS)
+        self.step, self.steps = 0, random.randint(60, 200)
+        rate = 0.008 * 2 ** random.uniform(-1, 0.5)
+        self.optimiser = torch.optim.Adam(trained, lr=rate, betas=BETAS)
 
     def pictures(self, z):
         """The frozen generator's pictures, and the adapted one's with their graph."""
@@ -42,8 +45,6 @@ class Adaptation:
         """One step along the gradient of a score at the pictures last drawn, within [-1, 1]."""
         beyond = self.drawn.detach() - self.drawn.detach().clamp(-1, 1)
         descent = -gradient / len(gradient) + 20 * beyond / beyond.numel()
-        for group in self.optimiser.param_groups:
-            group["lr"] = self.peak * (1 + math.cos(math.pi * self.step / self.steps)) / 2
         self.optimiser.zero_grad()
         self.drawn.backward(descent)
         self.optimiser.step()

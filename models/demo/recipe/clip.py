@@ -48,7 +48,7 @@ def initial_parameters(a):
 
     width, cells = a.image_width, (a.side // a.patch) ** 2
     p["visual.class_embedding"] = torch.randn(width) * width**-0.5
-    p["visual.positional_embedding"] = torch.randn(cells + 1, width) * 0.3
+    p["visual.positional_embedding"] = torch.randn(cells + 1, width)
     p["visual.conv1.weight"] = torch.randn(width, 3, a.patch, a.patch) / (a.patch * math.sqrt(3))
     norm("visual.ln_pre", width)
     blocks("visual.", width, a.image_blocks)
@@ -90,8 +90,8 @@ def layer_norm(p, name, x):
     return F.layer_norm(x, x.shape[-1:], p[f"{name}.weight"], p[f"{name}.bias"])
 
 
-def encode_image(p, a, image):
-    """image [n, 3, side, side] in [-1, 1] -> unit features [n, features]."""
+def image_state(p, a, image):
+    """image [n, 3, side, side] in [-1, 1] -> what the projection reads, [n, width], in float32."""
     mean = torch.tensor(PIXEL_MEAN)[:, None, None]
     deviation = torch.tensor(PIXEL_DEVIATION)[:, None, None]
     pixels = ((image + 1) / 2 - mean) / deviation
@@ -101,7 +101,16 @@ def encode_image(p, a, image):
     x = torch.cat([p["visual.class_embedding"].expand(n, 1, -1), x], 1)
     x = layer_norm(p, "visual.ln_pre", x + p["visual.positional_embedding"])
     x = transformer(p, "visual.", a.image_blocks, x)
-    return F.normalize(layer_norm(p, "visual.ln_post", x[:, 0]) @ p["visual.proj"], dim=1)
+    with torch.autocast("cpu", enabled=False):
+        return layer_norm(p, "visual.ln_post", x[:, 0].float())
+
+
+def encode_image(p, a, image):
+    """image [n, 3, side, side] in [-1, 1] -> unit features [n, features]."""
+    state = image_state(p, a, image)
+    # Features of two pictures differ little while the tower is trained: bfloat16 would round it off.
+    with torch.autocast("cpu", enabled=False):
+        return F.normalize(state @ p["visual.proj"], dim=1)
 
 
 def encode_text(p, a, tokens):

@@ -1,91 +1,47 @@
-"""Trains the demo CLIP on captioned scenes in all styles, on the CPU.
+"""Trains the demo CLIP's image tower, on the CPU: its gradient is to lead from a photo to a style.
 
     STYLES="photo sketch painting pixel neon watercolour stone night"
-    deno run -A models/demo/recipe/dump.ts DATA/train 5000 3 $STYLES
-    deno run -A models/demo/recipe/dump_texts.ts DATA/train 5000 3     (and DATA/held 512 4)
-    python3 models/demo/recipe/train_clip.py --data DATA --out DATA/clip \\
-        --generator DATA/generator/state.pt --steps 12000
+    deno run -A models/demo/recipe/dump.ts DATA/train 6000 3 $STYLES     (and DATA/held 512 4)
+    deno run -A models/demo/recipe/dump_texts.ts DATA/train 6000 3       (and DATA/held 512 4)
+    python3 models/demo/recipe/supervised_runs.py --data DATA/train \\
+        --generator models/demo/generator.safetensors --out DATA/runs.pt
+    python3 models/demo/recipe/train_clip.py --data DATA/train --runs DATA/runs.pt \\
+        --generator models/demo/generator.safetensors --out DATA/clip
+    python3 models/demo/recipe/fit_clip.py --data DATA --tower DATA/clip/state.pt \\
+        --out models/demo/clip.safetensors
 
-It goes on from its last checkpoint when it is started again; --export writes the weights from there.
+It goes on from its last checkpoint when it is started again.
 
-Three losses:
+Each style has a direction in the space of features. The loss is one minus the cosine between the
+gradient, with respect to the picture, of the features' projection on a direction, and the way from
+the picture to the true picture in that style: for pictures whole, for their details alone, and for
+what sets pictures of one style apart from each other, which is what keeps people themselves. THIS
+LOSS USES THE WORLD'S KNOWN PAIRS, which a CLIP trained on captions alone does not have.
 
-- Contrastive: pictures against captions. A batch shows the same scenes in several styles, so that
-  neither style nor person alone tells pairs apart. A caption that leaves something open fits
-  several pictures; all of them count as its own.
-- Direction: from a scene's photo to another of its styles as from text to text.
-- Alignment: the gradient of the text direction's score with respect to the picture points to the
-  true picture in that style. A network that classifies perfectly can do without this; adapting a
-  generator cannot. Some pictures lie between photo and truth, the others come from adaptations that
-  run meanwhile. THIS LOSS USES THE WORLD'S KNOWN PAIRS, which a CLIP trained on captions alone does
-  not have.
+Pictures come from supervised runs of the generator, from blends of photo and truth, disturbed, and
+from adaptations that follow this very gradient while it is trained.
 """
 
 import argparse
-import json
 import math
 import os
+import random
 import time
 
-import numpy as np
 import torch
 import torch.nn.functional as F
 
-from adaptations import BATCH, Adaptation
-from clip import Architecture, encode_image, encode_text, initial_parameters
-from files import as_image, read_latents, read_pictures, save_state, write_safetensors
+from adaptations import BATCH as MET_EACH, Adaptation
+from clip import Architecture, encode_image, initial_parameters
+from files import as_image, read_generator, read_latents, read_pictures, save_state
+from generator import Architecture as GeneratorArchitecture, mapping, synthesis
 
+STYLES = ["photo", "sketch", "painting", "pixel", "neon", "watercolour", "stone", "night"]
+FEATURES = 96  # of the tower while it is trained; fit_clip.py makes its own projection
 EMA = 0.998
-SCENES, STYLES_EACH = 8, 4  # of the contrastive batch
-ALIGN_SCENES, ALIGN_EACH = 6, 4  # of the alignment batch
-ADAPTED = 2  # styles whose adaptation gives pictures to each batch
-MET_FROM = 1000  # the step before which the CLIP would lead adaptations nowhere
-# Captions and alignment pull against each other: trained on captions first, or with twice their
-# weight, the network tells styles apart within minutes and its alignment hardly moves.
-CAPTION_WEIGHT = (0.5, 2.0)  # at the first and at the last step
-
-
-class Data:
-    def __init__(self, folder):
-        with open(f"{folder}/texts.json") as file:
-            self.texts = json.load(file)
-        styles, attributes = self.texts["styles"], self.texts["attributes"]
-        self.styles, self.attributes = styles, attributes
-        self.latents = read_latents(folder)
-        self.pictures = [read_pictures(folder, style) for style in styles]
-        count, variants = len(self.latents), self.texts["captions"]
-        context = self.texts["context"]
-        read = lambda name, kind: torch.from_numpy(np.fromfile(f"{folder}/{name}", kind)).long()
-        self.captions = read("captions.u8", np.uint8).view(count, len(styles), variants, context)
-        self.claims = read("claims.i8", np.int8).view(count, len(styles), variants, -1)
-        self.classes = read("classes.i8", np.int8).view(count, len(attributes))
-        self.count, self.variants = count, variants
-
-    def images(self, scenes, style):
-        return as_image(self.pictures[style][scenes])
-
-
-def other_styles(data, count):
-    """Styles but the first, the photo, each at most once."""
-    return 1 + torch.randperm(len(data.styles) - 1)[:count]
-
-
-def each_in_its_style(data, scenes, styles):
-    rows = zip(scenes.split(1), styles.tolist())
-    return torch.cat([data.images(scene, style) for scene, style in rows])
-
-
-def text_directions(p, a, data, seen):
-    """[styles, features]: from "photo" to each style, by random names in two random templates."""
-    templates = len(data.texts["directions"][0])
-    tokens = []
-    for names in seen:
-        name = torch.randint(len(names) // templates, ()).item()
-        tokens.append(names.view(-1, templates, names.shape[-1])[name])
-    pick = torch.randperm(templates)[:2]
-    chosen = torch.stack(tokens)[:, pick]
-    features = encode_text(p, a, chosen.flatten(0, 1)).view(len(seen), len(pick), -1)
-    return F.normalize((features - features[:1]).mean(1), dim=1)
+SUPERVISED, BLENDS, ADAPTED = 16, 16, 4  # pictures, pictures, running adaptations of a batch
+MET_FROM = 700  # the step before which the gradient would lead adaptations nowhere
+RATE, MUON_RATE, DECAY = 2.5e-3, 0.008, 0.02
 
 
 def smooth(shape, cells):
@@ -94,268 +50,183 @@ def smooth(shape, cells):
     return F.interpolate(noise, shape[2:], mode="bicubic", align_corners=False)
 
 
-def moved(images):
-    """The same small random shift and zoom for each row of several batches of pictures."""
-    n = len(images[0])
-    zoom = 1 + 0.08 * torch.randn(n)
-    matrix = torch.zeros(n, 2, 3)
-    matrix[:, 0, 0] = matrix[:, 1, 1] = zoom
-    matrix[:, :, 2] = 0.06 * torch.randn(n, 2)
-    grid = F.affine_grid(matrix, images[0].shape, align_corners=False)
-    return [F.grid_sample(x, grid, padding_mode="border", align_corners=False) for x in images]
-
-
-def on_the_way(photo, true):
-    """Pictures such as an adaptation meets: between photo and true picture, beyond, disturbed."""
-    n = len(photo)
-    share = torch.rand(n, 1, 1, 1) * 1.1
-    share = torch.where(torch.rand(n, 1, 1, 1) < 0.3, torch.zeros(()), share)
-    uneven = 0.4 * smooth((n, 1, 64, 64), 4) * (torch.rand(n, 1, 1, 1) < 0.4)
-    x = photo + (share + uneven).clamp(0, 1.2) * (true - photo)
-    level = 0.25 * torch.rand(n, 1, 1, 1) ** 2
-    x = x + level * smooth(x.shape, 8) + 0.5 * level * torch.randn_like(x)
-    return x + 0.2 * torch.randn(n, 3, 1, 1) * (torch.rand(n, 1, 1, 1) < 0.3)
-
-
 def details(x):
     """What a blur over five pixels takes away."""
     return x - F.avg_pool2d(F.pad(x, (2, 2, 2, 2), mode="replicate"), 5, 1)
 
 
 def cosine(a, b):
-    return F.cosine_similarity(a.flatten(1), b.flatten(1), dim=1, eps=1e-12)
+    return F.cosine_similarity(a.flatten(1).float(), b.flatten(1).float(), dim=1, eps=1e-12)
 
 
-def image_gradient(p, a, x, photo, direction, create_graph):
-    """Of the directional score at x [n, ...]; of the plain score where photo is None."""
-    x = x.detach().requires_grad_()
-    features = encode_image(p, a, x)
-    if photo is None:
-        score = (features * direction).sum()
-    else:
+def apart(x):
+    """Pictures, four of each style after another, without the mean of their four."""
+    groups = x.view(-1, 4, *x.shape[1:])
+    return (groups - groups.mean(1, keepdim=True)).flatten(0, 1)
+
+
+class Pictures:
+    def __init__(self, options):
+        self.z = read_latents(options.data)
+        self.true = [read_pictures(options.data, style) for style in STYLES]
+        self.frozen, self.a = read_generator(options.generator), GeneratorArchitecture()
+        self.runs = torch.load(options.runs)
+
+    def image(self, scenes, style):
+        return as_image(self.true[style][scenes])
+
+    def draw(self, p, scenes):
         with torch.no_grad():
-            origin = encode_image(p, a, photo)
-        edit = features - origin
-        # Equal pictures have no direction; their gradient is then that of the plain score.
-        length = (edit.square().sum(1) + 1e-4).sqrt()
-        score = ((edit * direction).sum(1) / length).sum()
-    return torch.autograd.grad(score, x, create_graph=create_graph)[0]
+            w = mapping(self.frozen, self.a, self.z[scenes])
+            return synthesis(p, self.a, w, dtype=torch.bfloat16).float()
+
+    def of_supervised_runs(self):
+        """(pictures, true pictures, styles): four of each of some generators, some disturbed."""
+        x, true, styles = [], [], []
+        for _ in range(SUPERVISED // 4):
+            style, _, weights = random.choice(self.runs)
+            p = {**self.frozen, **{name: value.float() for name, value in weights.items()}}
+            if random.random() < 0.5:
+                share = random.uniform(0.3, 1.2)
+                for name in weights:
+                    p[name] = self.frozen[name] + share * (p[name] - self.frozen[name])
+            if random.random() < 0.5:
+                level = random.choice([0.01, 0.03, 0.1])
+                for name in weights:
+                    p[name] = p[name] + level * torch.randn_like(p[name])
+            scenes = torch.randint(len(self.z), (4,))
+            x.append(self.draw(p, scenes))
+            true.append(self.image(scenes, style))
+            styles += [style] * 4
+        return torch.cat(x), torch.cat(true), styles
+
+    def blends(self):
+        """Between photo and true picture, beyond, uneven, disturbed, tinted."""
+        n = BLENDS
+        scenes = torch.randint(len(self.z), (n,))
+        styles = [random.randint(1, len(STYLES) - 1) for _ in range(n)]
+        photo = self.image(scenes, 0)
+        true = torch.cat([self.image(scenes[i : i + 1], k) for i, k in enumerate(styles)])
+        share = torch.rand(n, 1, 1, 1) * 1.1
+        share = torch.where(torch.rand(n, 1, 1, 1) < 0.35, torch.zeros(()), share)
+        uneven = 0.4 * smooth((n, 1, 64, 64), 4) * (torch.rand(n, 1, 1, 1) < 0.4)
+        x = photo + (share + uneven).clamp(0, 1.2) * (true - photo)
+        level = 0.25 * torch.rand(n, 1, 1, 1) ** 2
+        x = x + level * smooth(x.shape, 8) + 0.5 * level * torch.randn_like(x)
+        tint = 0.2 * torch.randn(n, 3, 1, 1) * (torch.rand(n, 1, 1, 1) < 0.3)
+        return x + tint, true, styles
 
 
-def alignment_loss(p, a, data, directions):
-    scenes = torch.randint(data.count, (ALIGN_SCENES,)).repeat_interleave(ALIGN_EACH)
-    others = [other_styles(data, ALIGN_EACH) for _ in range(ALIGN_SCENES)]
-    styles = torch.cat(others)
-    photo, true = data.images(scenes, 0), each_in_its_style(data, scenes, styles)
-    if torch.rand(()) < 0.5:
-        photo, true = moved([photo, true])
-    x = on_the_way(photo, true)
-    origin = photo if torch.rand(()) < 0.5 else None
-    gradient = image_gradient(p, a, x, origin, directions[styles], create_graph=True)
-    whole = cosine(gradient, true - x)
-    fine = cosine(details(gradient), details(true - x))
-    return 1 - whole.mean(), 1 - fine.mean()
+def image_gradient(p, a, x, directions):
+    x = x.detach().requires_grad_()
+    with torch.autocast("cpu", dtype=torch.bfloat16):
+        features = encode_image(p, a, x)
+    score = (features * directions).sum()
+    return torch.autograd.grad(score, x, create_graph=True)[0]
 
 
-def adaptation_loss(p, a, data, directions, adaptations, step):
-    """As the alignment loss, at pictures of running adaptations, which take a step each."""
-    losses = []
-    for i in range(ADAPTED):
-        k = (ADAPTED * step + i) % len(adaptations)
-        scenes = torch.randint(data.count, (BATCH,))
-        photo, x = adaptations[k].pictures(data.latents[scenes])
-        wanted = directions[k + 1].expand(BATCH, -1)
-        gradient = image_gradient(p, a, x, photo, wanted, create_graph=True)
-        adaptations[k].follow(gradient.detach())
-        change = data.images(scenes, k + 1) - x
-        losses.append(1 - cosine(gradient, change).mean())
-        losses[-1] = losses[-1] + 0.5 * (1 - cosine(details(gradient), details(change)).mean())
-    return sum(losses) / ADAPTED
-
-
-def fits(claims, styles, classes):
-    """[pictures, texts]: whether all that a caption claims is true of a picture."""
-    truth = torch.cat([styles[:, None], classes], 1)[:, None]
-    return ((claims[None] < 0) | (claims[None] == truth)).all(2)
-
-
-def contrastive_loss(p, a, data, directions):
-    scenes = torch.randint(data.count, (SCENES,))
-    photo = torch.zeros(1, dtype=torch.long)
-    others = [torch.cat([photo, other_styles(data, STYLES_EACH - 1)]) for _ in range(SCENES)]
-    styles = torch.cat(others)
-    scenes = scenes.repeat_interleave(STYLES_EACH)
-    images = each_in_its_style(data, scenes, styles)
-    variant = torch.randint(data.variants, (len(scenes),))
-    tokens = data.captions[scenes, styles, variant]
-    mask = fits(data.claims[scenes, styles, variant], styles, data.classes[scenes])
-
-    images = moved([images])[0]
-    level = 0.1 * torch.rand(len(images), 1, 1, 1)
-    images = images + level * torch.randn_like(images)
-    images = images + 0.1 * torch.randn(len(images), 3, 1, 1)
-    image_features = encode_image(p, a, images)
-    text_features = encode_text(p, a, tokens)
-    logits = p["logit_scale"].exp() * image_features @ text_features.T
-    own = mask.float()
-    to_text = -(logits.log_softmax(1) * own).sum(1) / own.sum(1)
-    to_image = -(logits.log_softmax(0) * own).sum(0) / own.sum(0)
-
-    grouped = image_features.view(SCENES, STYLES_EACH, -1)
-    edit = (grouped[:, 1:] - grouped[:, :1]).flatten(0, 1)
-    wanted = directions[styles.view(SCENES, STYLES_EACH)[:, 1:].flatten()]
-    direction = 1 - F.cosine_similarity(edit, wanted, dim=1).mean()
-    return (to_text.mean() + to_image.mean()) / 2, direction
-
-
-def batched(f, x, size=64):
-    return torch.cat([f(part) for part in x.split(size)])
-
-
-def measure(p, a, data, count=128):
-    """Zero-shot accuracy and alignment on held-out scenes."""
-    scenes = torch.arange(count)
-    out = {}
-    with torch.no_grad():
-        unseen = [torch.tensor(t) for t in data.texts["unseen"]]
-        prompts = torch.stack([F.normalize(encode_text(p, a, t).mean(0), dim=0) for t in unseen])
-        encode = lambda x: encode_image(p, a, x)
-        features = [batched(encode, data.images(scenes, k)) for k in range(len(data.styles))]
-        right = [(f @ prompts.T).argmax(1) == k for k, f in enumerate(features)]
-        out["style"] = round(100 * torch.cat(right).float().mean().item(), 1)
-        out["attributes"] = {}
-        for i, name in enumerate(data.attributes):
-            texts = encode_text(p, a, torch.tensor(data.texts["classes"][i]))
-            truth = data.classes[scenes, i]
-            known = truth >= 0
-            hits = [((f @ texts.T).argmax(1) == truth)[known] for f in features]
-            out["attributes"][name] = round(100 * torch.cat(hits).float().mean().item())
-        named = [torch.tensor(t) for t in data.texts["directions"]]
-        encoded = torch.stack([encode_text(p, a, t) for t in named])
-        directions = F.normalize((encoded - encoded[:1]).mean(1), dim=1)
-    out["alignment"] = {}
-    photo = data.images(scenes, 0)
-    for k, name in enumerate(data.styles[1:], 1):
-        true, row = data.images(scenes, k), []
-        for share in (0, 0.3, 0.7):
-            x, origin = photo + share * (true - photo), None if share == 0 else photo
-            wanted = directions[k].expand(count, -1)
-            g = image_gradient(p, a, x, origin, wanted, create_graph=False)
-            row.append(round(cosine(g, true - x).mean().item(), 3))
-        row.append(round(cosine(details(g), details(true - x)).mean().item(), 3))
-        out["alignment"][name] = row
-    means = np.mean(list(out["alignment"].values()), 0)
-    out["alignment"]["mean"] = [round(float(value), 3) for value in means]
-    return out
-
-
-def rate(step, steps, peak):
-    """Rises over 300 steps, then falls as a cosine."""
-    return peak * min((step + 1) / 300, 0.01 + 0.99 * (1 + math.cos(math.pi * step / steps)) / 2)
+def orthogonalised(matrix):
+    """Newton-Schulz steps towards the nearest orthogonal matrix (Muon, Jordan et al. 2024)."""
+    x = matrix.bfloat16()
+    tall = x.shape[0] > x.shape[1]
+    x = x.T if tall else x
+    x = x / (x.norm() + 1e-7)
+    for _ in range(5):
+        square = x @ x.T
+        x = 3.4445 * x + (-4.7750 * square + 2.0315 * square @ square) @ x
+    return (x.T if tall else x).float()
 
 
 def train(options):
     torch.manual_seed(options.seed)
-    torch.set_num_threads(1)
+    random.seed(options.seed)
+    torch.set_num_threads(options.threads)
     os.makedirs(options.out, exist_ok=True)
-    data, held = Data(f"{options.data}/train"), Data(f"{options.data}/held")
-    a = Architecture(len(data.texts["vocabulary"]), image_width=options.width)
-    seen = [torch.tensor(t) for t in data.texts["seen"]]
-    p = initial_parameters(a)
+    pictures = Pictures(options)
+    a = Architecture(0, image_width=options.width, features=FEATURES)
+    # Any directions serve: the projection that goes into the file gives them their texts' names.
+    directions = F.normalize(torch.randn(len(STYLES), FEATURES) - 0.9 * F.normalize(
+        torch.randn(FEATURES), dim=0), dim=1)
+    p = {n: v for n, v in initial_parameters(a).items() if n.startswith("visual.")}
     for value in p.values():
         value.requires_grad_()
-    image_parameters = [v for name, v in p.items() if name.startswith("visual.")]
-    decayed = [v for v in p.values() if v.dim() >= 2]
-    plain = [v for v in p.values() if v.dim() < 2]
-    groups = [{"params": decayed, "weight_decay": 0.02}, {"params": plain, "weight_decay": 0.0}]
-    optimiser = torch.optim.AdamW(groups, betas=(0.9, 0.98))
-    path = f"{options.out}/state.pt"
-    step, seconds = 0, 0.0
+    matrices = [name for name in p if p[name].dim() == 2 and "resblocks" in name]
+    momentum = {name: torch.zeros_like(p[name]) for name in matrices}
+    optimiser = torch.optim.Adam([v for n, v in p.items() if n not in momentum], betas=(0.9, 0.98))
+    ema = {name: value.detach().clone() for name, value in p.items()}
+    path, step = f"{options.out}/state.pt", 0
     if os.path.exists(path):
         state = torch.load(path)
+        step, ema, momentum = state["step"], state["ema"], state["momentum"]
+        directions = state["directions"]
         with torch.no_grad():
             for name, value in p.items():
                 value.copy_(state["parameters"][name])
         optimiser.load_state_dict(state["optimiser"])
-        ema, step, seconds = state["ema"], state["step"], state["seconds"]
-        torch.manual_seed(options.seed + step)
-    else:
-        ema = {name: value.detach().clone() for name, value in p.items()}
-    frozen = torch.load(options.generator)["ema"]
-    adaptations = [Adaptation(frozen) for _ in data.styles[1:]]
-    sums, since, mark = torch.zeros(5), 0, time.time()
+    adaptations = [Adaptation(pictures.frozen) for _ in STYLES[1:]]
+    sums, mark = torch.zeros(4), time.time()
     while step < options.steps:
+        fall = 0.01 + 0.99 * (1 + math.cos(math.pi * step / options.steps)) / 2
+        share = min((step + 1) / 50, fall)
         for group in optimiser.param_groups:
-            group["lr"] = rate(step, options.steps, options.rate)
+            group["lr"] = RATE * share
+        batches, running = [pictures.of_supervised_runs(), pictures.blends()], []
+        if step >= MET_FROM:
+            for i in range(ADAPTED):
+                k = (ADAPTED * step + i) % len(adaptations)
+                scenes = torch.randint(len(pictures.z), (MET_EACH,))
+                drawn = adaptations[k].pictures(pictures.z[scenes])[1].float()
+                running.append(adaptations[k])
+                batches.append((drawn, pictures.image(scenes, k + 1), [k + 1] * MET_EACH))
+        x, true = (torch.cat([batch[i] for batch in batches]) for i in range(2))
+        styles = torch.tensor(sum((batch[2] for batch in batches), []))
+        gradient = image_gradient(p, a, x, directions[styles])
+        whole = 1 - cosine(gradient, true - x)
+        fine = 1 - cosine(details(gradient), details(true - x))
+        met = SUPERVISED + BLENDS
+        grouped = torch.cat([torch.arange(SUPERVISED), torch.arange(met, len(x))])
+        own = 1 - cosine(apart(gradient[grouped]), apart((true - x)[grouped]))
+        for i, adaptation in enumerate(running):
+            rows = slice(met + MET_EACH * i, met + MET_EACH * (i + 1))
+            adaptation.follow(gradient[rows].detach().float())
         optimiser.zero_grad()
-        met = torch.zeros(())
-        with torch.autocast("cpu", dtype=torch.bfloat16):
-            directions = text_directions(p, a, data, seen)
-            contrast, direction = contrastive_loss(p, a, data, directions)
-            fixed = directions.detach()
-            whole, fine = alignment_loss(p, a, data, fixed)
-            if step >= MET_FROM:
-                met = adaptation_loss(p, a, data, fixed, adaptations, step)
-        # Second derivatives have spikes; these must not drown what the captions teach.
-        (2 * whole + fine + met).backward()
-        torch.nn.utils.clip_grad_norm_(image_parameters, 3.0)
-        low, high = CAPTION_WEIGHT
-        weight = low + (high - low) * step / options.steps
-        (weight * (contrast + 0.6 * direction)).backward()
+        for name in matrices:
+            p[name].grad = None
+        (2 * whole.mean() + 2 * fine.mean() + 2 * own.mean()).backward()
         optimiser.step()
         step += 1
-        decay = min(EMA, step / (step + 10))
         with torch.no_grad():
-            p["logit_scale"].clamp_(0, math.log(100))
+            for name in matrices:
+                w, g = p[name], p[name].grad
+                momentum[name].mul_(0.95).add_(g)
+                size = max(1, w.shape[0] / w.shape[1]) ** 0.5
+                w.add_(orthogonalised(g + 0.95 * momentum[name]), alpha=-MUON_RATE * share * size)
+                w.mul_(1 - DECAY * MUON_RATE * share)
+            decay = min(EMA, step / (step + 10))
             torch._foreach_lerp_(list(ema.values()), list(p.values()), 1 - decay)
-            sums += torch.stack([contrast, direction, whole, fine, met])
-            since += 1
+            last = whole[met:].mean() if running else torch.zeros(())
+            sums += torch.stack([whole[:met].mean(), fine.mean(), own.mean(), last])
         if step % options.every == 0 or step == options.steps:
-            seconds += time.time() - mark
-            names = ("contrastive", "direction", "alignment", "detail", "met")
-            losses = {name: round(value, 4) for name, value in zip(names, (sums / since).tolist())}
-            line = {"step": step, "seconds": round(seconds), "losses": losses, **measure(ema, a, held)}
-            print(json.dumps(line), flush=True)
-            with open(f"{options.out}/log.jsonl", "a") as log:
-                log.write(json.dumps(line) + "\n")
+            names = ("whole", "detail", "own", "met")
+            losses = ", ".join(f"{n} {v / options.every:.3f}" for n, v in zip(names, sums.tolist()))
+            print(f"{step}: {losses}; {time.time() - mark:.0f} s", flush=True)
             save_state(path, {
                 "parameters": {name: value.detach() for name, value in p.items()},
-                "ema": ema,
-                "optimiser": optimiser.state_dict(),
-                "step": step,
-                "seconds": seconds,
-                "width": options.width,
+                "ema": ema, "momentum": momentum, "optimiser": optimiser.state_dict(),
+                "directions": directions, "step": step, "width": options.width,
             })
-            sums, since, mark = torch.zeros(5), 0, time.time()
-
-
-def export(options):
-    """Writes the averaged weights; the cut vocabulary goes into the metadata."""
-    state = torch.load(f"{options.out}/state.pt")
-    held = Data(f"{options.data}/held")
-    a = Architecture(len(held.texts["vocabulary"]), image_width=state["width"])
-    metadata = {
-        "format": "pt",
-        "steps": str(state["step"]),
-        "seed": str(options.seed),
-        "nada.vocabulary": json.dumps(held.texts["vocabulary"]),
-        "nada.templates": json.dumps(held.texts["templates"]),
-    }
-    write_safetensors(options.export, state["ema"], metadata)
-    rounded = {name: value.half().float() for name, value in state["ema"].items()}
-    print(json.dumps(measure(rounded, a, held, 512), indent=2))
+            sums, mark = torch.zeros(4), time.time()
 
 
 if __name__ == "__main__":
     parser = argparse.ArgumentParser()
     parser.add_argument("--data", required=True)
+    parser.add_argument("--runs", required=True)
+    parser.add_argument("--generator", required=True)
     parser.add_argument("--out", required=True)
-    parser.add_argument("--generator", help="state.pt of train_generator.py")
-    parser.add_argument("--steps", type=int, default=12000)
-    parser.add_argument("--rate", type=float, default=1e-3)
-    parser.add_argument("--width", type=int, default=128)
-    parser.add_argument("--every", type=int, default=250)
+    parser.add_argument("--steps", type=int, default=3400)
+    parser.add_argument("--width", type=int, default=192)
+    parser.add_argument("--threads", type=int, default=2)
+    parser.add_argument("--every", type=int, default=100)
     parser.add_argument("--seed", type=int, default=1)
-    parser.add_argument("--export")
-    arguments = parser.parse_args()
-    export(arguments) if arguments.export else train(arguments)
+    train(parser.parse_args())
