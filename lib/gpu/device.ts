@@ -65,9 +65,10 @@ export class Gpu {
 
   /**
    * Opens the best adapter; throws a GpuError with the way out when there is none. `kernels` takes
-   * the place of the kind that fits the adapter, so that both kinds can be tested on either.
+   * the place of the kind that fits the adapter, and `bindingBytes` that of its limit, so that both
+   * kinds and small limits can be tested on any.
    */
-  static async open(kernels?: AdapterKind): Promise<Gpu> {
+  static async open(kernels?: AdapterKind, bindingBytes = Infinity): Promise<Gpu> {
     const adapter = await requestAdapter();
     const about = describeAdapter(adapter);
     const { limits, info } = adapter;
@@ -90,7 +91,7 @@ export class Gpu {
     const withLanes = lanes ? await request(["subgroups"]).catch(() => null) : null;
     const device = withLanes ?? await request([]);
     return new Gpu(device, about.name, kernels ?? (withLanes ? "cpu" : "gpu"), {
-      bindingBytes: limits.maxStorageBufferBindingSize,
+      bindingBytes: Math.min(limits.maxStorageBufferBindingSize, bindingBytes),
       bufferBytes: limits.maxBufferSize,
       storageBuffers,
     }, hasTimestamps);

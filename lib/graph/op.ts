@@ -63,6 +63,16 @@ interface OpCommon<I extends string, A> {
 export interface OpSpec<I extends string, A extends Attrs> extends OpCommon<I, A> {
   readonly kind: "kernel";
   shape(inputs: Record<I, Tensor>, attrs: A): Shape;
+  /**
+   * For each output axis along which it can be computed in blocks, the axis of each input that is
+   * cut with it, into as many blocks; inputs that are not named are read whole. Attributes stay as
+   * they are. Left out, and null, where it cannot be cut.
+   */
+  blocks?(inputs: Record<I, Tensor>, attrs: A): (Partial<Record<I, number>> | null)[];
+  /** The axis of each input that is summed over: so cut, it gives results that are to be added. */
+  addends?(inputs: Record<I, Tensor>, attrs: A): Record<I, number>;
+  /** Multiplications and additions for each element of the output; 1 when left out. */
+  operations?(inputs: Record<I, Tensor>, attrs: A): number;
   readonly kernels: Kernel<I, A>[];
   reference(inputs: Record<I, HostTensor>, attrs: A): ArrayLike<number>;
   /** The kernels' texts, parsed and checked once. */

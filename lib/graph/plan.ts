@@ -2,8 +2,9 @@
 import { GpuError } from "../errors.ts";
 import type { AdapterKind, Limits } from "../gpu/device.ts";
 import { generate, type GeneratedLaunch, generateUpdate } from "./codegen.ts";
-import { fuse } from "./fuse.ts";
+import { application, fuse, type Launch } from "./fuse.ts";
 import { type Lifetime, mebibytes, type MemoryPlan, planMemory } from "./memory.ts";
+import { splitLarge } from "./split.ts";
 import { numel, type Tensor } from "./tensor.ts";
 import type { Update } from "./update.ts";
 
@@ -15,6 +16,10 @@ export interface ProgramSpec {
 export interface PlannedLaunch extends GeneratedLaunch {
   /** Update groups that need this launch; null if an output or a nameless update does. */
   readonly groups: ReadonlySet<string> | null;
+  /** Arithmetic of the kernel and of all that is fused into it. */
+  readonly operations: number;
+  /** Bytes of all that it binds: what it moves, where each element is read once. */
+  readonly bytes: number;
 }
 
 export interface ProgramPlan {
@@ -31,6 +36,7 @@ export interface ProgramPlan {
 
 interface Step {
   readonly launch: GeneratedLaunch;
+  readonly operations: number;
   readonly reads: ReadonlySet<Tensor>;
   /** The scratch tensor it makes, or null for an update. */
   readonly makes: Tensor | null;
@@ -39,8 +45,11 @@ interface Step {
 
 /** Plans a program for an adapter; nothing is allocated. */
 export function planProgram(spec: ProgramSpec, adapter: AdapterKind, limits: Limits): ProgramPlan {
-  const outputs = Object.entries(spec.outputs ?? {});
-  const updates = spec.updates ?? [];
+  const { outputs: results, updates } = splitLarge(
+    { outputs: spec.outputs ?? {}, updates: spec.updates ?? [] },
+    limits.bindingBytes,
+  );
+  const outputs = Object.entries(results);
   const roots = [
     ...outputs.map(([, tensor]) => tensor),
     ...updates.flatMap((update) => Object.values(update.values)),
@@ -48,6 +57,7 @@ export function planProgram(spec: ProgramSpec, adapter: AdapterKind, limits: Lim
   const graph = fuse(roots, limits.storageBuffers);
   const steps: Step[] = graph.launches.map((launch) => ({
     launch: generate(launch, graph, adapter),
+    operations: countOperations(launch),
     reads: launch.reads,
     makes: launch.root,
     update: null,
@@ -55,7 +65,8 @@ export function planProgram(spec: ProgramSpec, adapter: AdapterKind, limits: Lim
   for (const update of updates) {
     const reads = new Set(Object.values(update.values).map(graph.storage));
     const launch = generateUpdate(update, graph);
-    insertUpdate(steps, { launch, reads, makes: null, update });
+    const operations = numel(update.values[update.spec.states[0]!]!.shape);
+    insertUpdate(steps, { launch, operations, reads, makes: null, update });
   }
 
   const outputNodes = new Map(outputs.map(([name, tensor]) => [name, graph.storage(tensor)]));
@@ -70,7 +81,12 @@ export function planProgram(spec: ProgramSpec, adapter: AdapterKind, limits: Lim
   const memory = planMemory(lives, limits.bufferBytes);
   const groups = neededBy(steps, new Set(outputNodes.values()));
   return {
-    launches: steps.map(({ launch }, i) => ({ ...launch, groups: groups[i]! })),
+    launches: steps.map(({ launch, operations }, i) => ({
+      ...launch,
+      groups: groups[i]!,
+      operations,
+      bytes: launch.bindings.reduce((sum, { tensor }) => sum + (tensor ? bytesOf(tensor) : 0), 0),
+    })),
     memory,
     inputs: named("input"),
     states: named("state"),
@@ -78,6 +94,21 @@ export function planProgram(spec: ProgramSpec, adapter: AdapterKind, limits: Lim
     outputs: outputNodes,
     scratchBytes: memory.arenas.reduce((sum, bytes) => sum + bytes, 0),
   };
+}
+
+const bytesOf = ({ shape }: Tensor) => 4 * numel(shape);
+
+/** Operations of a launch, each fused op as one for each of its elements. */
+function countOperations({ kernel, inlined }: Launch): number {
+  return [...inlined, ...kernel ? [kernel] : []].reduce((sum, node) => {
+    const { op, inputs, attrs } = application(node);
+    const each = op.kind === "gather"
+      ? 0
+      : op.kind === "kernel"
+      ? op.operations?.(inputs, attrs) ?? 1
+      : 1;
+    return sum + each * numel(node.shape);
+  }, 0);
 }
 
 /** Puts an update as early as it may run, so that what it reads leaves memory soon. */
@@ -115,7 +146,7 @@ function lifetimes(steps: readonly Step[], kept: ReadonlySet<Tensor>): Lifetime<
   }
   return [...spans].map(([tensor, span]) => ({
     tensor,
-    bytes: 4 * numel(tensor.shape),
+    bytes: bytesOf(tensor),
     ...span,
   }));
 }
@@ -143,10 +174,10 @@ function neededBy(steps: readonly Step[], outputs: ReadonlySet<Tensor>): (Set<st
 function checkBindings(steps: readonly Step[], limits: Limits): void {
   for (const { launch } of steps) {
     for (const { tensor } of launch.bindings) {
-      if (!tensor || 4 * numel(tensor.shape) <= limits.bindingBytes) continue;
+      if (!tensor || bytesOf(tensor) <= limits.bindingBytes) continue;
       throw new GpuError(
         `Cannot run ${launch.label} on a tensor of shape [${tensor.shape}]: it takes ` +
-          `${mebibytes(4 * numel(tensor.shape))} and the adapter binds at most ` +
+          `${mebibytes(bytesOf(tensor))} and the adapter binds at most ` +
           `${mebibytes(limits.bindingBytes)}; use a smaller batch or generator`,
       );
     }

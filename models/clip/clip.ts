@@ -19,6 +19,22 @@ export interface ImageBatch {
   readonly data: Float32Array;
 }
 
+/** What graphs need of a model: its image tower, which `Clip` puts on the device. */
+export interface ImageTower {
+  /** Features `[n, features]`, not of unit length, of images `[n, 3, h, w]` in [-1, 1]. */
+  imageFeatures(image: Tensor, variant?: ResizeVariant): Tensor;
+}
+
+/** The image tower of a file, for graphs that are planned and never run. */
+export function imageTower(file: ClipFile): ImageTower {
+  const { image } = file.architecture;
+  return {
+    imageFeatures: (pixels, variant = "bicubic") =>
+      imageStages(leaves(file, "image"), image, preprocess(pixels, image.imageSize, variant))
+        .features,
+  };
+}
+
 /** More at a time gains no speed, and takes memory. */
 const MAX_BATCH = 16;
 
@@ -26,7 +42,7 @@ const MAX_BATCH = 16;
  * Weights are read when they are first needed: those of the image tower stay on the device until
  * `dispose()`, those of the text tower only while texts are encoded.
  */
-export class Clip {
+export class Clip implements ImageTower {
   readonly #gpu: Gpu;
   readonly #file: ClipFile;
   readonly #imageParameters: Parameters;

@@ -1,44 +1,13 @@
-/**
- * One run of training on the device: two generators see the same latents, CLIP compares their
- * images, and one of them moves (StyleGAN-NADA, section 4.1).
- */
+/** One run of training on the device: the compiled step and all that it changes. */
 import type { Gpu } from "../../lib/gpu/device.ts";
 import { DeviceTensor, readAll } from "../../lib/graph/device_tensor.ts";
-import { grad } from "../../lib/graph/grad.ts";
-import { adam, add, mul, randomNormal, reshape } from "../../lib/graph/ops/mod.ts";
 import { Program } from "../../lib/graph/program.ts";
-import { input, state, type Tensor } from "../../lib/graph/tensor.ts";
-import type { Update } from "../../lib/graph/update.ts";
 import type { DeviceGenerator } from "../generator/device.ts";
-import { type Architecture, generatorOf } from "../generator/families.ts";
-import {
-  leavesOf,
-  type Noise,
-  type NoiseMode,
-  noiseOf,
-  type Parameters,
-} from "../generator/generator.ts";
-import { broadcastW, mixStyles, trainingW } from "../generator/styles.ts";
-import { AdamClock, BETA2, type FrozenAdam, type LayerTime } from "./adam_clock.ts";
-import { augment, type Augmentation } from "./augmentation.ts";
+import { AdamClock, type LayerTime } from "./adam_clock.ts";
+import { type LossPart, type LossSpec, lossState } from "./losses/mod.ts";
+import { prefixed } from "./prefixed.ts";
 import type { Mixing } from "./random_latents.ts";
-import { type LossPart, type LossSpec, lossState, totalLoss } from "./losses/mod.ts";
-
-/** The two generators of a run. */
-export type Which = "frozen" | "trained";
-
-export interface TrainingOptions {
-  readonly batch: number;
-  /** Learning rate before the factor 4/5 of the reference. */
-  readonly lr: number;
-  readonly noise: NoiseMode;
-  /** Layers that can be trained, by the reference's names. */
-  readonly layers: readonly string[];
-  readonly frozenAdam: FrozenAdam;
-  /** Above 0, steps take a second z. */
-  readonly mixing: number;
-  readonly augmentation: Augmentation;
-}
+import { type TrainingOptions, trainingStep, type Which } from "./training_step.ts";
 
 export interface TrainingModels {
   readonly frozen: DeviceGenerator;
@@ -96,42 +65,13 @@ export class Training {
   /** Compiles the step. The generators and the loss's CLIP models stay the caller's to dispose. */
   static async create(
     gpu: Gpu,
-    { frozen, trained, differing, loss: spec }: TrainingModels,
+    { frozen, trained, differing, loss }: TrainingModels,
     options: TrainingOptions,
   ): Promise<Training> {
-    const a = frozen.architecture;
     const { layers } = options;
-    const generator = generatorOf(a);
-    const layerOf = new Map(
-      layers.flatMap((layer) => generator.layers.get(layer)!.map((name) => [name, layer] as const)),
-    );
-    const leaves = {
-      frozen: leavesOf(generator, (name) => `frozen/${name}`),
-      // Tensors that are and stay equal are shared, and with them what is computed from them.
-      trained: leavesOf(
-        generator,
-        (name) => `${layerOf.has(name) || differing.has(name) ? "trained" : "frozen"}/${name}`,
-      ),
-    };
-    // As in the reference, one mapping network serves both, unless it is to be trained.
-    const ownMapping = layers.includes(generator.mappingLayer);
-    const mapper = { frozen: leaves.frozen, trained: leaves[ownMapping ? "trained" : "frozen"] };
-    const draw = (which: Which) => {
-      const wPlus = stylesOf(mapper[which], a, options);
-      const noise = noiseOf(options.noise, `noise key/${which}`);
-      let { image } = generator.synthesis(leaves[which], wPlus, noise);
-      if (which === "frozen" && !generator.hasNoise) image = disturbed(image, noise);
-      return options.augmentation === "none"
-        ? image
-        : augment(image, input("windows", [options.batch, 9]));
-    };
-    const loss = totalLoss({
-      frozen: draw("frozen"),
-      adapted: draw("trained"),
-      corners: input("corners", [options.batch, 2], "u32"),
-    }, spec);
-
-    const weights = new Map([...layerOf.keys()].map((name) => [name, trained.tensors[name]!]));
+    const step = trainingStep(frozen.architecture, differing, loss, options);
+    const names = [...step.layerOf.keys()];
+    const weights = new Map(names.map((name) => [name, trained.tensors[name]!]));
     const moments = new Map<string, DeviceTensor>();
     try {
       await gpu.scoped(() => {
@@ -141,18 +81,16 @@ export class Training {
         return Promise.resolve();
       });
       const program = await Program.compile(gpu, {
-        outputs: { total: loss.total, ...prefixed("part", Object.fromEntries(loss.parts)) },
-        updates: adamUpdates(loss.total, layerOf, leaves.trained),
+        ...step.program,
         state: {
-          ...await lossState(spec),
+          ...await lossState(loss),
           ...prefixed("frozen", frozen.tensors),
           ...prefixed("trained", trained.tensors),
           ...prefixed("moment", Object.fromEntries(moments)),
         },
       });
       const clock = new AdamClock(layers, options.frozenAdam);
-      const parts = [...loss.parts.keys()];
-      return new Training(gpu, options, program, weights, moments, clock, parts);
+      return new Training(gpu, options, program, weights, moments, clock, step.parts);
     } catch (error) {
       moments.forEach((tensor) => tensor.dispose());
       throw error;
@@ -230,52 +168,4 @@ export class Training {
     this.program.dispose();
     this.moments.forEach((tensor) => tensor.dispose());
   }
-}
-
-/** w+ of the step's latents. */
-function stylesOf(p: Parameters, a: Architecture, { batch, mixing }: TrainingOptions): Tensor {
-  const generator = generatorOf(a);
-  const meanW = state("frozen/latent_avg", [a.wSize]);
-  const styles = (name: string) => {
-    const w = generator.mapping(p, input(name, [batch, a.zSize]));
-    return broadcastW(a, trainingW(generator, w, meanW));
-  };
-  if (mixing === 0) return styles("z");
-  return mixStyles(styles("z"), styles("second z"), input("use first", [a.wCount]));
-}
-
-/** Deviation of the noise on frozen images, for values in [-1, 1]. */
-const IMAGE_NOISE = 5e-4;
-
-/** The frozen image of a generator that adds no noise itself, with some, as in the reference. */
-function disturbed(image: Tensor, noise: Noise): Tensor {
-  if (noise.mode !== "random") return image;
-  return add(image, mul(randomNormal(noise.key, image.shape), IMAGE_NOISE));
-}
-
-/** The optimiser's step for every trained parameter, switchable by layer. */
-function adamUpdates(
-  loss: Tensor,
-  layerOf: ReadonlyMap<string, string>,
-  leaves: Readonly<Record<string, Tensor>>,
-): Update[] {
-  const names = [...layerOf.keys()];
-  const gradients = grad(loss, names.map((name) => leaves[name]!));
-  const hypers = new Map(
-    [...layerOf.values()].map((layer) => [layer, input(`hyper/${layer}`, [3])]),
-  );
-  const guard = reshape(loss, [1]);
-  return names.map((name, i) => {
-    const layer = layerOf.get(name)!;
-    const w = leaves[name]!;
-    const v = state(`moment/${name}`, w.shape);
-    const hyper = hypers.get(layer)!;
-    return adam({ w, v, g: gradients[i]!, hyper, guard }, { beta2: BETA2, eps: 1e-8 }, layer);
-  });
-}
-
-function prefixed<T>(prefix: string, values: Readonly<Record<string, T>>): Record<string, T> {
-  return Object.fromEntries(
-    Object.entries(values).map(([name, value]) => [`${prefix}/${name}`, value]),
-  );
 }

@@ -1,7 +1,7 @@
 /** Two-dimensional convolution, its transpose and its weight gradient, each the others' gradient. */
 import { ShapeError } from "../../errors.ts";
 import { defineOp, type HostTensor, type Op } from "../op.ts";
-import { constant, dims, type Shape, type Tensor } from "../tensor.ts";
+import { constant, dims, numel, type Shape, type Tensor } from "../tensor.ts";
 import { convKernels, convWeightGradKernels } from "./conv_kernels.ts";
 import { mul } from "./elementwise.ts";
 import { sum } from "./reduce.ts";
@@ -94,6 +94,9 @@ export const conv2d: Op<"x" | "w", ConvAttrs> = defineOp({
     const { batch, O, oh, ow } = geometry(x, w, attrs);
     return [batch, O, oh, ow];
   },
+  blocks: () => [{ x: 0 }, { w: 0 }],
+  addends: () => ({ x: 1, w: 1 }),
+  operations: ({ w }) => 2 * numel(w.shape.slice(1)),
   kernels: convKernels("conv2d", false, ({ x, w }, { stride, pad }) => ({
     ...geometry(x, w, { stride, pad }),
     stride,
@@ -156,6 +159,10 @@ export const convTranspose2d: Op<"x" | "w", ConvTransposeAttrs> = defineOp({
     const g = transposedGeometry(x, w, attrs);
     return [g.batch, g.I, g.h, g.w];
   },
+  blocks: () => [{ x: 0 }, { w: 1 }],
+  addends: () => ({ x: 1, w: 0 }),
+  // With a stride, each output meets that part of the taps which is not multiplied by zeros.
+  operations: ({ w }, { stride }) => 2 * w.shape[0]! * w.shape[2]! * w.shape[3]! / stride ** 2,
   kernels: convKernels("conv_transpose2d", true, ({ x, w }, attrs) => {
     const { batch, O, I, h, w: width, oh, ow, kh, kw } = transposedGeometry(x, w, attrs);
     const { stride, pad } = attrs;
@@ -211,44 +218,54 @@ function weightGeometry(x: Sized, gy: Sized, attrs: ConvWeightGradAttrs): Geomet
 }
 
 interface PartAttrs extends ConvWeightGradAttrs {
-  readonly parts: number;
+  /** How many of the `batch * oh` lines of gy each part sums. */
+  readonly lines: number;
 }
 
-/** How many of the `batch * oh` lines of gy each part sums. */
-const linesOf = ({ batch, oh }: Geometry, parts: number) => Math.ceil(batch * oh / parts);
+const partsOf = ({ batch, oh }: Geometry, lines: number) => Math.ceil(batch * oh / lines);
 
 /**
  * The weight gradient as a sum cut into parts: x `[n, i, h, w]`, gy `[n, o, oh, ow]` →
- * `[parts, o, i, kh, kw]`. Part s takes lines `s * linesOf(…)` and on of gy.
+ * `[parts, o, i, kh, kw]`. Part s takes lines `s * lines` and on of gy.
  */
 const weightGradParts: Op<"x" | "gy", PartAttrs> = defineOp({
   name: "conv_weight_grad",
   shape({ x, gy }, attrs) {
-    const { O, I, kh, kw } = weightGeometry(x, gy, attrs);
-    return [attrs.parts, O, I, kh, kw];
+    const g = weightGeometry(x, gy, attrs);
+    return [partsOf(g, attrs.lines), g.O, g.I, g.kh, g.kw];
+  },
+  // Samples can be told apart where no part has lines of two of them.
+  blocks: ({ gy }, { lines }) => [
+    gy.shape[2]! % lines === 0 ? { x: 0, gy: 0 } : null,
+    { gy: 1 },
+    { x: 1 },
+  ],
+  operations({ x, gy }, attrs) {
+    return 2 * attrs.lines * weightGeometry(x, gy, attrs).ow;
   },
   kernels: convWeightGradKernels(({ x, gy }, attrs) => {
-    const { stride, pad, parts } = attrs;
+    const { stride, pad, lines } = attrs;
     const g = weightGeometry(x, gy, attrs);
-    return { ...g, stride, pad, parts, part_lines: linesOf(g, parts) };
+    return { ...g, stride, pad, parts: partsOf(g, lines), part_lines: lines };
   }),
   reference({ x, gy }, attrs) {
     const g = weightGeometry(x, gy, attrs);
     const count = g.O * g.I * g.kh * g.kw;
-    const lines = linesOf(g, attrs.parts);
-    return accumulate(g, attrs, attrs.parts * count, (atX, atW, atY) => {
+    const { lines } = attrs;
+    return accumulate(g, attrs, partsOf(g, lines) * count, (atX, atW, atY) => {
       const line = Math.floor(atY / (g.O * g.oh * g.ow)) * g.oh + Math.floor(atY / g.ow) % g.oh;
       return [Math.floor(line / lines) * count + atW, product(x, atX, gy, atY)];
     });
   },
-  vjp(v, { x, gy }, { stride, pad, kernel, parts }) {
+  vjp(v, { x, gy }, { stride, pad, kernel, lines }) {
     const g = weightGeometry(x, gy, { stride, pad, kernel });
+    const parts = partsOf(g, lines);
     const { batch, O, I, oh, ow, kh, kw } = g;
     // The parts are the weight gradient for `parts * O` outputs: those of gy, each with the lines of
     // one part and zeros elsewhere.
     const w = reshape(v, [parts * O, I, kh, kw]);
-    const lines = partLines(g, parts);
-    const spread = mul(reshape(gy, [batch, 1, O, oh, ow]), lines);
+    const inPart = partLines(g, lines);
+    const spread = mul(reshape(gy, [batch, 1, O, oh, ow]), inPart);
     const gSpread = reshape(conv2d({ x, w }, { stride, pad }), [batch, parts, O, oh, ow]);
     const outputPadding = outputPaddingOf(g, { stride, pad });
     return {
@@ -256,38 +273,39 @@ const weightGradParts: Op<"x" | "gy", PartAttrs> = defineOp({
         { x: reshape(spread, [batch, parts * O, oh, ow]), w },
         { stride, pad, outputPadding },
       ),
-      gy: sum(mul(gSpread, lines), [1]),
+      gy: sum(mul(gSpread, inPart), [1]),
     };
   },
   samples: [
     {
       inputs: { x: [2, 3, 5, 7], gy: [2, 4, 5, 7] },
-      attrs: { stride: 1, pad: 1, kernel: [3, 3], parts: 1 },
+      attrs: { stride: 1, pad: 1, kernel: [3, 3], lines: 10 },
     },
     {
       inputs: { x: [3, 2, 9, 8], gy: [3, 5, 4, 3] },
-      attrs: { stride: 2, pad: 0, kernel: [3, 3], parts: 3 },
+      attrs: { stride: 2, pad: 0, kernel: [3, 3], lines: 4 },
     },
     {
       inputs: { x: [1, 17, 12, 11], gy: [1, 19, 12, 11] },
-      attrs: { stride: 1, pad: 1, kernel: [3, 3], parts: 5 },
+      attrs: { stride: 1, pad: 1, kernel: [3, 3], lines: 3 },
     },
     {
       inputs: { x: [2, 3, 6, 9], gy: [2, 7, 6, 9] },
-      attrs: { stride: 1, pad: 0, kernel: [1, 1], parts: 1 },
+      attrs: { stride: 1, pad: 0, kernel: [1, 1], lines: 12 },
     },
     {
       inputs: { x: [1, 2, 7, 8], gy: [1, 3, 3, 3] },
-      attrs: { stride: 3, pad: 2, kernel: [5, 4], parts: 2 },
+      attrs: { stride: 3, pad: 2, kernel: [5, 4], lines: 2 },
     },
   ],
 });
 
 /** 1 where a line of gy belongs to a part: `[n, parts, 1, oh, 1]`. */
-function partLines(g: Geometry, parts: number): Tensor {
+function partLines(g: Geometry, lines: number): Tensor {
+  const parts = partsOf(g, lines);
   const data = new Float32Array(g.batch * parts * g.oh);
   for (let line = 0; line < g.batch * g.oh; line++) {
-    const part = Math.floor(line / linesOf(g, parts));
+    const part = Math.floor(line / lines);
     data[(Math.floor(line / g.oh) * parts + part) * g.oh + line % g.oh] = 1;
   }
   return constant(data, [g.batch, parts, 1, g.oh, 1]);
@@ -307,8 +325,14 @@ export function convWeightGrad(
   const blocks = Math.ceil(g.O / 64) * Math.ceil(g.I * g.kh * g.kw / 64);
   const pixels = g.batch * g.oh * g.ow;
   const wanted = Math.max(1, Math.min(WORKGROUPS / blocks, pixels / PIXELS_PER_PART));
-  // As many parts as it takes when all but the last have the same number of lines.
-  const lines = Math.ceil(g.batch * g.oh / wanted);
-  const parts = Math.ceil(g.batch * g.oh / lines);
-  return sum(weightGradParts({ x, gy }, { ...attrs, parts }), [0]);
+  const lines = wholeLines(Math.ceil(g.batch * g.oh / wanted), g.oh);
+  return sum(weightGradParts({ x, gy }, { ...attrs, lines }), [0]);
+}
+
+/** Lines of a part near to those `wanted`, of one sample if that makes no more than twice the parts. */
+function wholeLines(wanted: number, oh: number): number {
+  for (let lines = Math.min(wanted, oh); 2 * lines >= wanted; lines--) {
+    if (oh % lines === 0) return lines;
+  }
+  return wanted;
 }

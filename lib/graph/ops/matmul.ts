@@ -101,6 +101,19 @@ export const matmul: Op<"a" | "b", MatmulAttrs> = defineOp({
     const { batch, M, N } = sizes(a, b, attrs);
     return [...batch, M, N];
   },
+  blocks({ a, b }, attrs) {
+    const { batch, aBatched, bBatched } = sizes(a, b, attrs);
+    return [
+      ...batch.map((_, axis) => ({ ...aBatched && { a: axis }, ...bBatched && { b: axis } })),
+      { a: a.rank - (attrs.transposeA ? 1 : 2) },
+      { b: b.rank - (attrs.transposeB ? 2 : 1) },
+    ];
+  },
+  addends: ({ a, b }, { transposeA, transposeB }) => ({
+    a: a.rank - (transposeA ? 2 : 1),
+    b: b.rank - (transposeB ? 1 : 2),
+  }),
+  operations: ({ a, b }, attrs) => 2 * sizes(a, b, attrs).K,
   kernels: [
     // Drivers of software adapters take 0.2 to 0.4 s to compile the large ones, this one 0.03 s.
     {

@@ -15,6 +15,9 @@ const sumMiddle: Op<"x", Record<never, never>> = defineOp({
     const { outer, inner } = dims(x, "outer len inner");
     return [outer, inner];
   },
+  blocks: () => [{ x: 0 }, { x: 2 }],
+  addends: () => ({ x: 1 }),
+  operations: ({ x }) => dims(x, "outer len inner").len,
   kernels: [
     ...rowKernels<"x", Record<never, never>>({
       name: "sum_rows",

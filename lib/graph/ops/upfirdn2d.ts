@@ -77,6 +77,8 @@ export const upfirdn2d: Op<"x" | "f", UpfirdnAttrs> = defineOp({
     const { n, c, oh, ow } = sizes(x, f, attrs);
     return [n, c, oh, ow];
   },
+  blocks: () => [{ x: 0 }, { x: 1 }],
+  operations: ({ f }, { up }) => 2 * numel(f.shape) / up ** 2,
   kernels: [
     {
       name: "upfirdn2d_runs",

@@ -3,7 +3,7 @@ import { UserError } from "../../../lib/errors.ts";
 import type { DeviceTensor } from "../../../lib/graph/device_tensor.ts";
 import { add, mul } from "../../../lib/graph/ops/mod.ts";
 import { constant, type Tensor } from "../../../lib/graph/tensor.ts";
-import type { Clip } from "../../clip/clip.ts";
+import type { Clip, ImageTower } from "../../clip/clip.ts";
 import type { ResizeVariant } from "../../clip/preprocess.ts";
 import { directionalLoss, type DirectionDistance } from "./directional.ts";
 import { globalLoss } from "./global.ts";
@@ -31,20 +31,20 @@ export {
 } from "./weights.ts";
 
 /** A CLIP model that judges the images, and what its judgement counts; 0 leaves it out. */
-export interface Judge {
-  readonly clip: Clip;
+export interface Judge<C extends ImageTower = Clip> {
+  readonly clip: C;
   readonly weight: number;
   readonly targets: LossTargets;
 }
 
-export interface LossSpec {
+export interface LossSpec<C extends ImageTower = Clip> {
   readonly weights: LossWeights;
-  readonly judges: readonly Judge[];
+  readonly judges: readonly Judge<C>[];
   /** How directions of whole images are compared. */
   readonly distance: DirectionDistance;
   readonly resize: ResizeVariant;
   /** A CLIP with a ResNet, for the texture loss; null where that has weight 0. */
-  readonly textureClip: Clip | null;
+  readonly textureClip: C | null;
 }
 
 /** What the loss is made from. */
@@ -67,7 +67,7 @@ export interface Loss {
 /** The loss as a graph, to be compiled with what `lossState` gives. All values are `[]`. */
 export function totalLoss(
   { frozen, adapted, corners, texture = frozen }: LossInputs,
-  { weights, judges, distance, resize, textureClip }: LossSpec,
+  { weights, judges, distance, resize, textureClip }: LossSpec<ImageTower>,
 ): Loss {
   checkLossWeights(weights);
   // Both sides of each judge's comparison are shared by all parts, and so is their gradient.

@@ -68,7 +68,7 @@ function filter(x: Shape, axis: number, taps: number, attrs: Record<string, unkn
 }
 
 function weightGrad(x: Shape, gy: Shape, stride: number, pad: number, kernel: number[]): Case {
-  const attrs = { stride, pad, kernel, parts: 1 };
+  const attrs = { stride, pad, kernel, lines: gy[0]! * gy[2]! };
   return { op: "conv_weight_grad", inputs: { x, gy }, attrs };
 }
 
