@@ -11,12 +11,14 @@ import { addAliases, applyAliases } from "./adapt_aliases.ts";
 import { applyDemo } from "./adapt_demo.ts";
 import { jsonEvents, progressEvents, report, silentEvents } from "./adapt_events.ts";
 import { addRunOptions, type RunFlags } from "./adapt_flags.ts";
+import { printPlan } from "./adapt_plan.ts";
 import { applyPreset, flagName, resolveOptions } from "./adapt_options.ts";
 import { checkOutput } from "./output.ts";
 
 interface Flags extends RunFlags {
   out?: string;
   resume?: string;
+  plan?: boolean;
   profile?: string;
   json?: boolean;
   quiet?: boolean;
@@ -44,6 +46,7 @@ export function register(command: Command): void {
   command
     .option("-o, --out <dir>", "folder of the run, new (default: below ./runs, by the texts)")
     .option("--resume <dir>", "go on with an interrupted run; only --steps may be given with it")
+    .option("--plan", "print what the run would cost in work and memory, and do nothing")
     .option("--profile <file>", "write GPU times: a trace to FILE, a table to FILE.txt")
     .option("--json", "one JSON object a line on stdout")
     .option("--quiet", "no progress");
@@ -59,6 +62,9 @@ async function run(command: Command): Promise<void> {
   const flags = command.opts<Flags>();
   if (warning !== null) console.error(warning);
   const given = (name: string) => command.getOptionValueSource(name) === "cli";
+  if (flags.plan && flags.resume === undefined) {
+    return await printPlan(resolveOptions(flags, given), flags);
+  }
   const job = flags.resume === undefined
     ? await newRun(flags, given)
     : await oldRun(flags.resume, command, given("steps") ? flags.steps : null);

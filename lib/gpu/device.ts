@@ -40,6 +40,27 @@ const STAGED_BYTES = 2 ** 22;
 /** More bindings than any launch has use for; adapters that offer fewer get less fusion. */
 const WANTED_STORAGE_BUFFERS = 16;
 
+/** What programs are planned for on this machine's adapter, without opening a device on it. */
+export async function planTarget(): Promise<{ name: string; kind: AdapterKind; limits: Limits }> {
+  const adapter = await requestAdapter();
+  const kind = hasLanes(adapter) ? "cpu" : "gpu";
+  return { name: describeAdapter(adapter).name, kind, limits: limitsOf(adapter) };
+}
+
+function limitsOf({ limits }: GPUAdapter): Limits {
+  return {
+    bindingBytes: limits.maxStorageBufferBindingSize,
+    bufferBytes: limits.maxBufferSize,
+    storageBuffers: Math.min(limits.maxStorageBuffersPerShaderStage, WANTED_STORAGE_BUFFERS),
+  };
+}
+
+/** Whether it is a software adapter of the kind that the "cpu" kernels are written for. */
+function hasLanes(adapter: GPUAdapter): boolean {
+  const { subgroupMinSize, subgroupMaxSize } = adapter.info;
+  return describeAdapter(adapter).isCpu && subgroupMinSize === LANES && subgroupMaxSize === LANES;
+}
+
 export class Gpu {
   /** What the device holds now. */
   readonly allocated = { bytes: 0, buffers: 0 };
@@ -71,10 +92,10 @@ export class Gpu {
   static async open(kernels?: AdapterKind, bindingBytes = Infinity): Promise<Gpu> {
     const adapter = await requestAdapter();
     const about = describeAdapter(adapter);
-    const { limits, info } = adapter;
-    const storageBuffers = Math.min(limits.maxStorageBuffersPerShaderStage, WANTED_STORAGE_BUFFERS);
+    const { limits } = adapter;
+    const { storageBuffers } = limitsOf(adapter);
     const hasTimestamps = adapter.features.has("timestamp-query");
-    const lanes = about.isCpu && info.subgroupMinSize === LANES && info.subgroupMaxSize === LANES;
+    const lanes = hasLanes(adapter);
     const request = (features: GPUFeatureName[]) =>
       adapter.requestDevice({
         requiredFeatures: hasTimestamps ? ["timestamp-query", ...features] : features,
@@ -91,26 +112,27 @@ export class Gpu {
     const withLanes = lanes ? await request(["subgroups"]).catch(() => null) : null;
     const device = withLanes ?? await request([]);
     return new Gpu(device, about.name, kernels ?? (withLanes ? "cpu" : "gpu"), {
+      ...limitsOf(adapter),
       bindingBytes: Math.min(limits.maxStorageBufferBindingSize, bindingBytes),
-      bufferBytes: limits.maxBufferSize,
-      storageBuffers,
     }, hasTimestamps);
   }
 
   /**
-   * Throws a GpuError if so many bytes more cannot fit. Only software adapters can tell, which use
-   * the system's memory; a GPU says so when it is asked for too much.
+   * Bytes that can still be allocated. Only software adapters can tell, which use the system's
+   * memory: null for a GPU, which says so when it is asked for too much.
    */
+  get availableBytes(): number | null {
+    return this.kind === "cpu" ? Deno.systemMemoryInfo().available : null;
+  }
+
+  /** Throws a GpuError if it is known that so many bytes more cannot fit. */
   assertFits(bytes: number, label: string): void {
-    if (this.kind !== "cpu") return;
-    const { available } = Deno.systemMemoryInfo();
-    if (bytes <= available) return;
+    const available = this.availableBytes;
+    if (available === null || bytes <= available) return;
+    const gib = (count: number) => (count / 2 ** 30).toFixed(1);
     throw new DeviceMemoryError(
-      `Cannot allocate ${(bytes / 2 ** 30).toFixed(1)} GiB for ${label}: this software adapter ` +
-        `uses the system's memory, of which ${
-          (available / 2 ** 30).toFixed(1)
-        } GiB are free; use a ` +
-        `smaller batch or generator`,
+      `Cannot allocate ${gib(bytes)} GiB for ${label}: this software adapter uses the system's ` +
+        `memory, of which ${gib(available)} GiB are free; use a smaller batch or generator`,
     );
   }
 

@@ -7,6 +7,7 @@ import { type DeviceGenerator, disposeGenerator, uploadGenerator } from "../gene
 import type { GeneratorWeights } from "../generator/families.ts";
 import { Sampler } from "../generator/sampler.ts";
 import { isResNet } from "./clip_files.ts";
+import { assertRunFits } from "./cost.ts";
 import type { Observer } from "./eval/mod.ts";
 import type { RunInputs } from "./inputs.ts";
 import { LayerSelection } from "./layer_selection.ts";
@@ -30,6 +31,8 @@ export interface Prepared extends Disposable {
 
 /** Loads the models and compiles the step; nothing is written. */
 export async function prepare(gpu: Gpu, inputs: RunInputs): Promise<Prepared> {
+  const available = gpu.availableBytes;
+  if (available !== null) await assertRunFits(inputs.options, gpu, available);
   using owned = new DisposableStack();
   const { options, plan, pictures, templates, partTemplates } = inputs;
   const { lambdas, clipResize: resize, noise } = options;

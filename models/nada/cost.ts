@@ -1,0 +1,172 @@
+/** What a run will cost, from the shapes in its files alone: no weight is read, no device opened. */
+import { openCheckpoint } from "../../lib/checkpoint/mod.ts";
+import { DeviceMemoryError } from "../../lib/errors.ts";
+import type { AdapterKind, Limits } from "../../lib/gpu/device.ts";
+import { planProgram, type ProgramPlan } from "../../lib/graph/plan.ts";
+import { input, numel, type Shape } from "../../lib/graph/tensor.ts";
+import { type ClipFile, findWeights, imageTower, openClipFile } from "../clip/mod.ts";
+import { fittingBatch } from "../generator/batch.ts";
+import { type Architecture, generatorOf, outlineGenerator } from "../generator/families.ts";
+import { leavesOf } from "../generator/generator.ts";
+import { isResNet } from "./clip_files.ts";
+import { layerPlan } from "./inputs.ts";
+import { type LossTargets, PART_TEMPLATES } from "./losses/mod.ts";
+import type { AdaptOptions } from "./options.ts";
+import { trainingStep } from "./training_step.ts";
+
+/** What programs are planned for. */
+export interface PlanTarget {
+  readonly kind: AdapterKind;
+  readonly limits: Limits;
+}
+
+export interface RunCost {
+  readonly resolution: number;
+  readonly batch: number;
+  /** Of one step that trains all layers; `bytes` are read and written, each element once a launch. */
+  readonly step: {
+    readonly dispatches: number;
+    readonly operations: number;
+    readonly bytes: number;
+    /** The largest range that one binding takes. */
+    readonly bindingBytes: number;
+  };
+  /** Device memory while training; `peak` is all of it. */
+  readonly memory: {
+    /** Both generators and the second moments of what is trained. */
+    readonly generators: number;
+    readonly clips: number;
+    /** Everything that a step computes on the way. */
+    readonly step: number;
+    /** The same for drawing a grid of samples, which the step's memory outlives. */
+    readonly grid: number;
+    readonly peak: number;
+  };
+}
+
+/**
+ * Plans a run. Throws a UserError for files that are no good, and a GpuError where the adapter cannot
+ * run it in any memory.
+ */
+export async function runCost(options: AdaptOptions, target: PlanTarget): Promise<RunCost> {
+  const a = await architectureOf(options.generator);
+  using owned = new DisposableStack();
+  const open = async (path: string) => owned.use(await openClipFile(path));
+  const used = options.clips.filter(({ weight }) => weight !== 0);
+  const files: ClipFile[] = [];
+  for (const { path } of used) files.push(await open(path));
+  const texture = options.lambdas.texture === 0
+    ? null
+    : options.textureClip !== null
+    ? await open(options.textureClip)
+    : files.find(({ architecture }) => isResNet(architecture)) ?? null;
+
+  const generator = generatorOf(a);
+  const { layers } = layerPlan(a, options);
+  const step = trainingStep(
+    a,
+    // Another start may differ in anything.
+    new Set(options.trainGenerator ? generator.parameterShapes.keys() : []),
+    {
+      weights: options.lambdas,
+      judges: files.map((file, i) => ({
+        clip: imageTower(file),
+        weight: used[i]!.weight,
+        targets: anyTargets(file),
+      })),
+      distance: options.directionLoss,
+      resize: options.clipResize,
+      textureClip: texture && imageTower(texture),
+    },
+    { ...options, layers },
+  );
+  const plan = planProgram(step.program, target.kind, target.limits);
+  const grid = gridPlan(a, target);
+
+  const { parameterShapes, fixedShapes } = generator;
+  const shapes = [...parameterShapes.values(), ...fixedShapes.values(), [a.wSize]];
+  const moments = [...step.layerOf.keys()].map((name) => parameterShapes.get(name)!);
+  const towers = [...new Set([...files, ...texture ? [texture] : []])].flatMap(({ weights }) =>
+    [...weights.image.values()].map(({ shape }) => shape)
+  );
+  const generators = 2 * bytesOf(shapes) + bytesOf(moments);
+  const memory = {
+    generators,
+    clips: bytesOf(towers),
+    step: plan.scratchBytes,
+    grid: grid.scratchBytes,
+  };
+  const sum = (count: (launch: ProgramPlan["launches"][number]) => number) =>
+    plan.launches.reduce((total, launch) => total + count(launch), 0);
+  return {
+    resolution: a.resolution,
+    batch: options.batch,
+    step: {
+      dispatches: plan.launches.length,
+      operations: sum(({ operations }) => operations),
+      bytes: sum(({ bytes }) => bytes),
+      bindingBytes: Math.max(
+        ...plan.launches.flatMap(({ bindings }) =>
+          bindings.map(({ tensor }) => tensor ? bytesOf([tensor.shape]) : 0)
+        ),
+      ),
+    },
+    memory: { ...memory, peak: Object.values(memory).reduce((a, b) => a + b) },
+  };
+}
+
+/**
+ * Throws a DeviceMemoryError where a run takes more than `availableBytes`, with the largest batch
+ * that does not.
+ */
+export async function assertRunFits(
+  options: AdaptOptions,
+  target: PlanTarget,
+  availableBytes: number,
+): Promise<void> {
+  const { memory: { peak } } = await runCost(options, target);
+  if (peak <= availableBytes) return;
+  const gigabytes = (bytes: number) => `${(bytes / 1e9).toFixed(2)} GB`;
+  const problem =
+    `Cannot adapt at batch ${options.batch}: it takes ${gigabytes(peak)} of memory, ` +
+    `of which ${gigabytes(availableBytes)} are free`;
+  let smallest = peak;
+  // Given latents fix the batch.
+  for (let batch = options.batch - 1; batch >= 1 && options.z === null; batch--) {
+    smallest = (await runCost({ ...options, batch }, target)).memory.peak;
+    if (smallest > availableBytes) continue;
+    throw new DeviceMemoryError(`${problem}; --batch ${batch} takes ${gigabytes(smallest)}`);
+  }
+  throw new DeviceMemoryError(
+    `${problem}, and no smaller batch takes less than ${gigabytes(smallest)}; free some memory, ` +
+      `use a smaller generator or fewer CLIP models`,
+  );
+}
+
+const bytesOf = (shapes: readonly Shape[]) =>
+  shapes.reduce((bytes, shape) => bytes + 4 * numel(shape), 0);
+
+async function architectureOf(path: string): Promise<Architecture> {
+  using checkpoint = await openCheckpoint(await findWeights(path) ?? path);
+  return outlineGenerator(checkpoint).architecture;
+}
+
+/** Some targets: their values do not change what a step costs. */
+function anyTargets({ architecture: { features } }: ClipFile): LossTargets {
+  const unit = () => new Float32Array(features).fill(1 / Math.sqrt(features));
+  return {
+    direction: unit(),
+    global: { features: unit(), logitScale: 100 },
+    patch: PART_TEMPLATES.map(unit),
+    manifold: 0.5,
+  };
+}
+
+/** Drawing as a grid of samples is drawn. */
+function gridPlan(a: Architecture, { kind, limits }: PlanTarget): ProgramPlan {
+  const generator = generatorOf(a);
+  const batch = fittingBatch(a, limits.bindingBytes);
+  const wPlus = input("w_plus", [batch, a.wCount, a.wSize]);
+  const { image } = generator.synthesis(leavesOf(generator), wPlus, { mode: "const" });
+  return planProgram({ outputs: { image } }, kind, limits);
+}

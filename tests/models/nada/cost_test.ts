@@ -1,0 +1,121 @@
+import assert from "node:assert/strict";
+import { DeviceMemoryError } from "../../../lib/errors.ts";
+import type { Gpu } from "../../../lib/gpu/device.ts";
+import { numel, type Shape } from "../../../lib/graph/tensor.ts";
+import { LOGIT_SCALE, towerPlaces } from "../../../models/clip/names.ts";
+import { ADAPT_DEFAULTS, type AdaptOptions, readInputs } from "../../../models/nada/adapt.ts";
+import { assertRunFits, runCost } from "../../../models/nada/cost.ts";
+import { prepare } from "../../../models/nada/prepare.ts";
+import {
+  architecture,
+  kernelNames,
+  noiseShapes,
+  parameterShapes,
+} from "../../../models/stylegan2/architecture.ts";
+import { testGpu } from "../../gpu.ts";
+import { temporaryFolder } from "../../temporary.ts";
+import { madeUpTensors } from "../stylegan2/made_up.ts";
+import { tinyRun } from "./tiny_run.ts";
+
+const TINY = { zSize: 6, wSize: 5, mappingDepth: 2, channels: [7, 5, 4] };
+
+Deno.test("runCost() foresees what the device holds while it trains", async () => {
+  using folder = temporaryFolder();
+  const gpu = await testGpu();
+  const options = await tinyRun(folder, madeUpTensors(TINY, 1));
+  const { step, memory } = await runCost(options, gpu);
+  const before = gpu.allocated.bytes;
+  using _models = await prepare(gpu, await readInputs(options));
+  const held = gpu.allocated.bytes - before;
+  // Beside that, parameters of the kernels and tables for resizing, which grow with no model.
+  const rest = held - memory.generators - memory.clips - memory.step - 256 * step.dispatches;
+  assert(rest >= 0 && rest < 0.1 * held, `${rest} of ${held} bytes were not foreseen`);
+});
+
+Deno.test("assertRunFits() names the largest batch that fits, if one does", async () => {
+  using folder = temporaryFolder();
+  const gpu = await testGpu();
+  const options = { ...await tinyRun(folder, madeUpTensors(TINY, 1)), batch: 9 };
+  const peak = async (batch: number) => (await runCost({ ...options, batch }, gpu)).memory.peak;
+  await assertRunFits(options, gpu, await peak(9));
+  const refused = (bytes: number, message: RegExp) =>
+    assert.rejects(
+      assertRunFits(options, gpu, bytes),
+      (error: Error) => error instanceof DeviceMemoryError && message.test(error.message),
+    );
+  await refused(await peak(5), /^Cannot adapt at batch 9: it takes .* are free; --batch 5 takes /);
+  await refused(1000, /, and no smaller batch takes less than .*; free some memory/);
+});
+
+/** Writes a safetensors file that says what it holds; the values take no space. */
+async function writeShapes(path: string, shapes: ReadonlyMap<string, Shape>): Promise<string> {
+  let end = 0;
+  const header = JSON.stringify(Object.fromEntries(
+    [...shapes].map(([name, shape]) => {
+      const start = end;
+      end += 4 * numel(shape);
+      return [name, { dtype: "F32", shape, data_offsets: [start, end] }];
+    }),
+  ));
+  const bytes = new TextEncoder().encode(header);
+  const length = new BigUint64Array([BigInt(bytes.length)]);
+  await Deno.writeFile(path, new Uint8Array([...new Uint8Array(length.buffer), ...bytes]));
+  await Deno.truncate(path, 8 + bytes.length + end);
+  return path;
+}
+
+/** Shapes of OpenAI's ViT-B with patches of so many pixels. */
+function vitShapes(patch: number): Map<string, Shape> {
+  const positions = (224 / patch) ** 2 + 1;
+  const sizes = {
+    image: { width: 768, hidden: 3072, positions, patch, features: 512 },
+    text: { width: 512, hidden: 2048, positions: 77, vocabulary: 49408, features: 512 },
+  };
+  const shapes = new Map<string, Shape>([[LOGIT_SCALE, []]]);
+  for (const tower of ["image", "text"] as const) {
+    const known: Record<string, number> = sizes[tower];
+    const sizeOf = (axis: string) =>
+      axis.split("*").reduce((size, factor) => size * (known[factor] ?? Number(factor)), 1);
+    for (const { parts } of towerPlaces("openai", tower, 12)) {
+      for (const { name, shape } of parts) shapes.set(name, shape.map(sizeOf));
+    }
+  }
+  return shapes;
+}
+
+/** Options of a run with StyleGAN2's largest generator and two of OpenAI's CLIP models. */
+async function largeRun(folder: { file(name: string): string }): Promise<AdaptOptions> {
+  const channels = [512, 512, 512, 512, 512, 256, 128, 64, 32];
+  const a = architecture({ zSize: 512, wSize: 512, mappingDepth: 8, channels });
+  const generator = new Map([
+    ...parameterShapes(a),
+    ...noiseShapes(a),
+    ...kernelNames(a).map((name): [string, Shape] => [name, [4, 4]]),
+    ["latent_avg", [512]],
+  ]);
+  const clips = await Promise.all([32, 16].map(async (patch) => ({
+    path: await writeShapes(folder.file(`ViT-B-${patch}.safetensors`), vitShapes(patch)),
+    weight: 1,
+  })));
+  return {
+    ...ADAPT_DEFAULTS,
+    generator: await writeShapes(folder.file("config-f.safetensors"), generator),
+    clips,
+    source: "photo",
+    targets: [{ text: "sketch", weight: 1 }],
+  };
+}
+
+const LIMITS: Gpu["limits"] = { bindingBytes: 2 ** 27, bufferBytes: 2 ** 31, storageBuffers: 16 };
+
+for (const kind of ["cpu", "gpu"] as const) {
+  Deno.test(`a step at 1024x1024 with two CLIP models fits 4 GB and bindings of 128 MiB, ${kind} kernels`, async () => {
+    using folder = temporaryFolder();
+    const { step, memory } = await runCost(await largeRun(folder), { kind, limits: LIMITS });
+    assert(step.bindingBytes <= 2 ** 27);
+    assert(memory.peak <= 4e9, `${memory.peak} bytes`);
+    // 74.3 GMAC an image in the generator: forward twice, backward for images and weights.
+    assert(step.operations > 2 * 2 * 4 * 74.3e9 && step.operations < 1.6e12, `${step.operations}`);
+    assert(step.dispatches <= 1950, `${step.dispatches} dispatches`);
+  });
+}
