@@ -72,6 +72,7 @@ export interface RunFlags extends AsInRun, LambdaFlags {
   z?: string;
   templates?: string;
   partTemplates?: string;
+  checkpointActivations?: boolean;
 }
 
 /** Adds the options that say what a run does. */
@@ -136,6 +137,10 @@ export function addRunOptions(command: Command): Command {
       "steps between snapshots that nada pick can go back to, 0 for none",
       parseWhole,
       preset.snapshots,
+    )
+    .option(
+      "--checkpoint-activations",
+      "compute feature maps again for the gradient: less memory, more time (by itself where it is known that memory is short)",
     );
 
   command.optionsGroup("Grids:");

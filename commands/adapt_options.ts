@@ -74,6 +74,7 @@ export function resolveOptions(flags: RunFlags, given: (name: string) => boolean
     crop: flags.crop,
     checkpointEvery: flags.checkpointEvery,
     snapshots: flags.snapshots,
+    checkpointActivations: flags.checkpointActivations ?? false,
     stopOn: flags.stopOn ?? null,
   };
   const idle = ["textWeight", "imageBatch", "skipBadImages"].find(given);

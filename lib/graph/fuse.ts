@@ -10,6 +10,7 @@
  */
 import { KernelError } from "../errors.ts";
 import type { AnyOp } from "./op.ts";
+import { behind } from "./roots.ts";
 import { type Attrs, numel, sameShape, type Tensor } from "./tensor.ts";
 
 /** One kernel launch: `root` is stored, everything in `inlined` is computed on the way. */
@@ -86,19 +87,8 @@ function liveNodes(roots: readonly Tensor[]) {
     return node;
   };
 
-  for (const node of reachable(roots)) resolved.set(node, resolve(node));
+  for (const node of behind(roots)) resolved.set(node, resolve(node));
   return { nodes, storage: (tensor: Tensor) => resolved.get(tensor)! };
-}
-
-/** All nodes behind `roots`, inputs before what is made from them. */
-function reachable(roots: readonly Tensor[]): Tensor[] {
-  const seen = new Set<Tensor>(roots);
-  for (const node of seen) {
-    if (node.source.kind === "op") {
-      for (const input of Object.values(node.source.inputs)) seen.add(input);
-    }
-  }
-  return [...seen].sort((a, b) => a.id - b.id);
 }
 
 /** Two nodes with the same key have the same values. */

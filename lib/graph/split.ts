@@ -6,8 +6,8 @@
 import type { AnyOp } from "./op.ts";
 import { add } from "./ops/elementwise.ts";
 import { concat, expand, reshape, slice } from "./ops/shape.ts";
+import { behind, mapRoots, mapValues, type Roots, rootsOf } from "./roots.ts";
 import { type Attrs, numel, type Shape, Tensor } from "./tensor.ts";
-import type { Update } from "./update.ts";
 
 /** A tensor in blocks of one size; the blocks are in row-major order. */
 interface Pieces {
@@ -29,20 +29,12 @@ type Table = readonly (Readonly<Partial<Record<string, number>>> | null)[];
 
 const bytesOf = (shape: Shape) => 4 * numel(shape);
 
-interface Roots {
-  readonly outputs: Readonly<Record<string, Tensor>>;
-  readonly updates: readonly Update[];
-}
-
 /**
  * The same program with no tensor above `limitBytes`, as far as its ops can be cut; what it gives
  * out has to fit as it is.
  */
 export function splitLarge(roots: Roots, limitBytes: number): Roots {
-  const given = new Set([
-    ...Object.values(roots.outputs),
-    ...roots.updates.flatMap(({ values }) => Object.values(values)),
-  ]);
+  const given = rootsOf(roots);
   const nodes = behind(given);
   if (nodes.every(({ shape }) => bytesOf(shape) <= limitBytes)) return roots;
 
@@ -71,26 +63,7 @@ export function splitLarge(roots: Roots, limitBytes: number): Roots {
     const inputs = mapValues(source.inputs, whole);
     values.set(node, new Tensor(node.shape, node.dtype, { ...source, inputs }));
   }
-  return {
-    outputs: mapValues(roots.outputs, whole),
-    updates: roots.updates.map((update) => ({
-      ...update,
-      values: mapValues(update.values, whole),
-    })),
-  };
-}
-
-/** All nodes behind `roots`, inputs before what is made from them. */
-function behind(roots: Iterable<Tensor>): Tensor[] {
-  const seen = new Set(roots);
-  for (const { source } of seen) {
-    if (source.kind === "op") Object.values(source.inputs).forEach((input) => seen.add(input));
-  }
-  return [...seen].sort((a, b) => a.id - b.id);
-}
-
-function mapValues<T, U>(values: Readonly<Record<string, T>>, map: (value: T) => U) {
-  return Object.fromEntries(Object.entries(values).map(([name, value]) => [name, map(value)]));
+  return mapRoots(roots, whole);
 }
 
 /** A reshape of a reshape as one. */

@@ -115,30 +115,43 @@ export async function runCost(options: AdaptOptions, target: PlanTarget): Promis
   };
 }
 
+/** A run's options, changed so that it fits. */
+export interface FittingRun {
+  readonly options: AdaptOptions;
+  /** What the user should know of the change, a line each. */
+  readonly notes: readonly string[];
+}
+
 /**
- * Throws a DeviceMemoryError where a run takes more than `availableBytes`, with the largest batch
- * that does not.
+ * The options, with activations computed again where that is what makes the run fit. Throws a
+ * DeviceMemoryError where nothing does, with the largest batch that would.
  */
-export async function assertRunFits(
+export async function fittingRun(
   options: AdaptOptions,
   target: PlanTarget,
   availableBytes: number,
-): Promise<void> {
-  const { memory: { peak } } = await runCost(options, target);
-  if (peak <= availableBytes) return;
+): Promise<FittingRun> {
+  const peakOf = async (options: AdaptOptions) => (await runCost(options, target)).memory.peak;
+  const plain = await peakOf(options);
+  if (plain <= availableBytes) return { options, notes: [] };
+  const saving = { ...options, checkpointActivations: true };
+  let least = await peakOf(saving);
   const gigabytes = (bytes: number) => `${(bytes / 1e9).toFixed(2)} GB`;
-  const problem =
-    `Cannot adapt at batch ${options.batch}: it takes ${gigabytes(peak)} of memory, ` +
-    `of which ${gigabytes(availableBytes)} are free`;
-  let smallest = peak;
+  if (least <= availableBytes) {
+    const note = `Memory is short (${gigabytes(plain)} needed, ${gigabytes(availableBytes)} ` +
+      `free): feature maps are computed again, in ${gigabytes(least)}`;
+    return { options: saving, notes: [note] };
+  }
+  const problem = `Cannot adapt at batch ${options.batch}: it takes ${gigabytes(least)} of ` +
+    `memory, of which ${gigabytes(availableBytes)} are free`;
   // Given latents fix the batch.
   for (let batch = options.batch - 1; batch >= 1 && options.z === null; batch--) {
-    smallest = (await runCost({ ...options, batch }, target)).memory.peak;
-    if (smallest > availableBytes) continue;
-    throw new DeviceMemoryError(`${problem}; --batch ${batch} takes ${gigabytes(smallest)}`);
+    least = await peakOf({ ...saving, batch });
+    if (least > availableBytes) continue;
+    throw new DeviceMemoryError(`${problem}; --batch ${batch} takes ${gigabytes(least)}`);
   }
   throw new DeviceMemoryError(
-    `${problem}, and no smaller batch takes less than ${gigabytes(smallest)}; free some memory, ` +
+    `${problem}, and no smaller batch takes less than ${gigabytes(least)}; free some memory, ` +
       `use a smaller generator or fewer CLIP models`,
   );
 }

@@ -94,6 +94,8 @@ export interface AdaptOptions {
   readonly checkpointEvery: number;
   /** Steps between snapshots that are kept, 0 for none. */
   readonly snapshots: number;
+  /** Computes maps again for the gradient, which takes less memory and more time. */
+  readonly checkpointActivations: boolean;
   /** "plateau" ends the run where the loss no longer falls. */
   readonly stopOn: StopOn | null;
 }
@@ -134,6 +136,7 @@ export const ADAPT_DEFAULTS = {
   crop: "none",
   checkpointEvery: 0,
   snapshots: 0,
+  checkpointActivations: false,
   stopOn: null,
 } as const satisfies Partial<AdaptOptions>;
 

@@ -7,7 +7,7 @@ import { type DeviceGenerator, disposeGenerator, uploadGenerator } from "../gene
 import type { GeneratorWeights } from "../generator/families.ts";
 import { Sampler } from "../generator/sampler.ts";
 import { isResNet } from "./clip_files.ts";
-import { assertRunFits } from "./cost.ts";
+import { fittingRun } from "./cost.ts";
 import type { Observer } from "./eval/mod.ts";
 import type { RunInputs } from "./inputs.ts";
 import { LayerSelection } from "./layer_selection.ts";
@@ -27,14 +27,18 @@ export interface Prepared extends Disposable {
   readonly selection: LayerSelection | null;
   /** The CLIP models that the direction is measured in, none where it does not count. */
   readonly observers: readonly Observer[];
+  /** What the user should know of how the run was made to fit, a line each. */
+  readonly notes: readonly string[];
 }
 
 /** Loads the models and compiles the step; nothing is written. */
 export async function prepare(gpu: Gpu, inputs: RunInputs): Promise<Prepared> {
   const available = gpu.availableBytes;
-  if (available !== null) await assertRunFits(inputs.options, gpu, available);
+  const { options, notes } = available === null
+    ? { options: inputs.options, notes: [] }
+    : await fittingRun(inputs.options, gpu, available);
   using owned = new DisposableStack();
-  const { options, plan, pictures, templates, partTemplates } = inputs;
+  const { plan, pictures, templates, partTemplates } = inputs;
   const { lambdas, clipResize: resize, noise } = options;
   const open = async (path: string) => owned.adopt(await Clip.open(gpu, path), (c) => c.dispose());
 
@@ -101,6 +105,7 @@ export async function prepare(gpu: Gpu, inputs: RunInputs): Promise<Prepared> {
     training,
     selection,
     observers,
+    notes,
     [Symbol.dispose]: () => kept.dispose(),
   };
 }

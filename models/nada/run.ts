@@ -80,7 +80,7 @@ export async function train(
     done: training.step,
     layers: plan.layers,
     chosen: plan.auto?.count ?? null,
-    notes: run.inputs.notes,
+    notes: [...run.inputs.notes, ...run.models.notes],
   });
 
   let lastGrid = "";

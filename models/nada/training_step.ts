@@ -5,6 +5,7 @@
 import { grad } from "../../lib/graph/grad.ts";
 import { adam, add, mul, randomNormal, reshape } from "../../lib/graph/ops/mod.ts";
 import type { ProgramSpec } from "../../lib/graph/plan.ts";
+import { recompute } from "../../lib/graph/recompute.ts";
 import { input, state, type Tensor } from "../../lib/graph/tensor.ts";
 import type { Update } from "../../lib/graph/update.ts";
 import type { ImageTower } from "../clip/mod.ts";
@@ -15,6 +16,7 @@ import {
   type NoiseMode,
   noiseOf,
   type Parameters,
+  type Synthesis,
 } from "../generator/generator.ts";
 import { broadcastW, mixStyles, trainingW } from "../generator/styles.ts";
 import { BETA2, type FrozenAdam } from "./adam_clock.ts";
@@ -36,6 +38,8 @@ export interface TrainingOptions {
   /** Above 0, steps take a second z. */
   readonly mixing: number;
   readonly augmentation: Augmentation;
+  /** Computes most of the trained generator's maps again for the gradient: less memory, more work. */
+  readonly checkpointActivations: boolean;
 }
 
 /** A step, ready to be planned or compiled. */
@@ -71,10 +75,13 @@ export function trainingStep(
   // As in the reference, one mapping network serves both, unless it is to be trained.
   const ownMapping = layers.includes(generator.mappingLayer);
   const mapper = { frozen: leaves.frozen, trained: leaves[ownMapping ? "trained" : "frozen"] };
+  const syntheses: Partial<Record<Which, Synthesis>> = {};
   const draw = (which: Which) => {
     const wPlus = stylesOf(mapper[which], a, options);
     const noise = noiseOf(options.noise, `noise key/${which}`);
-    let { image } = generator.synthesis(leaves[which], wPlus, noise);
+    const { image: drawn, layers: maps } = generator.synthesis(leaves[which], wPlus, noise);
+    let image = drawn;
+    syntheses[which] = { image, layers: maps };
     if (which === "frozen" && !generator.hasNoise) image = disturbed(image, noise);
     return options.augmentation === "none"
       ? image
@@ -85,14 +92,25 @@ export function trainingStep(
     adapted: draw("trained"),
     corners: input("corners", [options.batch, 2], "u32"),
   }, spec);
+  const program = {
+    outputs: { total: loss.total, ...prefixed("part", Object.fromEntries(loss.parts)) },
+    updates: adamUpdates(loss.total, layerOf, leaves.trained),
+  };
+  const { image, layers: maps } = syntheses.trained!;
   return {
-    program: {
-      outputs: { total: loss.total, ...prefixed("part", Object.fromEntries(loss.parts)) },
-      updates: adamUpdates(loss.total, layerOf, leaves.trained),
-    },
+    program: options.checkpointActivations
+      ? recompute(program, image, lastOfEachSize(Object.values(maps)))
+      : program,
     layerOf,
     parts: [...loss.parts.keys()],
   };
+}
+
+/** Of feature maps, from coarse to fine, those that the next size begins with; and all images. */
+function lastOfEachSize(maps: readonly Tensor[]): Set<Tensor> {
+  const features = maps.filter(({ shape }) => shape[1] !== 3);
+  const last = features.filter(({ shape }, i) => shape[2] !== features[i + 1]?.shape[2]);
+  return new Set([...last, ...maps.filter(({ shape }) => shape[1] === 3)]);
 }
 
 /** w+ of the step's latents. */

@@ -4,7 +4,7 @@ import type { Gpu } from "../../../lib/gpu/device.ts";
 import { numel, type Shape } from "../../../lib/graph/tensor.ts";
 import { LOGIT_SCALE, towerPlaces } from "../../../models/clip/names.ts";
 import { ADAPT_DEFAULTS, type AdaptOptions, readInputs } from "../../../models/nada/adapt.ts";
-import { assertRunFits, runCost } from "../../../models/nada/cost.ts";
+import { fittingRun, runCost } from "../../../models/nada/cost.ts";
 import { prepare } from "../../../models/nada/prepare.ts";
 import {
   architecture,
@@ -32,18 +32,28 @@ Deno.test("runCost() foresees what the device holds while it trains", async () =
   assert(rest >= 0 && rest < 0.1 * held, `${rest} of ${held} bytes were not foreseen`);
 });
 
-Deno.test("assertRunFits() names the largest batch that fits, if one does", async () => {
+Deno.test("fittingRun() computes maps again before it refuses, and names the largest batch that fits", async () => {
   using folder = temporaryFolder();
   const gpu = await testGpu();
-  const options = { ...await tinyRun(folder, madeUpTensors(TINY, 1)), batch: 9 };
-  const peak = async (batch: number) => (await runCost({ ...options, batch }, gpu)).memory.peak;
-  await assertRunFits(options, gpu, await peak(9));
+  // Maps of a MiB and more, as smaller ones are always kept.
+  const large = { ...TINY, channels: [4, 4, 4, 4, 16] };
+  const given = { ...await tinyRun(folder, madeUpTensors(large, 1)), batch: 9 };
+  const peak = async (batch: number, checkpointActivations: boolean) =>
+    (await runCost({ ...given, batch, checkpointActivations }, gpu)).memory.peak;
+  assert(await peak(9, true) < await peak(9, false));
+  assert.deepEqual(await fittingRun(given, gpu, await peak(9, false)), {
+    options: given,
+    notes: [],
+  });
+  const { options, notes } = await fittingRun(given, gpu, await peak(9, true));
+  assert(options.checkpointActivations);
+  assert.match(notes.join(), /^Memory is short/);
   const refused = (bytes: number, message: RegExp) =>
     assert.rejects(
-      assertRunFits(options, gpu, bytes),
+      fittingRun(given, gpu, bytes),
       (error: Error) => error instanceof DeviceMemoryError && message.test(error.message),
     );
-  await refused(await peak(5), /^Cannot adapt at batch 9: it takes .* are free; --batch 5 takes /);
+  await refused(await peak(5, true), /^Cannot adapt at batch 9: .* are free; --batch 5 takes /);
   await refused(1000, /, and no smaller batch takes less than .*; free some memory/);
 });
 
@@ -111,11 +121,15 @@ const LIMITS: Gpu["limits"] = { bindingBytes: 2 ** 27, bufferBytes: 2 ** 31, sto
 for (const kind of ["cpu", "gpu"] as const) {
   Deno.test(`a step at 1024x1024 with two CLIP models fits 4 GB and bindings of 128 MiB, ${kind} kernels`, async () => {
     using folder = temporaryFolder();
-    const { step, memory } = await runCost(await largeRun(folder), { kind, limits: LIMITS });
+    const options = await largeRun(folder);
+    const { step, memory } = await runCost(options, { kind, limits: LIMITS });
     assert(step.bindingBytes <= 2 ** 27);
     assert(memory.peak <= 4e9, `${memory.peak} bytes`);
     // 74.3 GMAC an image in the generator: forward twice, backward for images and weights.
     assert(step.operations > 2 * 2 * 4 * 74.3e9 && step.operations < 1.6e12, `${step.operations}`);
     assert(step.dispatches <= 1950, `${step.dispatches} dispatches`);
+    const saving = { ...options, checkpointActivations: true };
+    const saved = (await runCost(saving, { kind, limits: LIMITS })).memory.peak;
+    assert(saved < 3e9, `${saved} bytes`);
   });
 }
