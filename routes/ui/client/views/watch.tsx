@@ -2,6 +2,7 @@ import { useEffect, useState } from "preact/hooks";
 import * as api from "../api.ts";
 import { follow } from "../follow.ts";
 import { Slider } from "../parts/field.tsx";
+import { LayerBand } from "../parts/layer_band.tsx";
 import { LossChart } from "../parts/loss_chart.tsx";
 import { Picture } from "../parts/picture.tsx";
 import { ProblemNote } from "../parts/problem.tsx";
@@ -86,6 +87,7 @@ export function Watch({ id }: { id: string }) {
       <section>
         <h2>Loss</h2>
         <LossChart steps={steps} />
+        <LayerBand steps={steps} />
       </section>
     </article>
   );
