@@ -35,6 +35,8 @@ const LOSSES: Readonly<Record<"adapted" | "global", LossWeights>> = {
 export interface CandidateOptions {
   readonly style: StyleName;
   readonly steps: number;
+  /** How many layers "adapted" chooses for each step, 0 to train all. */
+  readonly autoLayerCount: number;
   /** The CLIP that leads. */
   readonly clip: string;
   /** Where the folders of runs go. */
@@ -47,7 +49,7 @@ export async function picturesOf(
   gpu: Gpu,
   candidate: Candidate,
   z: Float32Array<ArrayBuffer>,
-  { style, steps, clip, folder, onStep }: CandidateOptions,
+  { style, steps, autoLayerCount, clip, folder, onStep }: CandidateOptions,
 ): Promise<Picture[]> {
   const base = await loadGenerator(generatorPath("demo"));
   let weights: GeneratorWeights = base.weights;
@@ -57,6 +59,9 @@ export async function picturesOf(
       ...demoOptions(style, clip),
       steps,
       sampleEvery: 0,
+      autoLayers: candidate === "adapted" && autoLayerCount > 0
+        ? { count: autoLayerCount, iterations: 1, batch: 8, every: 1 }
+        : null,
       lambdas: LOSSES[candidate],
     }, onStep);
     weights = applyDelta(weights, base, await readDelta(join(run, "adapted.safetensors")));

@@ -1,7 +1,8 @@
 /**
  * Measures the demo's adaptations against the truth, which in its world is known:
  *
- *     deno task demo:eval [--clip FILE] [--styles A,B] [--steps N] [--samples N] [--out FOLDER]
+ *     deno task demo:eval [--clip FILE] [--styles A,B] [--steps N] [--auto-layer-k N]
+ *       [--samples N] [--out FOLDER]
  *
  * Prints a table and writes `results.json` and a sheet of pictures for each style to the folder.
  * Run in full, it also renews `models/demo/results.json`, which `nada demo` shows.
@@ -33,6 +34,7 @@ interface Flags {
   readonly clip: string;
   readonly styles: readonly StyleName[];
   readonly steps: number;
+  readonly autoLayerK: number;
   readonly samples: number;
   readonly out: string;
 }
@@ -42,11 +44,12 @@ const command = new Command("demo:eval")
   .option("--clip <file>", "the CLIP that leads", clipPath, clipPath("demo"))
   .option("--styles <names>", `of ${TARGETS.join(", ")}`, parseStyles, TARGETS)
   .option("--steps <n>", "training steps", parseNumber, DEMO_DEFAULTS.steps)
+  .option("--auto-layer-k <n>", "layers to choose for each step of the adaptation", parseNumber, 0)
   .option("--samples <n>", "latents, from 64 on", parseNumber, SAMPLES)
   .option("-o, --out <dir>", "folder for pictures, runs and results, new", "runs/demo-eval");
 await evaluate(command.parse(Deno.args, { from: "user" }).opts<Flags>());
 
-async function evaluate({ clip, styles, steps, samples, out }: Flags): Promise<void> {
+async function evaluate({ clip, styles, steps, autoLayerK, samples, out }: Flags): Promise<void> {
   if (samples < 64) {
     throw new UserError(`Cannot measure with ${samples} samples: content is one among 64`);
   }
@@ -81,6 +84,7 @@ async function evaluate({ clip, styles, steps, samples, out }: Flags): Promise<v
       const options = {
         style,
         steps,
+        autoLayerCount: autoLayerK,
         clip,
         folder: join(out, "runs"),
         onStep: progress(style, steps),
@@ -97,7 +101,7 @@ async function evaluate({ clip, styles, steps, samples, out }: Flags): Promise<v
       await save(join(out, "results.json"));
     }
     const full = TARGETS.every((style) => styles.includes(style)) && samples === SAMPLES;
-    if (full && steps === DEMO_DEFAULTS.steps) await save(RESULTS_URL);
+    if (full && steps === DEMO_DEFAULTS.steps && autoLayerK === 0) await save(RESULTS_URL);
   } finally {
     gpu.close();
   }
