@@ -25,6 +25,7 @@ import {
   UNSEEN_STYLE_TEMPLATES,
 } from "../world/mod.ts";
 import { renderings } from "./classifier.ts";
+import { asImages } from "./images.ts";
 import { latents, rowsOf, SEEDS } from "./latents.ts";
 
 const SCENES = 128;
@@ -58,7 +59,7 @@ export async function clipFigures(gpu: Gpu, clip: Clip, count = SCENES): Promise
   const shown = renderings(z);
   const texts = async (sentences: string[]) => meanDirection(await clip.encodeTexts(sentences));
   const features = async (pictures: readonly Picture[]) =>
-    await clip.encodeImages({ shape: [pictures.length, 3, 64, 64], data: images(pictures) });
+    await clip.encodeImages({ shape: [pictures.length, 3, 64, 64], data: asImages(pictures) });
 
   const named: Float64Array[] = [];
   for (const style of STYLE_NAMES) {
@@ -110,11 +111,11 @@ async function alignments(
     const sentences = (style: StyleName) =>
       clip.encodeTexts(fillTemplates(STYLE_WORDS[style][0]!, clip.templates));
     const source = await sentences("photo");
-    const photos = images(shown.photo);
+    const photos = asImages(shown.photo);
     const found: [StyleName, Alignment][] = [];
     for (const style of STYLE_NAMES.filter((name) => name !== "photo")) {
       const direction = textDirection(source, await sentences(style));
-      const truths = images(shown[style]);
+      const truths = asImages(shown[style]);
       const at = async (share: number) => {
         const cosines: number[] = [];
         const step = BATCH * 3 * 64 * 64;
@@ -135,14 +136,6 @@ async function alignments(
   } finally {
     program.dispose();
   }
-}
-
-/** Pictures as one batch `[n, 3, 64, 64]` in [-1, 1]. */
-function images(pictures: readonly Picture[]): Float32Array<ArrayBuffer> {
-  const length = pictures[0]!.data.length;
-  const batch = new Float32Array(pictures.length * length);
-  pictures.forEach(({ data }, n) => batch.set(data.map((value) => 2 * value - 1), n * length));
-  return batch;
 }
 
 function pictureCosines(a: Float32Array, b: Float32Array): number[] {

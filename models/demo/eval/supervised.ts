@@ -12,7 +12,8 @@ import { input, state } from "../../../lib/graph/tensor.ts";
 import { AdamClock, BETA2 } from "../../nada/adam_clock.ts";
 import { LatentStream } from "../../nada/random_latents.ts";
 import { broadcastW, type DeviceGenerator, generatorOf, leavesOf } from "../../generator/mod.ts";
-import { type StyleName, truth } from "../world/mod.ts";
+import { type StyleName, truth as trueRendering } from "../world/mod.ts";
+import { asImages } from "./images.ts";
 import { rowsOf } from "./latents.ts";
 
 export interface SupervisedOptions {
@@ -68,17 +69,13 @@ export async function trainSupervised(
   const clock = new AdamClock(["all"], "skip");
   for (let step = 0; step < steps; step++) {
     const z = stream.next();
-    const inputs = { z, truth: truePictures(z, style), hyper: clock.hyper("all", lr) };
+    const inputs = {
+      z,
+      truth: asImages(rowsOf(z).map((row) => trueRendering(row, style))),
+      hyper: clock.hyper("all", lr),
+    };
     const { loss } = await program.run(inputs, { read: ["loss"] });
     clock.advance(new Set(["all"]));
     onStep?.(loss![0]!);
   }
-}
-
-/** `[n, 3, 64, 64]` in [-1, 1] */
-function truePictures(z: Float32Array<ArrayBuffer>, style: StyleName): Float32Array<ArrayBuffer> {
-  const pictures = rowsOf(z).map((row) => truth(row, style).data);
-  const out = new Float32Array(pictures.length * pictures[0]!.length);
-  pictures.forEach((data, n) => out.set(data.map((value) => 2 * value - 1), n * data.length));
-  return out;
 }
