@@ -2,9 +2,11 @@ import type { Command } from "commander";
 import { generatorPath } from "../models/catalog.ts";
 import { compareModels, type LayerDiff, type ModelDiff, openBoth } from "../models/diff.ts";
 import { printable } from "./layout.ts";
+import { classOption } from "./options.ts";
 
 interface Flags {
   readonly generator?: string;
+  readonly class?: number;
   readonly tensors?: boolean;
   readonly json?: boolean;
 }
@@ -14,7 +16,8 @@ relative  length of the difference over the length of what FIRST has
 largest   largest difference of two elements
 
 A delta (adapted.safetensors) stands for what it makes of its generator: of the
-other model, or of --generator.
+other model, or of --generator. Of a generator with classes one is compared:
+--class, or that of the delta.
 
 Examples:
   nada diff ffhq.pt runs/sketch/adapted.safetensors
@@ -29,14 +32,21 @@ export function register(command: Command): void {
     .argument("<first>", "generator, delta, or any file of tensors", generatorPath)
     .argument("<second>", "what it is compared with", generatorPath)
     .option("--generator <file>", "what deltas are changes of", generatorPath)
+    .addOption(classOption())
     .option("--tensors", "list tensors instead of layers")
     .option("--json", "print everything as JSON")
     .addHelpText("after", NOTES)
     .action((first: string, second: string, flags: Flags) => run([first, second], flags));
 }
 
-async function run(paths: [string, string], { generator, tensors, json }: Flags): Promise<void> {
-  const [first, second] = await openBoth(paths, generator ?? null);
+async function run(
+  paths: [string, string],
+  { generator, class: ofClass, tensors, json }: Flags,
+): Promise<void> {
+  const [first, second] = await openBoth(paths, {
+    base: generator ?? null,
+    classIndex: ofClass ?? null,
+  });
   using owned = new DisposableStack();
   owned.use(first);
   owned.use(second);

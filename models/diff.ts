@@ -3,10 +3,12 @@ import { openCheckpoint } from "../lib/checkpoint/mod.ts";
 import { UserError } from "../lib/errors.ts";
 import { sameShape, type Shape } from "../lib/graph/tensor.ts";
 import { findWeights } from "./clip/mod.ts";
-import { generatorOf, type GeneratorWeights } from "./generator/families.ts";
-import { applyDelta, readDelta } from "./nada/delta.ts";
+import { generatorOf, type GeneratorWeights, outlineGenerator } from "./generator/families.ts";
+import { applyDelta, type Delta, readDelta } from "./nada/delta.ts";
 import { isDelta, loadGenerator } from "./nada/generator_file.ts";
 import { storedTensors } from "./nada/stored_tensors.ts";
+import { renamed } from "./stylegan2/layouts.ts";
+import { isStylegan3 } from "./stylegan3/weights.ts";
 
 /** The tensors of a model; `layerOf` says which layer one belongs to. */
 export interface Comparable extends Disposable {
@@ -15,6 +17,8 @@ export interface Comparable extends Disposable {
     { readonly shape: Shape; read(): Promise<Float32Array> }
   >;
   layerOf(name: string): string;
+  /** Of a generator with classes, the one that is compared. */
+  readonly classIndex: number | null;
 }
 
 /** How far two tensors of one name and shape are apart. */
@@ -45,14 +49,21 @@ export interface ModelDiff {
   readonly otherShape: readonly { name: string; first: Shape; second: Shape }[];
 }
 
+export interface DiffOptions {
+  /** What deltas change. */
+  readonly base: string | null;
+  /** Of generators with classes; null for that of a delta. */
+  readonly classIndex: number | null;
+}
+
 /**
  * Opens the two. A generator's tensors go by the names of its layout whatever file they come from. A
  * delta stands for what it makes of its base: `base`, or the other of the two where that is a
- * generator. Throws a UserError where it lacks one.
+ * generator. Throws a UserError where it lacks one, and for a class where there are none.
  */
 export async function openBoth(
   paths: readonly [string, string],
-  base: string | null,
+  { base, classIndex }: DiffOptions,
 ): Promise<[Comparable, Comparable]> {
   const areDeltas = await Promise.all(paths.map(isDelta));
   const other = areDeltas.indexOf(false);
@@ -64,28 +75,46 @@ export async function openBoth(
         `generator that it changes with --generator`,
     );
   }
+  const deltas = await Promise.all(paths.map((path, i) => areDeltas[i] ? readDelta(path) : null));
+  const ofDelta = deltas.map((delta) => delta?.base.classIndex ?? null).find((n) => n !== null);
   const opened: Comparable[] = [];
   for (const [i, path] of paths.entries()) {
-    opened.push(areDeltas[i] ? await openDelta(path, basePath!) : await openModel(path));
+    const delta = deltas[i];
+    opened.push(
+      delta
+        ? await openDelta(delta, basePath!, classIndex)
+        : await openModel(path, classIndex ?? ofDelta ?? null),
+    );
   }
-  return opened as [Comparable, Comparable];
+  if (classIndex === null || opened.some((model) => model.classIndex !== null)) {
+    return opened as [Comparable, Comparable];
+  }
+  opened.forEach((model) => model[Symbol.dispose]());
+  throw new UserError(
+    `Cannot compare class ${classIndex} of "${
+      paths.join('" and "')
+    }": they have no classes; leave ` +
+      `--class out`,
+  );
 }
 
-async function openDelta(path: string, basePath: string): Promise<Comparable> {
-  const delta = await readDelta(path);
-  const { weights, ...base } = await loadGenerator(basePath, delta.base.classIndex);
-  return ofGenerator(applyDelta(weights, base, delta));
+async function openDelta(delta: Delta, path: string, asked: number | null): Promise<Comparable> {
+  const { weights, ...base } = await loadGenerator(path, asked ?? delta.base.classIndex);
+  return ofGenerator(applyDelta(weights, base, delta), base.classIndex);
 }
 
 /** A generator as such, any other file by the tensors it has. */
-async function openModel(path: string): Promise<Comparable> {
+async function openModel(path: string, asked: number | null): Promise<Comparable> {
   const checkpoint = await openCheckpoint(await findWeights(path) ?? path);
   try {
-    if ([...checkpoint.tensors.keys()].some((name) => GENERATOR.test(name))) {
+    if (renamed(checkpoint) !== null || isStylegan3(checkpoint.tensors)) {
+      const { classes } = outlineGenerator(checkpoint);
       checkpoint.close();
-      return ofGenerator((await loadGenerator(path)).weights);
+      const classIndex = classes === 0 ? null : asked;
+      return ofGenerator((await loadGenerator(path, classIndex)).weights, classIndex);
     }
     return {
+      classIndex: null,
       tensors: checkpoint.tensors,
       layerOf: (name) => name.replace(/\.[^.]+$/, ""),
       [Symbol.dispose]: () => checkpoint.close(),
@@ -96,16 +125,14 @@ async function openModel(path: string): Promise<Comparable> {
   }
 }
 
-/** Tensors that only generators have, in either layout. */
-const GENERATOR = /(^|\.)(conv1\.conv\.weight|input\.input|synthesis\.(b4\.const|input\.weight))$/;
-
-function ofGenerator(weights: GeneratorWeights): Comparable {
+function ofGenerator(weights: GeneratorWeights, classIndex: number | null = null): Comparable {
   const layers = new Map(
     generatorOf(weights.architecture).layers.entries().flatMap(([layer, names]) =>
       names.map((name) => [name, layer] as const)
     ),
   );
   return {
+    classIndex,
     tensors: storedTensors(weights),
     layerOf: (name) => layers.get(name) ?? name.replace(/\..*$/, ""),
     [Symbol.dispose]: () => {},

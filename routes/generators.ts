@@ -9,6 +9,8 @@ import { createRouter } from "./router.ts";
 import { sendFile } from "./send_file.ts";
 
 export const GeneratorId = z.union([AdaptationId, ModelName]).openapi({ example: "demo" });
+/** In a query. */
+export const Class = z.coerce.number().pipe(z.int().min(0));
 const params = z.object({ id: GeneratorId });
 
 const GeneratorView = z.object({
@@ -19,6 +21,10 @@ const GeneratorView = z.object({
   z_size: z.int(),
   w_size: z.int(),
   w_count: z.int().openapi({ description: "Layers that a w+ has rows for." }),
+  classes: z.int().openapi({
+    description: "Kinds of images to choose from by `class`; 0 for none.",
+  }),
+  class: z.int().nullable().openapi({ description: "The one that was adapted." }),
   sha256: z.string().nullable(),
   source: z.string().nullable(),
   target: AdaptationRequest.shape.target.nullable(),
@@ -82,6 +88,9 @@ const download = createRoute({
           "is registered; `safetensors` and `rosinality` (.pt): the whole generator. Default: the " +
           "first of these that there is.",
       }),
+      class: Class.optional().openapi({
+        description: "Of a whole generator with classes. Default: the one that was adapted.",
+      }),
     }),
   },
   responses: {
@@ -103,7 +112,9 @@ export function generatorRoutes({ generators }: Service) {
     })
     .openapi(download, async (c) => {
       const generator = generators.get(c.req.valid("param").id);
-      const { format = generator.adaptation ? "delta" : "original" } = c.req.valid("query");
+      const { format = generator.adaptation ? "delta" : "original", class: ofClass } = c.req.valid(
+        "query",
+      );
       const type = "application/octet-stream";
       if (format === "delta" || format === "original") {
         const path = generators.path(generator, format);
@@ -111,7 +122,7 @@ export function generatorRoutes({ generators }: Service) {
         return await sendFile(c, path, { type, saveAs }) as never;
       }
       const ending = format === "rosinality" ? ".pt" : ".safetensors";
-      const path = await generators.write(generator, format, ending);
+      const path = await generators.write(generator, format, { ending, ofClass });
       const sent = await sendFile(c, path, { type, saveAs: `${generator.id}${ending}` });
       await Deno.remove(path); // what is open is sent all the same
       return sent as never;
@@ -128,6 +139,8 @@ function generatorView({ id, base, adaptation }: Generator): z.infer<typeof Gene
     z_size: zSize,
     w_size: wSize,
     w_count: wCount,
+    classes: base.classes,
+    class: adaptation?.request.class ?? null,
     sha256: adaptation ? adaptation.result!.sha256 : base.sha256,
     source: adaptation?.request.source ?? null,
     target: adaptation?.request.target ?? null,

@@ -4,7 +4,7 @@ import { parseSeeds } from "../models/generator/latents.ts";
 import type { SampleFormat, SampleQuery } from "../service/samples.ts";
 import type { Service } from "../service/service.ts";
 import { allow } from "./callers.ts";
-import { GeneratorId } from "./generators.ts";
+import { Class, GeneratorId } from "./generators.ts";
 import { problems } from "./problem.ts";
 import { createRouter } from "./router.ts";
 
@@ -30,6 +30,9 @@ const SampleRequest = z.strictObject({
     description: "1 for none, 0 for the mean image. Default 0.7; 1 for w and w_plus.",
   }),
   strength: Strength.default(1).openapi({ description: "Of the adaptation: 0 none, 1 full." }),
+  class: z.int().min(0).optional().openapi({
+    description: "Where the images are of classes. Default: the one that was adapted.",
+  }),
   noise: z.enum(["const", "none"]).default("const"),
   mix: z.strictObject({
     seeds: z.array(Seed).min(1).max(MAX_IMAGES),
@@ -89,6 +92,7 @@ const look = createRoute({
     query: z.object({
       truncation: z.coerce.number().pipe(Truncation).optional(),
       strength: z.coerce.number().pipe(Strength).default(1),
+      class: Class.optional(),
       size: z.coerce.number().pipe(Size).optional(),
     }),
   },

@@ -4,7 +4,7 @@ import { ADAPT_DEFAULTS, type AdaptOptions } from "../models/nada/adapt.ts";
 import { layerPlan } from "../models/nada/inputs.ts";
 import { checkOptions } from "../models/nada/options.ts";
 import type { AdaptationRequest } from "./adaptation_request.ts";
-import { checkText, type Models } from "./models.ts";
+import { checkText, classOf, type Models } from "./models.ts";
 
 /** Steps between states that a crash can lose no more than. */
 const CHECKPOINT_EVERY = 10;
@@ -38,6 +38,7 @@ export function runOptions(
   const options: AdaptOptions = {
     ...defaults,
     generator: base.path,
+    classIndex: classOf(base, request.class),
     trainGenerator: start,
     clips: clips.map(({ model, weight }) => ({ path: model.path, weight })),
     source: request.source ?? "",

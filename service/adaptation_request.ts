@@ -33,6 +33,9 @@ export const AdaptationRequest = z.strictObject({
     example: "sketch",
   }),
   generator: ModelName.default("demo").openapi({ description: "A registered base generator." }),
+  class: z.int().min(0).optional().openapi({
+    description: "The class of its images to adapt, where they are of classes.",
+  }),
   start_from: AdaptationId.optional().openapi({
     description: "An earlier adaptation of the same generator to go on from.",
   }),

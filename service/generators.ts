@@ -4,7 +4,7 @@ import type { AdaptationJob, Adaptations } from "./adaptations.ts";
 import type { Remote } from "./calls.ts";
 import { ServiceError } from "./failure.ts";
 import type { ImageWork } from "./images/work.ts";
-import type { BaseModel, Models } from "./models.ts";
+import { type BaseModel, classOf, type Models } from "./models.ts";
 
 export interface Generator {
   /** A registered name, or the id of the adaptation that made it. */
@@ -60,16 +60,26 @@ export class Generators {
     return adaptation ? this.adaptations.deltaPath(id) : base.path;
   }
 
-  /** Writes the whole generator to a new file, which is the caller's to remove. */
+  /**
+   * Writes the whole generator, of one class where there are some, to a new file, which is the
+   * caller's to remove.
+   */
   async write(
     { id, base, adaptation }: Generator,
     format: "safetensors" | "rosinality",
-    ending: string,
+    { ending, ofClass }: { readonly ending: string; readonly ofClass: number | undefined },
   ): Promise<string> {
+    const classIndex = classOf(base, ofClass ?? adaptation?.request.class);
     await Deno.mkdir(this.exports, { recursive: true });
     const path = join(this.exports, `${crypto.randomUUID()}${ending}`);
     const delta = adaptation && this.adaptations.deltaPath(id);
-    await this.images.call("writeGenerator", { base: base.path, delta, format, path });
+    await this.images.call("writeGenerator", {
+      base: base.path,
+      classIndex,
+      delta,
+      format,
+      path,
+    });
     return path;
   }
 

@@ -13,6 +13,8 @@ export interface BaseModel {
   readonly sha256: string;
   readonly sizeBytes: number;
   readonly architecture: Architecture;
+  /** Kinds of images that it can be asked for; 0 where there are none to choose from. */
+  readonly classes: number;
 }
 
 export interface ClipModel {
@@ -63,9 +65,25 @@ export class Models {
 
 async function openBase(name: string, path: string): Promise<BaseModel> {
   using checkpoint = await openCheckpoint(path);
-  const { architecture } = outlineGenerator(checkpoint);
+  const { architecture, classes } = outlineGenerator(checkpoint);
   const { sizeBytes } = checkpoint;
-  return { name, path, sha256: await sha256File(path), sizeBytes, architecture };
+  return { name, path, sha256: await sha256File(path), sizeBytes, architecture, classes };
+}
+
+/** The class that is asked for, null where there are none. Throws a ServiceError for any other. */
+export function classOf({ name, classes }: BaseModel, asked: number | undefined): number | null {
+  const refuse = (reason: string): never => {
+    throw new ServiceError("invalid_request", `Cannot use the generator "${name}": ${reason}`);
+  };
+  if (classes === 0) {
+    return asked === undefined ? null : refuse("its images are of no classes; leave class out");
+  }
+  if (asked !== undefined && asked < classes) return asked;
+  return refuse(
+    `its images are of ${classes} classes` +
+      (asked === undefined ? "" : `, and none has the number ${asked}`) +
+      `; give class, from 0 to ${classes - 1}`,
+  );
 }
 
 /** Throws a UserError for a text that the model cannot read in its templates. */

@@ -10,6 +10,7 @@ import type { Latents } from "../models/generator/sampler.ts";
 import { ByteCache } from "./byte_cache.ts";
 import type { Remote } from "./calls.ts";
 import { ServiceError } from "./failure.ts";
+import { classOf } from "./models.ts";
 import type { Generator, Generators } from "./generators.ts";
 import type { Drawn, GpuWork, SampleWork } from "./gpu/work.ts";
 import type { ImageWork } from "./images/work.ts";
@@ -26,6 +27,8 @@ export interface SampleQuery {
   /** Default: 0.7, and 1 for w and w+ that are given. */
   readonly truncation?: number;
   readonly strength: number;
+  /** Where the images are of classes; default: the one that was adapted. */
+  readonly class?: number;
   readonly noise: "const" | "none";
   readonly mix?: { readonly seeds: readonly number[]; readonly from_layer: number };
   readonly format: SampleFormat;
@@ -107,6 +110,7 @@ export class Samples {
     const { zSize } = generator.base.architecture;
     const work: SampleWork = {
       base: generator.base.path,
+      classIndex: chosenClass(query, generator),
       adapted: generator.adaptation &&
         { delta: this.generators.path(generator, "delta"), strength },
       latents,
@@ -170,6 +174,11 @@ export function truncationOf({ truncation, w, wPlus }: SampleQuery): number {
   return truncation ?? (w || wPlus ? 1 : TRUNCATION);
 }
 
+/** Throws a ServiceError where the generator has no such class, or one has to be chosen. */
+function chosenClass(query: SampleQuery, { base, adaptation }: Generator): number | null {
+  return classOf(base, query.class ?? adaptation?.request.class);
+}
+
 function hashesOf({ base, adaptation }: Generator): string[] {
   return [base.sha256, adaptation?.result?.sha256 ?? ""];
 }
@@ -187,8 +196,10 @@ function flat(
   );
 }
 
-function aboutOf(query: SampleQuery, { base, adaptation }: Generator): PictureAbout {
+function aboutOf(query: SampleQuery, generator: Generator): PictureAbout {
+  const { base, adaptation } = generator;
   const { seeds, mix, noise, strength } = query;
+  const ofClass = chosenClass(query, generator);
   const target = adaptation?.request.target;
   return {
     ...seeds ? seeds.length === 1 ? { seed: seeds[0]! } : { seeds } : { latents: "given" },
@@ -197,6 +208,7 @@ function aboutOf(query: SampleQuery, { base, adaptation }: Generator): PictureAb
     noise,
     generator: basename(base.path),
     generatorSha256: base.sha256,
+    ...ofClass !== null && { class: ofClass },
     ...adaptation && {
       adapted: adaptation.id,
       adaptedSha256: adaptation.result!.sha256,

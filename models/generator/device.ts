@@ -63,7 +63,7 @@ export async function readParameters(
 }
 
 /** Mean w `[wSize]` over samples from a fixed seed. */
-async function estimateMeanW(
+export async function estimateMeanW(
   gpu: Gpu,
   { architecture, tensors }: DeviceGenerator,
 ): Promise<Float32Array<ArrayBuffer>> {

@@ -2,8 +2,10 @@
  * Adapted generators on the device. All adaptations of a base share its weights and its programs:
  * the programs read from one _slot_ of memory, and to draw with an adaptation means to copy the
  * tensors that it changes into the slot. What adaptations change is kept on the device as long as a
- * budget allows, those used last; the others are read from their files again.
+ * budget allows, those used last; the others are read from their files again. Of a base with classes
+ * one is loaded, and another one changes its mapping network.
  */
+import { openCheckpoint } from "../../lib/checkpoint/mod.ts";
 import type { Gpu } from "../../lib/gpu/device.ts";
 import { DeviceTensor } from "../../lib/graph/device_tensor.ts";
 import { applyDelta, readDelta } from "../../models/nada/delta.ts";
@@ -13,8 +15,10 @@ import { fittingBatch } from "../../models/generator/batch.ts";
 import {
   type DeviceGenerator,
   disposeGenerator,
+  estimateMeanW,
   uploadGenerator,
 } from "../../models/generator/device.ts";
+import { generatorOf, type GeneratorWeights, readGenerator } from "../../models/generator/mod.ts";
 import { Sampler } from "../../models/generator/sampler.ts";
 import type { CacheStatus, SampleWork } from "./work.ts";
 
@@ -29,12 +33,16 @@ interface Base {
   inSlot: { readonly key: string; readonly names: readonly string[] };
 }
 
-/** What an adaptation changes, on the device. */
+/** What an adaptation changes, or another class, on the device. */
 interface Adapted {
-  readonly delta: string;
+  /** Null for another class alone. */
+  readonly delta: string | null;
   readonly tensors: ReadonlyMap<string, DeviceTensor>;
   readonly bytes: number;
 }
+
+/** The weights that are wanted. */
+type Wanted = Pick<SampleWork, "base" | "classIndex" | "adapted">;
 
 const UNCHANGED = { key: "", names: [] };
 
@@ -64,11 +72,11 @@ export class AdaptedCache {
    * Throws a UserError for files that are no good.
    */
   async sampler(
-    { base: path, adapted, noise }: Pick<SampleWork, "base" | "adapted" | "noise">,
+    { noise, ...wanted }: Wanted & Pick<SampleWork, "noise">,
     count: number,
   ): Promise<Sampler> {
-    const base = await this.#base(path);
-    await this.#fillSlot(base, adapted);
+    const base = await this.#base(wanted);
+    await this.#fillSlot(base, wanted);
     const { architecture } = base.slot;
     const most = fittingBatch(architecture, this.gpu.limits.bindingBytes);
     // Powers of two: few programs, and less than half of a batch is drawn for nothing.
@@ -87,10 +95,10 @@ export class AdaptedCache {
     for (const [key, adapted] of this.#adapted) if (adapted.delta === delta) this.#drop(key);
   }
 
-  async #base(path: string): Promise<Base> {
+  async #base({ base: path, classIndex }: Wanted): Promise<Base> {
     const known = this.#bases.get(path);
     if (known) return known;
-    const file = await loadGenerator(path);
+    const file = await loadGenerator(path, classIndex);
     const original = await uploadGenerator(this.gpu, file.weights);
     let slot: DeviceGenerator | undefined;
     try {
@@ -103,9 +111,10 @@ export class AdaptedCache {
     return base;
   }
 
-  async #fillSlot(base: Base, wanted: SampleWork["adapted"]): Promise<void> {
-    const key = wanted ? `${wanted.strength} ${wanted.delta}` : UNCHANGED.key;
-    const adapted = wanted ? await this.#load(base, key, wanted) : null;
+  async #fillSlot(base: Base, { classIndex, adapted: change, ...wanted }: Wanted): Promise<void> {
+    const isBase = change === null && classIndex === base.file.classIndex;
+    const key = isBase ? UNCHANGED.key : JSON.stringify([wanted.base, classIndex, change]);
+    const adapted = isBase ? null : await this.#load(base, key, classIndex, change);
     if (base.inSlot.key === key) return;
     const { original, slot } = base;
     const changed = adapted?.tensors ?? new Map<string, DeviceTensor>();
@@ -121,7 +130,8 @@ export class AdaptedCache {
   async #load(
     base: Base,
     key: string,
-    { delta: path, strength }: NonNullable<SampleWork["adapted"]>,
+    classIndex: number | null,
+    change: SampleWork["adapted"],
   ): Promise<Adapted> {
     const known = this.#adapted.get(key);
     if (known) {
@@ -132,7 +142,13 @@ export class AdaptedCache {
     }
     this.#misses++;
     const { weights } = base.file;
-    const moved = applyDelta(weights, base.file, await readDelta(path), strength);
+    const ofClass = await weightsOfClass(base.file, classIndex);
+    const moved = change === null ? ofClass : applyDelta(
+      ofClass,
+      { ...base.file, classIndex },
+      await readDelta(change.delta),
+      change.strength,
+    );
     const changed = await changedTensors(storedTensors(weights), storedTensors(moved));
     const bytes = changed.values().reduce((sum, { data }) => sum + data.byteLength, 0);
     while (this.#adapted.size > 0 && this.#bytes + bytes > this.budgetBytes) {
@@ -147,11 +163,17 @@ export class AdaptedCache {
         }
         return Promise.resolve();
       });
+      const { architecture, latentAvg } = weights;
+      if (!latentAvg && mappingNames(weights).some((name) => tensors.has(name))) {
+        const moved = { ...base.original.tensors, ...Object.fromEntries(tensors) };
+        const mean = await estimateMeanW(this.gpu, { architecture, tensors: moved });
+        tensors.set(MEAN, new DeviceTensor(this.gpu, [architecture.wSize], MEAN, mean));
+      }
     } catch (error) {
       tensors.forEach((tensor) => tensor.dispose());
       throw error;
     }
-    const adapted = { delta: path, tensors, bytes };
+    const adapted = { delta: change?.delta ?? null, tensors, bytes };
     this.#adapted.set(key, adapted);
     this.#bytes += bytes;
     return adapted;
@@ -164,4 +186,24 @@ export class AdaptedCache {
     this.#adapted.delete(key);
     this.#bytes -= bytes;
   }
+}
+
+/** The name of the mean w on the device. */
+const MEAN = "latent_avg";
+
+function mappingNames({ architecture }: GeneratorWeights): readonly string[] {
+  const { layers, mappingLayer } = generatorOf(architecture);
+  return layers.get(mappingLayer)!;
+}
+
+/** The weights for a class. Tensors that it does not decide are the same objects. */
+async function weightsOfClass(
+  { file, weights, classIndex: own }: GeneratorFile,
+  classIndex: number | null,
+): Promise<GeneratorWeights> {
+  if (classIndex === own) return weights;
+  using checkpoint = await openCheckpoint(file);
+  const other = await readGenerator(checkpoint, classIndex);
+  const mapping = mappingNames(weights).map((name) => [name, other.parameters.get(name)!] as const);
+  return { ...weights, parameters: new Map([...weights.parameters, ...mapping]) };
 }

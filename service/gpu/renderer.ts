@@ -81,8 +81,8 @@ export class Renderer {
 }
 
 /** Equal for requests whose images one run of a program can draw. */
-function kindOf({ base, adapted, latents, truncation, noise, mix }: SampleWork): string {
-  return JSON.stringify([base, adapted, Object.keys(latents), truncation, noise, mix !== null]);
+function kindOf({ latents, count: _, mix, ...alike }: SampleWork): string {
+  return JSON.stringify([alike, Object.keys(latents), mix !== null]);
 }
 
 /** Latents of one kind as one. */

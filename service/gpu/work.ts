@@ -44,6 +44,8 @@ export interface AdaptDone {
 export interface SampleWork {
   /** The base checkpoint. */
   readonly base: string;
+  /** Of its images, where they are of classes. */
+  readonly classIndex: number | null;
   /** What is adapted of it, and by how much; null for the base itself. */
   readonly adapted: { readonly delta: string; readonly strength: number } | null;
   readonly latents: Latents;

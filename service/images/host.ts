@@ -39,9 +39,15 @@ export class ImageHost implements ImageWork, Methods<ImageWork> {
     return decoded;
   }
 
-  async writeGenerator({ base, delta: deltaPath, format, path }: WriteWork): Promise<void> {
-    const file = await loadGenerator(base);
-    const about = { generator: basename(base), generatorSha256: file.sha256 };
+  async writeGenerator(
+    { base, classIndex, delta: deltaPath, format, path }: WriteWork,
+  ): Promise<void> {
+    const file = await loadGenerator(base, classIndex);
+    const about = {
+      generator: basename(base),
+      generatorSha256: file.sha256,
+      ...classIndex !== null && { class: classIndex },
+    };
     if (deltaPath === null) {
       return await exportGenerator(path, file.weights, { format, about });
     }

@@ -15,6 +15,8 @@ export interface ImageWork {
 export interface WriteWork {
   /** The base checkpoint. */
   readonly base: string;
+  /** Of its images, where they are of classes. */
+  readonly classIndex: number | null;
   /** What is adapted of it; null for the base itself. */
   readonly delta: string | null;
   readonly format: Exclude<ExportFormat, "hf">;

@@ -123,6 +123,29 @@ Deno.test("nada adapt --class adapts one class, which nada sample then draws unl
   assert.notDeepEqual(await draw("--class", "1"), await draw("--class", "2"));
 });
 
+Deno.test("nada diff --class compares one class, by itself that of a delta", async () => {
+  using folder = temporaryFolder();
+  const generator = folder.file("g.safetensors");
+  await writeSafetensors(generator, withClasses().tensors);
+  const diff = (...args: string[]) => succeed("diff", ...args);
+  const refused = await fail("diff", generator, generator);
+  assert.match(refused, /its images are of 4 classes; pass --class with a number from 0 to 3/);
+  assert.match(await diff(generator, generator, "--class", "2"), /^0 of \d+ tensors differ$/);
+
+  const delta = await adapt(folder, generator, "--class", "2");
+  const changed = await diff(generator, delta);
+  assert.match(changed, /^\d+ of \d+ tensors differ, in \d+ of \d+ layers\n/);
+  assert.doesNotMatch(changed, /^0|style/m);
+  assert.equal(await diff(generator, delta, "--class", "1"), changed);
+
+  const [one, two] = [folder.file("1.safetensors"), folder.file("2.safetensors")];
+  await succeed("convert", generator, "--class", "1", "--out", one);
+  await succeed("convert", generator, "--class", "2", "--out", two);
+  assert.match(await diff(generator, two, "--class", "2"), /^0 of/);
+  assert.match(await diff(one, two), /^1 of \d+ tensors differ, in 1 of .*\n\nlayer.*\nstyle/);
+  assert.match(await fail("diff", one, two, "--class", "1"), /they have no classes; leave --class/);
+});
+
 Deno.test("nada sample --adapted keeps a trained mapping network to the class that it was trained for", async () => {
   using folder = temporaryFolder();
   const generator = folder.file("g.safetensors");

@@ -1,6 +1,10 @@
 import assert from "node:assert/strict";
+import { writeSafetensors } from "../../lib/checkpoint/mod.ts";
 import { decodePng } from "../../lib/image/mod.ts";
+import { succeed, tensorsIn } from "../commands/run.ts";
+import { withClasses } from "../models/stylegan2/made_up_tensorflow.ts";
 import { startService } from "../service/made_up_service.ts";
+import { temporaryFolder } from "../temporary.ts";
 
 Deno.test("Samples", async (t) => {
   await using service = await startService();
@@ -90,6 +94,85 @@ Deno.test("Samples", async (t) => {
     assert.notDeepEqual(a, b);
     const bad = await post("/v1/clip/embeddings", { clip: "tiny", images: ["AAAA"] });
     assert.equal(bad.status, 422);
+  });
+});
+
+Deno.test("Classes of a generator are drawn, adapted and downloaded", async (t) => {
+  using folder = temporaryFolder();
+  const generator = folder.file("classes.safetensors");
+  await writeSafetensors(generator, withClasses().tensors);
+  await using service = await startService({ generators: { kinds: generator } });
+  const { request, post } = service;
+  const draw = async (id: string, body: object) => {
+    const asked = { seeds: [1, 2], format: "safetensors", ...body };
+    const response = await post(`/v1/generators/${id}/samples`, asked);
+    assert.equal(response.status, 200);
+    return [...tensorsOf(await response.bytes()).images!.data];
+  };
+  const byCommand = async (...args: string[]) => {
+    const out = folder.file("images.safetensors");
+    const options = ["--seeds", "1-2", "--out", out, "--overwrite"];
+    await succeed("sample", "--generator", generator, ...options, ...args);
+    return [...(await tensorsIn(out)).images!.data];
+  };
+
+  await t.step("Samples of each class are those that nada sample draws", async () => {
+    for (const ofClass of [2, 0, 2, 3]) {
+      const expected = await byCommand("--class", `${ofClass}`);
+      assert.deepEqual(await draw("kinds", { class: ofClass }), expected, `class ${ofClass}`);
+    }
+  });
+
+  await t.step("GET takes the class in its query, and its picture says so", async () => {
+    const response = await request("/v1/generators/kinds/samples/7.png?class=3");
+    const { text } = decodePng(await response.bytes());
+    assert.equal(JSON.parse(text.nada!).class, 3);
+    const other = await request("/v1/generators/kinds/samples/7.png?class=2");
+    await other.body?.cancel();
+    assert.notEqual(other.headers.get("etag"), response.headers.get("etag"));
+  });
+
+  await t.step("A class that is missing, or not there, is refused", async () => {
+    const asked = { source: "a", target: "b", clip: "tiny", steps: 1 };
+    const cases: [path: string, body: object, message: RegExp][] = [
+      ["/v1/generators/kinds/samples", { seeds: [1] }, /4 classes; give class, from 0 to 3/],
+      ["/v1/generators/kinds/samples", { seeds: [1], class: 4 }, /none has the number 4/],
+      ["/v1/generators/demo/samples", { seeds: [1], class: 0 }, /no classes; leave class out/],
+      ["/v1/adaptations", { ...asked, generator: "kinds" }, /4 classes; give class/],
+      ["/v1/adaptations", { ...asked, class: 1 }, /"demo": its images are of no classes/],
+    ];
+    for (const [path, body, message] of cases) {
+      const response = await post(path, body);
+      assert.equal(response.status, 422, JSON.stringify(body));
+      assert.match((await response.json()).detail, message);
+    }
+    assert.equal((await request("/v1/generators/kinds/samples/7.png")).status, 422);
+    assert.equal((await request("/v1/generators/kinds/download?format=safetensors")).status, 422);
+  });
+
+  await t.step("An adaptation of a class draws it, and any other one", async () => {
+    const templates = { source: "a", target: "b", clip: "tiny", steps: 2, lr: 0.05 };
+    const body = { ...templates, generator: "kinds", class: 2, preview_every: 0 };
+    const made = await (await post("/v1/adaptations?wait=true", body)).json();
+    assert.equal(made.state, "succeeded");
+    const { classes, class: own } = await (await request(`/v1/generators/${made.id}`)).json();
+    assert.deepEqual([classes, own], [4, 2]);
+
+    const download = `/v1/generators/${made.id}/download`;
+    const delta = folder.file("delta.safetensors");
+    await Deno.writeFile(delta, await (await request(download)).bytes());
+    for (const ofClass of [2, 1]) {
+      const expected = await byCommand("--adapted", delta, "--class", `${ofClass}`);
+      assert.deepEqual(await draw(made.id, { class: ofClass }), expected, `class ${ofClass}`);
+    }
+    assert.deepEqual(await draw(made.id, {}), await draw(made.id, { class: 2 }));
+
+    const whole = folder.file("whole.safetensors");
+    const bytes = await (await request(`${download}?format=safetensors&class=1`)).bytes();
+    await Deno.writeFile(whole, bytes);
+    const out = folder.file("whole_images.safetensors");
+    await succeed("sample", "--generator", whole, "--seeds", "1-2", "--out", out);
+    assert.deepEqual([...(await tensorsIn(out)).images!.data], await draw(made.id, { class: 1 }));
   });
 });
 
