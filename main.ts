@@ -1,24 +1,31 @@
 import { Command, CommanderError, Option } from "commander";
-import { commands } from "./commands/mod.ts";
+import { type CommandEntry, commands } from "./commands/mod.ts";
 import { UserError } from "./lib/errors.ts";
 import { VERSION } from "./lib/version.ts";
 
 /**
  * Runs one command line and returns the exit code: 0, 2 where the command line or what it names is
- * at fault, 1 for anything unexpected. A command may have set another in `Deno.exitCode`.
+ * at fault, 1 for anything unexpected. A command may have set another in `Deno.exitCode`. `prepare`
+ * is called with the command's entry before its file is loaded.
  */
-export async function main(args: string[]): Promise<number> {
+export async function main(
+  args: string[],
+  prepare: (entry: CommandEntry) => void = () => {},
+): Promise<number> {
   try {
-    await createProgram().parseAsync(args[0] === "help" ? [...args.slice(1), "--help"] : args, {
-      from: "user",
-    });
+    await createProgram(prepare).parseAsync(
+      args[0] === "help" ? [...args.slice(1), "--help"] : args,
+      {
+        from: "user",
+      },
+    );
     return Deno.exitCode;
   } catch (error) {
     return report(error);
   }
 }
 
-function createProgram(): Command {
+function createProgram(prepare: (entry: CommandEntry) => void): Command {
   const program = new Command("nada")
     .description("Adapts an image generator to a new domain, from two short texts.")
     .version(VERSION, "-V, --version", "show the version")
@@ -36,10 +43,17 @@ function createProgram(): Command {
     })
     .hook("preSubcommand", async (_, called) => {
       const entry = commands.find(({ name }) => name === called.name());
-      (await entry?.load())?.register(called);
+      if (!entry) return;
+      prepare(entry);
+      (await entry.load()).register(called);
     });
   for (const { name, summary } of commands) program.command(name).description(summary);
   return program;
+}
+
+/** A binary has one set of permissions for all commands: most do with less. */
+export function giveUpNetwork({ network }: CommandEntry): void {
+  if (!network) Deno.permissions.revokeSync({ name: "net" });
 }
 
 /** Tells the user what went wrong, and gives the exit code. */
@@ -77,5 +91,5 @@ let app: Promise<{ fetch(request: Request): Response | Promise<Response> }> | un
 // `deno serve main.ts` also runs this file as the main one, without arguments. Leaving at once, even
 // while a worker holds the GPU, keeps its driver's thread clean-up from racing with the exit.
 if (import.meta.main && (Deno.args.length > 0 || Deno.build.standalone)) {
-  Deno.exit(await main(Deno.args));
+  Deno.exit(await main(Deno.args, giveUpNetwork));
 }

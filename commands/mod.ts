@@ -23,6 +23,8 @@ export interface CommandModule {
 export interface CommandEntry {
   name: string;
   summary: string;
+  /** Whether it uses the network; others give the permission up, whoever gave it. */
+  network?: true;
   load(): Promise<CommandModule>;
 }
 
@@ -81,6 +83,7 @@ export const commands: CommandEntry[] = [
   {
     name: "pull",
     summary: "bring public models: by name, from Hugging Face, by address",
+    network: true,
     load: () => import("./pull.ts"),
   },
   {
@@ -101,6 +104,7 @@ export const commands: CommandEntry[] = [
   {
     name: "serve",
     summary: "the HTTP service: adaptations as jobs, images from them",
+    network: true,
     load: () => import("./serve.ts"),
   },
   {

@@ -2,7 +2,9 @@ import assert from "node:assert/strict";
 import { dirname, join, relative } from "node:path";
 import { fileURLToPath } from "node:url";
 import config from "../deno.json" with { type: "json" };
+import { sha256File } from "../lib/checkpoint/mod.ts";
 import { writeModels } from "./service/made_up_service.ts";
+import { faultyServer, proper } from "./lib/download/faulty_server.ts";
 import { temporaryFolder } from "./temporary.ts";
 
 const ROOT = fileURLToPath(new URL("..", import.meta.url));
@@ -35,14 +37,62 @@ async function embedded(): Promise<string[]> {
   return [...files];
 }
 
-Deno.test("What is compiled into the binary is all that the service opens", async () => {
-  using folder = temporaryFolder();
-  const copy = folder.file("binary");
+/** Copies what is compiled into the binary to a new folder. */
+async function unpack(copy: string): Promise<void> {
   const members = config.workspace.map((member) => join(member, "deno.json"));
   for (const path of [...await embedded(), "deno.json", "deno.lock", ...members]) {
     await Deno.mkdir(dirname(join(copy, path)), { recursive: true });
     await Deno.copyFile(join(ROOT, path), join(copy, path));
   }
+}
+
+/** Deno with the permissions of the binary, and no others of this machine's nada. */
+function binary(copy: string, script: string, ...args: string[]): string[] {
+  return [
+    ...["run", "-q", "--no-prompt", "--config", join(copy, "deno.json"), "-P=binary"],
+    ...[`--deny-read=${ROOT}`, script, ...args],
+  ];
+}
+
+Deno.test("The binary can pull, and its other commands but serve give the network up", async () => {
+  using folder = temporaryFolder();
+  const copy = folder.file("binary");
+  await unpack(copy);
+  const { generator } = await writeModels(folder.file);
+  const content = await Deno.readFile(generator);
+  const sha256 = await sha256File(generator);
+  await using server = faultyServer((asked) => proper(content, '"g"', asked));
+  const store = folder.file("models");
+  const pull = ["--models-dir", store, "pull", `${server.origin}/g.safetensors`];
+  const main = join(copy, "main.ts");
+  const run = async (args: string[]) => {
+    const { code, stdout, stderr } = await deno(args, folder.path).output();
+    const [out, err] = [stdout, stderr].map((bytes) => new TextDecoder().decode(bytes));
+    assert.equal(code, 0, err);
+    return out!;
+  };
+  assert.match(await run(binary(copy, main, ...pull, "--sha256", sha256)), /^Pulled/);
+  assert.match(await run(binary(copy, main, "--models-dir", store, "models")), /^ {2}g /m);
+
+  const script = folder.file("states.ts");
+  await Deno.writeTextFile(
+    script,
+    `import { commands } from "${copy}/commands/mod.ts";
+    import { giveUpNetwork } from "${main}";
+    const state = () => Deno.permissions.querySync({ name: "net" }).state;
+    const keeping = commands.filter(({ network }) => network);
+    keeping.forEach(giveUpNetwork);
+    console.log(keeping.map(({ name }) => name).join(" "), state());
+    giveUpNetwork(commands.find(({ network }) => !network));
+    console.log(state());`,
+  );
+  assert.equal(await run(binary(copy, script)), "pull serve granted\nprompt\n");
+});
+
+Deno.test("What is compiled into the binary is all that the service opens", async () => {
+  using folder = temporaryFolder();
+  const copy = folder.file("binary");
+  await unpack(copy);
   const { generator, clip } = await writeModels(folder.file);
   const empty = folder.file("empty");
   await Deno.mkdir(empty);
