@@ -22,6 +22,8 @@ export interface GeneratedLaunch {
     readonly binding: number;
     /** The tensor bound there, or null for the parameters. */
     readonly tensor: Tensor | null;
+    /** The first of its elements that is bound, and how many are; all when left out. */
+    readonly run?: { readonly offset: number; readonly count: number };
   }[];
 }
 
@@ -47,7 +49,7 @@ export function generate(launch: Launch, graph: FusedGraph, adapter: AdapterKind
         // Loaded values come from wherever the expression in front reads them.
         writer.define(`load_${name}`, `return ${writer.at(inputs[name]!, "i")};`);
         source = source.replace(declaration, "");
-      } else bindings.push({ group: 0, binding, tensor: graph.storage(inputs[name]!) });
+      } else bindings.push({ group: 0, binding, ...bound(inputs[name]!, graph) });
     }
     if (text.hasEpilogue) writer.epilogue();
   } else {
@@ -89,6 +91,15 @@ export function generateUpdate(update: Update, graph: FusedGraph): GeneratedLaun
       tensor: element === null ? null : graph.storage(values[name]!),
     })),
   };
+}
+
+/** What an input of a kernel is bound to. */
+function bound(input: Tensor, graph: FusedGraph) {
+  const tensor = graph.storage(input);
+  const count = numel(input.shape);
+  return numel(tensor.shape) === count
+    ? { tensor }
+    : { tensor, run: { offset: graph.offset(input), count } };
 }
 
 function constLines(kernel: Pick<AnyKernel, "consts">): string[] {
@@ -133,9 +144,11 @@ class Writer {
   /** Expression for the element of `tensor` at a flat index. */
   at(tensor: Tensor, index: string): string {
     const source = this.graph.storage(tensor);
+    const offset = this.graph.offset(tensor);
+    const at = offset === 0 ? index : `${index} + ${offset}u`;
     return this.launch.inlined.has(source)
-      ? `${this.call(source)}(${index})`
-      : `${this.#buffer(source)}[${index}]`;
+      ? `${this.call(source)}(${at})`
+      : `${this.#buffer(source)}[${at}]`;
   }
 
   /** Name of the function that computes an inlined node, written on first use. */

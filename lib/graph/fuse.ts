@@ -1,7 +1,8 @@
 /**
  * Decides which nodes share a kernel launch.
  *
- * - A reshape is no node at all: its reader reads the reshaped tensor by the same flat index.
+ * - A reshape is no node at all: its reader reads the reshaped tensor by the same flat index. Nor is
+ *   a slice that is one run of elements, where a binding may begin at the first of them.
  * - Equal calls are one node.
  * - An elementwise or gather node whose readers all run in one launch is computed there, each time
  *   it is read, instead of being stored.
@@ -10,6 +11,7 @@
  */
 import { KernelError } from "../errors.ts";
 import type { AnyOp } from "./op.ts";
+import { sliceOffset } from "./ops/shape.ts";
 import { behind } from "./roots.ts";
 import { type Attrs, numel, sameShape, type Tensor } from "./tensor.ts";
 
@@ -29,9 +31,14 @@ export interface Launch {
 export interface FusedGraph {
   /** In an order in which every launch follows those it reads from. */
   readonly launches: readonly Launch[];
-  /** The node that holds a tensor's values: behind reshapes, the first of equal calls. */
+  /** The node that holds a tensor's values: behind reshapes and runs, the first of equal calls. */
   storage(tensor: Tensor): Tensor;
+  /** Which of that node's elements is the first of the tensor. */
+  offset(tensor: Tensor): number;
 }
+
+/** Bindings may begin at multiples of this, in elements: 256 bytes. */
+const BINDING_ALIGNMENT = 64;
 
 /** Op, inputs and attributes of a node that is not a leaf. */
 export function application(
@@ -46,12 +53,12 @@ export function application(
  * No launch reads and writes more than `maxBuffers` buffers.
  */
 export function fuse(roots: readonly Tensor[], maxBuffers: number): FusedGraph {
-  const { nodes, storage } = liveNodes(roots);
+  const { nodes, storage, offset } = liveNodes(roots);
   const stored = new Set(roots.map(storage));
   for (;;) {
     const launches = group(nodes, storage, stored);
     const crowded = launches.find((launch) => launch.reads.size + 1 > maxBuffers);
-    if (!crowded) return { launches, storage };
+    if (!crowded) return { launches, storage, offset };
     // Storing the widest inlined part cuts the launch in two; again until each piece fits.
     const widest = [...crowded.inlined].filter((node) => !crowded.epilogue.includes(node))
       .concat(crowded.epilogue.slice(0, -1))
@@ -68,40 +75,66 @@ export function fuse(roots: readonly Tensor[], maxBuffers: number): FusedGraph {
 
 const inputCount = (node: Tensor) => Object.keys(application(node).inputs).length;
 
+/** Where a tensor's values are. */
+interface Place {
+  readonly node: Tensor;
+  readonly offset: number;
+}
+
 /** Collects the nodes behind `roots` in topological order, with reshapes and repeats resolved. */
 function liveNodes(roots: readonly Tensor[]) {
-  const resolved = new Map<Tensor, Tensor>();
-  const byCall = new Map<string, Tensor>();
+  const resolved = new Map<Tensor, Place>();
+  const byCall = new Map<string, Place>();
   const nodes: Tensor[] = [];
+  const given = new Set(roots);
 
-  const resolve = (node: Tensor): Tensor => {
+  const resolve = (node: Tensor): Place => {
     const { source } = node;
     if (source.kind === "op" && source.op.name === "reshape") {
       return resolved.get(source.inputs.x!)!;
     }
+    const run = given.has(node) ? null : runOf(node);
+    if (run !== null && source.kind === "op") {
+      const { node: whole, offset } = resolved.get(source.inputs.x!)!;
+      return { node: whole, offset: offset + run };
+    }
     const key = callKey(node, (input) => resolved.get(input)!);
     const known = byCall.get(key);
     if (known) return known;
-    byCall.set(key, node);
+    const place = { node, offset: 0 };
+    byCall.set(key, place);
     nodes.push(node);
-    return node;
+    return place;
   };
 
   for (const node of behind(roots)) resolved.set(node, resolve(node));
-  return { nodes, storage: (tensor: Tensor) => resolved.get(tensor)! };
+  return {
+    nodes,
+    storage: (tensor: Tensor) => resolved.get(tensor)!.node,
+    offset: (tensor: Tensor) => resolved.get(tensor)!.offset,
+  };
+}
+
+/** The first element of a slice that can be bound by itself; null for any other node. */
+function runOf({ source }: Tensor): number | null {
+  if (source.kind !== "op" || source.op.name !== "slice") return null;
+  const attrs = source.attrs as Parameters<typeof sliceOffset>[1];
+  const offset = sliceOffset(source.inputs.x!.shape, attrs);
+  return offset !== null && offset % BINDING_ALIGNMENT === 0 ? offset : null;
 }
 
 /** Two nodes with the same key have the same values. */
-function callKey(node: Tensor, storage: (input: Tensor) => Tensor): string {
+function callKey(node: Tensor, place: (input: Tensor) => Place): string {
   const { source } = node;
   if (source.kind === "constant") {
     // Comparing long constants would cost more than storing one twice.
     return source.data.length > 16 ? `#${node.id}` : `${node.dtype}[${source.data}]`;
   }
   if (source.kind !== "op") return `${source.kind} ${source.name}`;
-  const inputs = Object.entries(source.inputs).map(([name, input]) =>
-    `${name}:${storage(input).id}[${input.shape}]`
-  );
+  const inputs = Object.entries(source.inputs).map(([name, input]) => {
+    const { node, offset } = place(input);
+    return `${name}:${node.id}+${offset}[${input.shape}]`;
+  });
   return `${source.op.name}(${inputs}) ${JSON.stringify(source.attrs)}`;
 }
 
@@ -209,6 +242,7 @@ function mainKernel(
     const { op } = application(kernel);
     if (stored.has(kernel) || op.kind !== "kernel") continue;
     if (!op.texts.every((text) => text.hasEpilogue)) continue;
+    if (numel(kernel.shape) !== numel(root.shape)) continue;
     if (!readers.get(kernel)!.every(({ reader }) => inside.has(reader))) continue;
     const epilogue = pathFrom(kernel, root, inside, storage);
     if (epilogue) return { kernel, epilogue };

@@ -85,7 +85,7 @@ export function planProgram(spec: ProgramSpec, adapter: AdapterKind, limits: Lim
       ...launch,
       groups: groups[i]!,
       operations,
-      bytes: launch.bindings.reduce((sum, { tensor }) => sum + (tensor ? bytesOf(tensor) : 0), 0),
+      bytes: launch.bindings.reduce((sum, binding) => sum + boundBytes(binding), 0),
     })),
     memory,
     inputs: named("input"),
@@ -97,6 +97,10 @@ export function planProgram(spec: ProgramSpec, adapter: AdapterKind, limits: Lim
 }
 
 const bytesOf = ({ shape }: Tensor) => 4 * numel(shape);
+
+/** Bytes that a binding covers; 0 for the parameters. */
+const boundBytes = ({ tensor, run }: GeneratedLaunch["bindings"][number]) =>
+  run ? 4 * run.count : tensor ? bytesOf(tensor) : 0;
 
 /** Operations of a launch, each fused op as one for each of its elements. */
 function countOperations({ kernel, inlined }: Launch): number {
@@ -173,11 +177,12 @@ function neededBy(steps: readonly Step[], outputs: ReadonlySet<Tensor>): (Set<st
 /** Refuses tensors that one binding cannot hold. */
 function checkBindings(steps: readonly Step[], limits: Limits): void {
   for (const { launch } of steps) {
-    for (const { tensor } of launch.bindings) {
-      if (!tensor || bytesOf(tensor) <= limits.bindingBytes) continue;
+    for (const binding of launch.bindings) {
+      const bytes = boundBytes(binding);
+      if (bytes <= limits.bindingBytes) continue;
       throw new GpuError(
-        `Cannot run ${launch.label} on a tensor of shape [${tensor.shape}]: it takes ` +
-          `${mebibytes(bytesOf(tensor))} and the adapter binds at most ` +
+        `Cannot run ${launch.label} on a tensor of shape [${binding.tensor?.shape}]: it takes ` +
+          `${mebibytes(bytes)} and the adapter binds at most ` +
           `${mebibytes(limits.bindingBytes)}; use a smaller batch or generator`,
       );
     }

@@ -73,10 +73,10 @@ export class Program {
           source,
           params,
           grid,
-          bindings: bindings.map(({ group, binding, tensor }) => ({
+          bindings: bindings.map(({ group, binding, tensor, run }) => ({
             group,
             binding,
-            range: tensor && range(tensor),
+            range: tensor && part(range(tensor), run),
           })),
         })),
       );
@@ -125,6 +125,13 @@ export class Program {
     if (!node) throw new ShapeError(`Cannot read "${name}": the program has no such output`);
     return node;
   }
+}
+
+/** Part of a tensor's range: a run of its elements. */
+function part(range: BufferRange, run?: { offset: number; count: number }): BufferRange {
+  return run
+    ? { buffer: range.buffer, offset: range.offset + 4 * run.offset, bytes: 4 * run.count }
+    : range;
 }
 
 /** Shapes of what a launch binds, for messages: "[2,3] [3] -> [2,3]" without repeating sizes. */

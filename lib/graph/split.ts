@@ -19,13 +19,13 @@ interface Pieces {
 
 type Value = Tensor | Pieces;
 
-type Call = { op: AnyOp; inputs: Readonly<Record<string, Tensor>>; attrs: Attrs };
+export type Call = { op: AnyOp; inputs: Readonly<Record<string, Tensor>>; attrs: Attrs };
 
 /**
  * For each output axis, the axis of each input that is cut with it; null where none can be cut. One
  * more entry is for what is summed over.
  */
-type Table = readonly (Readonly<Partial<Record<string, number>>> | null)[];
+export type Table = readonly (Readonly<Partial<Record<string, number>>> | null)[];
 
 const bytesOf = (shape: Shape) => 4 * numel(shape);
 
@@ -125,7 +125,7 @@ function cutsOf(
 }
 
 /** Along which axes a call can be cut. */
-function tableOf(node: Tensor, { op, inputs, attrs }: Call): Table {
+export function tableOf(node: Tensor, { op, inputs, attrs }: Call): Table {
   if (op.name === "reshape") return [...reshapeTable(inputs.x!.shape, node.shape), null];
   if (op.kind === "gather" && op.name !== "expand") return [];
   if (op.kind === "kernel") {

@@ -54,11 +54,14 @@ function sizes(a: { shape: Shape }, b: { shape: Shape }, attrs: MatmulAttrs): Si
 }
 
 function params({ a, b }: Record<"a" | "b", Tensor>, attrs: MatmulAttrs) {
-  const { batch, M, N, K, aBatched, bBatched } = sizes(a, b, attrs);
+  const { batch, M: rows, N, K, aBatched, bBatched } = sizes(a, b, attrs);
+  // Rows of a batch that share b lie behind each other: they are one product.
+  const joined = aBatched && !bBatched && !attrs.transposeA;
+  const M = joined ? numel(batch) * rows : rows;
   const [a_m, a_k] = attrs.transposeA ? [1, M] : [K, 1];
   const [b_k, b_n] = attrs.transposeB ? [1, K] : [N, 1];
   const [a_batch, b_batch] = [aBatched ? M * K : 0, bBatched ? K * N : 0];
-  const products = numel(batch);
+  const products = joined ? 1 : numel(batch);
   return { count: products * M * N, products, M, N, K, a_batch, a_m, a_k, b_batch, b_k, b_n };
 }
 

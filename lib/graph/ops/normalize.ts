@@ -13,6 +13,12 @@ const rowParams = (x: Tensor) => {
   return { rows, cols };
 };
 
+/** Every axis but the last can be cut, in all inputs alike. */
+const perRow = (x: Tensor, inputs: readonly string[]) =>
+  x.shape.map((_, axis) =>
+    axis === x.rank - 1 ? null : Object.fromEntries(inputs.map((name) => [name, axis]))
+  );
+
 /** Calls `f` on each row of the last axis, on the host. */
 function mapRows(x: HostTensor, f: (row: number[], start: number) => number[]): number[] {
   const cols = x.shape.at(-1)!;
@@ -28,6 +34,7 @@ const average = (values: number[]) => values.reduce((a, b) => a + b, 0) / values
 const softmaxOp: Op<"x", Record<never, never>> = defineOp({
   name: "softmax",
   shape: ({ x }) => x.shape,
+  blocks: ({ x }) => perRow(x, ["x"]),
   kernels: rowKernels({
     name: "softmax",
     source: softmaxWgsl,
@@ -55,6 +62,7 @@ export const softmax = (x: Tensor): Tensor => softmaxOp({ x }, {});
 const normalizeOp: Op<"x", { eps: number }> = defineOp({
   name: "normalize",
   shape: ({ x }) => x.shape,
+  blocks: ({ x }) => perRow(x, ["x"]),
   kernels: rowKernels({
     name: "normalize",
     source: normalizeWgsl,
@@ -79,6 +87,7 @@ export const normalize = (x: Tensor, eps: number): Tensor => normalizeOp({ x }, 
 const normalizeGrad: Op<"x" | "gy", { eps: number }> = defineOp({
   name: "normalize_grad",
   shape: ({ x }) => x.shape,
+  blocks: ({ x }) => perRow(x, ["x", "gy"]),
   kernels: rowKernels({
     name: "normalize_grad",
     source: normalizeGradWgsl,

@@ -162,8 +162,8 @@ const sliceOp: Op<"x", { start: readonly number[]; size: Shape }> = defineGather
       start.reduce((sum, from, axis) => sum + from * strides[axis]!, 0),
     );
   },
-  vjp: (gy, { x }, { start, size }) => ({
-    x: pad(gy, start, x.shape.map((whole, axis) => whole - start[axis]! - size[axis]!)),
+  vjp: (gy, { x }, { start }) => ({
+    x: pad(gy, start, x.shape.map((whole, axis) => whole - start[axis]! - gy.shape[axis]!)),
   }),
   samples: [
     { inputs: { x: [3, 5, 7] }, attrs: { start: [1, 0, 2], size: [2, 5, 3] } },
@@ -171,9 +171,35 @@ const sliceOp: Op<"x", { start: readonly number[]; size: Shape }> = defineGather
   ],
 });
 
-/** The block of `x` that begins at `start` and has shape `size`. */
+/**
+ * The block of `x` that begins at `start` and has shape `size`. Of what was padded or expanded to
+ * `x`, it is taken from the source where that has all of it.
+ */
 export function slice(x: Tensor, start: readonly number[], size: Shape): Tensor {
-  return sameShape(x.shape, size) ? x : sliceOp({ x }, { start, size });
+  if (sameShape(x.shape, size)) return x;
+  if (x.source.kind === "op") {
+    const { op, inputs: { x: source }, attrs } = x.source;
+    if (op.name === "pad" && sameShape(source!.shape, size)) {
+      const { before } = attrs as { before: readonly number[] };
+      if (start.every((from, axis) => from === before[axis])) return source!;
+    }
+    if (op.name === "expand" && source!.rank === x.rank) {
+      const repeated = source!.shape.map((length) => length === 1);
+      const from = start.map((first, axis) => repeated[axis] ? 0 : first);
+      return expand(slice(source!, from, size.map((n, axis) => repeated[axis] ? 1 : n)), size);
+    }
+  }
+  return sliceOp({ x }, { start, size });
+}
+
+/** Where in the flat values of x the block of a slice begins, if it is one run of them; else null. */
+export function sliceOffset(
+  x: Shape,
+  { start, size }: { readonly start: readonly number[]; readonly size: Shape },
+): number | null {
+  const lastCut = size.findLastIndex((length, axis) => length !== x[axis]);
+  if (size.slice(0, lastCut).some((length) => length !== 1)) return null;
+  return stridesOf(x).reduce((offset, stride, axis) => offset + start[axis]! * stride, 0);
 }
 
 const padOp: Op<"x", { before: readonly number[]; after: readonly number[] }> = defineGather({

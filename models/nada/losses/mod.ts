@@ -1,7 +1,7 @@
 /** The loss of a batch: its parts for each CLIP model, weighted and added up. */
 import { UserError } from "../../../lib/errors.ts";
 import type { DeviceTensor } from "../../../lib/graph/device_tensor.ts";
-import { add, mul } from "../../../lib/graph/ops/mod.ts";
+import { add, concat, mul, slice } from "../../../lib/graph/ops/mod.ts";
 import { constant, type Tensor } from "../../../lib/graph/tensor.ts";
 import type { Clip, ImageTower } from "../../clip/clip.ts";
 import type { ResizeVariant } from "../../clip/preprocess.ts";
@@ -73,7 +73,7 @@ export function totalLoss(
   // Both sides of each judge's comparison are shared by all parts, and so is their gradient.
   const views = present(judges).map(({ clip, weight, targets }) => {
     const pair = (images: (image: Tensor) => Tensor) =>
-      [frozen, adapted].map((image) => clip.imageFeatures(images(image), resize)) as Pair;
+      featuresOfBoth(clip, [images(frozen), images(adapted)], resize);
     return { weight, targets, whole: pair((image) => image), pair };
   });
   type View = typeof views[number];
@@ -101,10 +101,7 @@ export function totalLoss(
       overJudges(({ whole, targets }) => manifoldLoss(...whole, needed(targets, "manifold"))),
     texture: () => {
       if (!textureClip) throw new TypeError("Cannot build the texture loss: it has no CLIP model");
-      const [wanted, seen] = [texture, adapted].map((image) =>
-        textureClip.imageFeatures(image, resize)
-      );
-      return textureLoss(wanted!, seen!);
+      return textureLoss(...featuresOfBoth(textureClip, [texture, adapted], resize));
     },
   };
   const parts = new Map(
@@ -127,8 +124,15 @@ export async function lossState(
   return Object.assign({}, ...states);
 }
 
-/** Features of the frozen and of the adapted generator's images. */
+/** What belongs to the frozen and to the adapted generator's images. */
 type Pair = [frozen: Tensor, adapted: Tensor];
+
+/** Both images go through the tower as one batch: half the launches, and each of twice the size. */
+function featuresOfBoth(clip: ImageTower, images: Pair, resize: ResizeVariant): Pair {
+  const features = clip.imageFeatures(concat(images, 0), resize);
+  const [n, d] = [features.shape[0]! / 2, features.shape[1]!];
+  return [slice(features, [0, 0], [n, d]), slice(features, [n, 0], [n, d])];
+}
 
 const present = <T extends { readonly weight: number }>(judges: readonly T[]): T[] =>
   judges.filter(({ weight }) => weight !== 0);

@@ -1,6 +1,7 @@
 import assert from "node:assert/strict";
 import type { Gpu } from "../../../../lib/gpu/device.ts";
 import { grad } from "../../../../lib/graph/grad.ts";
+import { concat, slice } from "../../../../lib/graph/ops/mod.ts";
 import { planProgram } from "../../../../lib/graph/plan.ts";
 import { constant, input, type Tensor } from "../../../../lib/graph/tensor.ts";
 import { Clip } from "../../../../models/clip/mod.ts";
@@ -56,9 +57,11 @@ Deno.test("totalLoss() builds nothing for parts and CLIP models whose weight is 
   const { frozen, adapted, corners } = leaves();
   const { total, parts } = totalLoss({ frozen, adapted, corners }, spec);
   assert.deepEqual([...parts.keys()], ["direction"]);
+  const both = clip.imageFeatures(concat([frozen, adapted], 0));
+  const [n, d] = [2, both.shape[1]!];
   const alone = directionalLoss(
-    clip.imageFeatures(frozen),
-    clip.imageFeatures(adapted),
+    slice(both, [0, 0], [n, d]),
+    slice(both, [n, 0], [n, d]),
     constant(targets.direction!, [1, targets.direction!.length]),
   );
   assert.deepEqual(launches(gpu, total, adapted), launches(gpu, alone, adapted));
