@@ -1,6 +1,6 @@
 import { createRoute, z } from "@hono/zod-openapi";
 import { HTTPException } from "hono/http-exception";
-import { AdaptationId, AdaptationRequest } from "../service/adaptation_request.ts";
+import { AdaptationId, AdaptationRequest, Name } from "../service/adaptation_request.ts";
 import { AdaptationView, adaptationView, State } from "../service/adaptation_view.ts";
 import type { UploadedImage } from "../service/images/work.ts";
 import type { Service } from "../service/service.ts";
@@ -118,6 +118,44 @@ const cancel = createRoute({
   },
 });
 
+const finish = createRoute({
+  method: "post",
+  path: "/v1/adaptations/{id}/finish",
+  tags: ["adaptations"],
+  summary: "End an adaptation early; what it has reached becomes its generator",
+  middleware: [allow("adapt")],
+  request: { params: IdParam },
+  responses: {
+    202: { description: "It ends after the step it is in.", content: json },
+    ...problems(401, 403, 404, 409, 422),
+  },
+});
+
+const rename = createRoute({
+  method: "patch",
+  path: "/v1/adaptations/{id}",
+  tags: ["adaptations"],
+  summary: "Give an adaptation another name",
+  middleware: [allow("adapt")],
+  request: {
+    params: IdParam,
+    body: {
+      required: true,
+      content: {
+        "application/json": {
+          schema: z.strictObject({
+            name: Name.nullable().openapi({ description: "null for none." }),
+          }),
+        },
+      },
+    },
+  },
+  responses: {
+    200: { description: "The adaptation.", content: json },
+    ...problems(400, 401, 403, 404, 413, 415, 422),
+  },
+});
+
 const remove = createRoute({
   method: "delete",
   path: "/v1/adaptations/{id}",
@@ -190,6 +228,14 @@ export function adaptationRoutes({ adaptations, workers, closing }: Service) {
     .openapi(cancel, async (c) => {
       const job = adaptations.cancel(c.req.valid("param").id);
       return c.json(await adaptationView(adaptations, job), 202);
+    })
+    .openapi(finish, async (c) => {
+      const job = adaptations.finish(c.req.valid("param").id);
+      return c.json(await adaptationView(adaptations, job), 202);
+    })
+    .openapi(rename, async (c) => {
+      const job = adaptations.rename(c.req.valid("param").id, c.req.valid("json").name);
+      return c.json(await adaptationView(adaptations, job), 200);
     })
     .openapi(remove, async (c) => {
       await adaptations.delete(c.req.valid("param").id);

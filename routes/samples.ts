@@ -3,6 +3,7 @@ import type { Context } from "hono";
 import { parseSeeds } from "../models/generator/latents.ts";
 import type { SampleFormat, SampleQuery } from "../service/samples.ts";
 import type { Service } from "../service/service.ts";
+import { MAX_FRAMES, WALK_FORMATS } from "../service/walks.ts";
 import { allow } from "./callers.ts";
 import { Class, GeneratorId } from "./generators.ts";
 import { problems } from "./problem.ts";
@@ -15,6 +16,13 @@ const Row = z.array(z.number()).min(1).max(1024);
 const Truncation = z.number().min(-2).max(2);
 const Strength = z.number().min(-4).max(4);
 const Size = z.int().min(8).max(1024);
+/** Between nothing and all of something. */
+const Part = z.number().min(0).max(1);
+const Layer = z.int().min(0).max(64);
+
+const Blend = z.strictObject({ generator: GeneratorId, by: Part }).openapi({
+  description: "Take this part of another generator of the same base.",
+});
 
 const SampleRequest = z.strictObject({
   seeds: z.union([z.string().max(1000), z.array(Seed).min(1).max(MAX_IMAGES)]).optional().openapi({
@@ -36,8 +44,17 @@ const SampleRequest = z.strictObject({
   noise: z.enum(["const", "none"]).default("const"),
   mix: z.strictObject({
     seeds: z.array(Seed).min(1).max(MAX_IMAGES),
-    from_layer: z.int().min(0).max(64),
-  }).optional().openapi({ description: "Take the styles from this layer on from other seeds." }),
+    from_layer: Layer.optional(),
+  }).optional().openapi({
+    description: "Take the styles from this layer on, by default half of them, from other seeds.",
+  }),
+  towards: z.strictObject({
+    seeds: z.array(Seed).min(1).max(MAX_IMAGES),
+    by: z.array(Part).min(1).max(MAX_IMAGES),
+  }).optional().openapi({
+    description: "Go this part of the way from each of the seeds to another one.",
+  }),
+  blend: Blend.optional(),
   format: z.enum(["png", "jpeg", "webp", "safetensors"]).default("png"),
   size: Size.optional().openapi({ description: "Side of each image in pixels." }),
 }).superRefine((value, context) => {
@@ -94,6 +111,20 @@ const look = createRoute({
       strength: z.coerce.number().pipe(Strength).default(1),
       class: Class.optional(),
       size: z.coerce.number().pipe(Size).optional(),
+      mix: z.coerce.number().pipe(Seed).optional().openapi({
+        description: "Take the styles from layer `mix_from` on from this seed.",
+      }),
+      mix_from: z.coerce.number().pipe(Layer).optional().openapi({
+        description: "Default: half of the layers.",
+      }),
+      towards: z.coerce.number().pipe(Seed).optional().openapi({
+        description: "Go the part `towards_by` of the way to this seed.",
+      }),
+      towards_by: z.coerce.number().pipe(Part).default(0.5),
+      blend: GeneratorId.optional().openapi({
+        description: "Take the part `blend_by` of another generator of the same base.",
+      }),
+      blend_by: z.coerce.number().pipe(Part).default(0.5),
     }),
   },
   responses: {
@@ -103,7 +134,48 @@ const look = createRoute({
   },
 });
 
-export function sampleRoutes({ samples }: Service) {
+const WalkRequest = z.strictObject({
+  seeds: z.array(Seed).min(2).max(32).openapi({
+    description: "Where the walk passes.",
+    example: [1, 5, 9],
+  }),
+  frames: z.int().min(1).max(MAX_FRAMES).default(24).openapi({
+    description: "From one seed to the next.",
+  }),
+  loop: z.boolean().default(true).openapi({ description: "Go back to the first seed." }),
+  format: z.enum(WALK_FORMATS).default("zip").openapi({
+    description: "`zip`: a PNG for each frame; `gif`: an animation.",
+  }),
+  frame_ms: z.int().min(20).max(1000).default(40).openapi({
+    description: "How long an animation shows a frame, in milliseconds.",
+  }),
+  truncation: Truncation.optional(),
+  strength: Strength.default(1),
+  class: Class.optional(),
+  blend: Blend.optional(),
+  size: Size.optional(),
+}).openapi("WalkRequest");
+
+const walk = createRoute({
+  method: "post",
+  path: "/v1/generators/{id}/walks",
+  tags: ["samples"],
+  summary: "Walk from seed to seed, as frames or as an animation",
+  middleware: [allow("sample")],
+  request: {
+    params: z.object({ id: GeneratorId }),
+    body: { required: true, content: { "application/json": { schema: WalkRequest } } },
+  },
+  responses: {
+    200: {
+      description: "The file, sent while it is drawn.",
+      content: { "application/zip": binary, "image/gif": binary },
+    },
+    ...problems(400, 401, 403, 404, 413, 415, 422, 429, 503),
+  },
+});
+
+export function sampleRoutes({ samples, walks }: Service) {
   async function answer(c: Context, query: SampleQuery, cacheable: boolean): Promise<Response> {
     const etag = `"${samples.tag(query)}"`;
     const headers = {
@@ -131,14 +203,26 @@ export function sampleRoutes({ samples }: Service) {
       const { id, file } = c.req.valid("param");
       const [seed, ending] = file.split(".") as [string, string];
       const format = (ending === "jpg" ? "jpeg" : ending) as SampleFormat;
+      const { mix, mix_from, towards, towards_by, blend, blend_by, ...rest } = c.req.valid("query");
       const query = {
         generator: id,
         seeds: [Seed.parse(Number(seed))],
         noise: "const" as const,
         format,
-        ...c.req.valid("query"),
+        ...rest,
+        ...mix !== undefined &&
+          { mix: { seeds: [mix], ...mix_from !== undefined && { from_layer: mix_from } } },
+        ...towards !== undefined && { towards: { seeds: [towards], by: [towards_by] } },
+        ...blend !== undefined && { blend: { generator: blend, by: blend_by } },
       };
       return await answer(c, withoutUndefined(query), true) as never;
+    })
+    .openapi(walk, async (c) => {
+      const { seeds, frames, loop, format, frame_ms: frameMs, ...rest } = c.req.valid("json");
+      const look = withoutUndefined({ ...rest, generator: c.req.valid("param").id });
+      const file = await walks.write({ look, seeds, frames, loop, format, frameMs });
+      const type = { zip: "application/zip", gif: "image/gif" }[format];
+      return c.body(file, 200, { "cache-control": "no-store", "content-type": type }) as never;
     });
 }
 
@@ -148,8 +232,10 @@ function readSeeds(text: string): number[] {
 }
 
 /** Optional fields are left out, not undefined. */
-function withoutUndefined(query: { [K in keyof SampleQuery]: SampleQuery[K] | undefined }) {
+function withoutUndefined<T extends object>(
+  query: T,
+): { [K in keyof T]: Exclude<T[K], undefined> } {
   return Object.fromEntries(
     Object.entries(query).filter(([, value]) => value !== undefined),
-  ) as unknown as SampleQuery;
+  ) as { [K in keyof T]: Exclude<T[K], undefined> };
 }

@@ -22,7 +22,11 @@ const Weight = z.number().min(0).max(1e6);
 const Target = z.strictObject({ text: Text, weight: z.number().positive().max(1e6).default(1) });
 const ClipChoice = z.strictObject({ name: ModelName, weight: Weight.default(1) });
 
+/** What people call it. */
+export const Name = z.string().trim().min(1).max(100);
+
 export const AdaptationRequest = z.strictObject({
+  name: Name.optional().openapi({ description: "What people call it; it can be changed later." }),
   source: Text.optional().openapi({
     description: "What the generator draws now. Needed unless style images alone are the target.",
     example: "photo",
@@ -38,6 +42,9 @@ export const AdaptationRequest = z.strictObject({
   }),
   start_from: AdaptationId.optional().openapi({
     description: "An earlier adaptation of the same generator to go on from.",
+  }),
+  style_from: AdaptationId.optional().openapi({
+    description: "An earlier adaptation whose pictures are to be the target again.",
   }),
   clip: z.union([ModelName, z.array(ClipChoice).min(1).max(4)]).default("demo").openapi({
     description: "The registered CLIP model that judges, or several with weights.",

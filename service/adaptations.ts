@@ -85,11 +85,13 @@ export class Adaptations {
     { owner, idempotencyKey }: Submitter,
   ): Promise<{ job: AdaptationJob; isNew: boolean }> {
     const id = crypto.randomUUID();
-    const asked = { ...request, style_images: images.length };
+    const { style_from, ...rest } = request;
+    const pictures = style_from === undefined ? images : await this.#imagesOf(style_from, images);
+    const asked = { ...rest, style_images: pictures.length };
     const stored = { ...asked, steps: this.#optionsOf(id, asked).steps };
-    const fingerprint = fingerprintOf(stored, images);
+    const fingerprint = fingerprintOf(stored, pictures);
     try {
-      await this.#writeImages(id, images);
+      await this.#writeImages(id, pictures);
       const submitted = this.queue.submit({
         id,
         request: stored,
@@ -138,6 +140,20 @@ export class Adaptations {
       throw new ServiceError("conflict", `Cannot cancel the adaptation: it has ${job.state}`);
     }
     return this.queue.cancel(id)!;
+  }
+
+  /** Ends an adaptation that learns, with a generator of what it has reached. */
+  finish(id: string): AdaptationJob {
+    const job = this.get(id);
+    // Before its first step there is nothing to keep.
+    if (job.state === "processing" && this.queue.finish(id)) return job;
+    throw new ServiceError("conflict", `Cannot finish the adaptation: it is ${job.state}`);
+  }
+
+  /** Calls it by another name; null for none. */
+  rename(id: string, name: string | null): AdaptationJob {
+    const { name: _, ...request } = this.get(id).request;
+    return this.queue.amend(id, { ...request, ...name !== null && { name } });
   }
 
   /** Deletes an adaptation that has ended, with its generator. */
@@ -259,13 +275,30 @@ export class Adaptations {
       }
       start = this.deltaPath(start_from);
     }
-    const styleImages = request.style_images > 0 ? join(this.folderOf(id), "style") : null;
+    const styleImages = request.style_images > 0 ? this.#styleFolder(id) : null;
     return runOptions(request, this.options.models, { start, styleImages });
+  }
+
+  /** The pictures that an earlier adaptation came with. */
+  async #imagesOf(id: string, given: readonly UploadedImage[]): Promise<UploadedImage[]> {
+    const folder = this.#styleFolder(id);
+    const entries = await Array.fromAsync(Deno.readDir(folder)).catch(() => []);
+    if (entries.length === 0 || given.length > 0) {
+      const reason = given.length > 0 ? "pictures came with the request as well" : "it has none";
+      throw new ServiceError(
+        "invalid_request",
+        `Cannot take the pictures of the adaptation "${id}": ${reason}`,
+      );
+    }
+    const names = entries.map(({ name }) => name).sort();
+    return await Promise.all(
+      names.map(async (name) => ({ name, bytes: await Deno.readFile(join(folder, name)) })),
+    );
   }
 
   async #writeImages(id: string, images: readonly UploadedImage[]): Promise<void> {
     if (images.length === 0) return;
-    const folder = join(this.folderOf(id), "style");
+    const folder = this.#styleFolder(id);
     await Deno.mkdir(folder, { recursive: true });
     for (const [i, { bytes }] of images.entries()) {
       // What it is, its first bytes say; readers go by the ending only to find pictures.
@@ -280,6 +313,10 @@ export class Adaptations {
     const leaving = join(this.options.folder, `.deleted-${id}`);
     await Deno.rename(folder, leaving);
     await Deno.remove(leaving, { recursive: true });
+  }
+
+  #styleFolder(id: string): string {
+    return join(this.folderOf(id), "style");
   }
 
   #runFolder(id: string): string {

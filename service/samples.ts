@@ -5,7 +5,7 @@ import { safetensorsParts } from "../lib/checkpoint/mod.ts";
 import type { ImageFormat } from "../lib/image/mod.ts";
 import { VERSION } from "../lib/version.ts";
 import type { PictureAbout } from "../models/nada/picture_text.ts";
-import { latentsFromSeeds } from "../models/generator/latents.ts";
+import { latentsBetween, latentsFromSeeds } from "../models/generator/latents.ts";
 import type { Latents } from "../models/generator/sampler.ts";
 import { ByteCache } from "./byte_cache.ts";
 import type { Remote } from "./calls.ts";
@@ -30,7 +30,12 @@ export interface SampleQuery {
   /** Where the images are of classes; default: the one that was adapted. */
   readonly class?: number;
   readonly noise: "const" | "none";
-  readonly mix?: { readonly seeds: readonly number[]; readonly from_layer: number };
+  /** Styles of other seeds from a layer on; from half of them on when it is left out. */
+  readonly mix?: { readonly seeds: readonly number[]; readonly from_layer?: number | undefined };
+  /** Goes with seeds: each latent lies so far on the way to that of another seed, from 0 to 1. */
+  readonly towards?: { readonly seeds: readonly number[]; readonly by: readonly number[] };
+  /** A second generator of the same base, and how much of it, from 0 to 1. */
+  readonly blend?: { readonly generator: string; readonly by: number };
   readonly format: SampleFormat;
   /** Side of each image in pixels; the generator's own when left out. */
   readonly size?: number;
@@ -75,76 +80,106 @@ export class Samples {
    * one that has the same generator. Throws a ServiceError for a generator that is not there.
    */
   tag(query: SampleQuery): string {
-    const generator = this.generators.get(query.generator);
-    const parts = [VERSION, hashesOf(generator), { ...query, generator: "" }];
+    const { blend } = query;
+    const parts = [
+      VERSION,
+      hashesOf(this.generators.get(query.generator)),
+      blend && hashesOf(this.generators.get(blend.generator)),
+      { ...query, generator: "", blend: blend?.by },
+    ];
     return createHash("sha256").update(JSON.stringify(parts)).digest("base64url");
   }
 
   /** The file. Throws a ServiceError or UserError for what cannot be drawn. */
   draw(query: SampleQuery): Promise<SampleFile> {
     return this.#cache.get(this.tag(query), async () => {
-      const generator = this.generators.get(query.generator);
-      const { latents, count } = this.#latents(query, generator);
-      if (this.#waiting + count > MAX_WAITING) {
-        throw new ServiceError("busy", `Cannot draw now: ${this.#waiting} images wait; try later`);
-      }
-      this.#waiting += count;
-      const started = performance.now();
-      try {
-        return await this.#draw(query, generator, latents, count);
-      } finally {
-        this.#waiting -= count;
-        this.drawn((performance.now() - started) / 1000);
-      }
+      const { drawn, latents, generator, about } = await this.pixels(query);
+      const { format } = query;
+      const bytes = format === "safetensors"
+        ? tensorFile(drawn, latents, about, generator)
+        : await this.#encode({ ...query, format }, drawn, about, generator);
+      return { bytes, type: MEDIA_TYPES[format] };
     });
   }
 
-  async #draw(
-    query: SampleQuery,
-    generator: Generator,
-    latents: Latents,
-    count: number,
-  ): Promise<SampleFile> {
-    const truncation = truncationOf(query);
-    const { mix, strength, noise, format, size } = query;
+  /** The images before they are a file, and what they were drawn from. */
+  async pixels(query: SampleQuery) {
+    const generator = this.generators.get(query.generator);
+    const { blend, mix, noise } = query;
+    const second = blend ? this.generators.get(blend.generator) : null;
     const { zSize } = generator.base.architecture;
+    const { latents, count } = this.#latents(query, generator);
+    if (this.#waiting + count > MAX_WAITING) {
+      throw new ServiceError("busy", `Cannot draw now: ${this.#waiting} images wait; try later`);
+    }
     const work: SampleWork = {
       base: generator.base.path,
       classIndex: chosenClass(query, generator),
-      adapted: generator.adaptation &&
-        { delta: this.generators.path(generator, "delta"), strength },
+      adapted: this.#shares(query, generator, second),
       latents,
       count,
-      truncation,
+      truncation: truncationOf(query),
       noise,
       mix: mix
-        ? { latents: { z: latentsFromSeeds(mix.seeds, zSize) }, crossover: mix.from_layer }
+        ? { latents: { z: latentsFromSeeds(mix.seeds, zSize) }, crossover: mixFrom(mix, generator) }
         : null,
     };
-    const drawn = await this.gpu.call("sample", work);
-    const about = aboutOf(query, generator);
-    const type = MEDIA_TYPES[format];
-    if (format === "safetensors") {
-      return { bytes: tensorFile(drawn, latents, about, generator), type };
+    this.#waiting += count;
+    const started = performance.now();
+    try {
+      const drawn = await this.gpu.call("sample", work);
+      return { drawn, latents, generator, about: aboutOf(query, generator, second) };
+    } finally {
+      this.#waiting -= count;
+      this.drawn((performance.now() - started) / 1000);
     }
+  }
+
+  /** How much of which adaptation the base is moved by. */
+  #shares(
+    { strength, blend }: SampleQuery,
+    generator: Generator,
+    second: Generator | null,
+  ): SampleWork["adapted"] {
+    if (second && second.base !== generator.base) {
+      throw new ServiceError(
+        "invalid_request",
+        `Cannot blend "${generator.id}" with "${second.id}": they are of different bases, ` +
+          `"${generator.base.name}" and "${second.base.name}"`,
+      );
+    }
+    const by = blend?.by ?? 0;
+    const shares = [{ of: generator, share: 1 - by }, { of: second, share: by }];
+    return shares.flatMap(({ of, share }) =>
+      of?.adaptation && share !== 0
+        ? [{ delta: this.generators.path(of, "delta"), strength: strength * share }]
+        : []
+    );
+  }
+
+  async #encode(
+    query: SampleQuery & { readonly format: ImageFormat },
+    { images, count, resolution }: Drawn,
+    about: PictureAbout,
+    generator: Generator,
+  ): Promise<Uint8Array<ArrayBuffer>> {
+    const { seeds, format, size } = query;
     const sheet = count === 1 ? null : {
       title: about.source ? `${about.source} → ${about.target}` : generator.id,
-      subtitle: `truncation ${truncation}`,
-      captions: query.seeds?.map((seed) => `seed ${seed}`) ??
+      subtitle: `truncation ${truncationOf(query)}`,
+      captions: seeds?.map((seed) => `seed ${seed}`) ??
         Array.from({ length: count }, (_, i) => `row ${i}`),
     };
-    const { images, resolution } = drawn;
-    const bytes = await this.images.call(
+    return await this.images.call(
       "encode",
       { images, count, resolution, format, size: size ?? null, sheet, about },
       { transfer: [images.buffer] },
     );
-    return { bytes, type };
   }
 
   /** The latents, checked. */
   #latents(query: SampleQuery, { base }: Generator): { latents: Latents; count: number } {
-    const { seeds, z, w, wPlus, mix } = query;
+    const { seeds, z, w, wPlus, mix, towards } = query;
     const { zSize, wSize, wCount } = base.architecture;
     const rows = seeds ?? z ?? w ?? wPlus!;
     if (mix && mix.seeds.length !== rows.length) {
@@ -154,6 +189,17 @@ export class Samples {
       );
     }
     const count = rows.length;
+    if (towards) {
+      if (!seeds || towards.seeds.length !== count || towards.by.length !== count) {
+        throw new ServiceError(
+          "invalid_request",
+          "Cannot go towards other seeds: give seeds, and of `towards.seeds` and `towards.by` one " +
+            "for each",
+        );
+      }
+      const [from, to] = [seeds, towards.seeds].map((each) => latentsFromSeeds(each, zSize));
+      return { latents: { z: latentsBetween(from!, to!, towards.by, zSize) }, count };
+    }
     if (seeds) return { latents: { z: latentsFromSeeds(seeds, zSize) }, count };
     if (z) return { latents: { z: flat("z", z, zSize) }, count };
     if (w) return { latents: { w: flat("w", w, wSize) }, count };
@@ -170,6 +216,10 @@ export class Samples {
   }
 }
 
+function mixFrom({ from_layer }: NonNullable<SampleQuery["mix"]>, { base }: Generator): number {
+  return from_layer ?? base.architecture.wCount / 2;
+}
+
 export function truncationOf({ truncation, w, wPlus }: SampleQuery): number {
   return truncation ?? (w || wPlus ? 1 : TRUNCATION);
 }
@@ -180,7 +230,7 @@ function chosenClass(query: SampleQuery, { base, adaptation }: Generator): numbe
 }
 
 function hashesOf({ base, adaptation }: Generator): string[] {
-  return [base.sha256, adaptation?.result?.sha256 ?? ""];
+  return [base.sha256, ...adaptation ? [adaptation.result!.sha256] : []];
 }
 
 function flat(
@@ -196,14 +246,19 @@ function flat(
   );
 }
 
-function aboutOf(query: SampleQuery, generator: Generator): PictureAbout {
+function aboutOf(
+  query: SampleQuery,
+  generator: Generator,
+  second: Generator | null,
+): PictureAbout {
   const { base, adaptation } = generator;
-  const { seeds, mix, noise, strength } = query;
+  const { seeds, mix, towards, blend, noise, strength } = query;
   const ofClass = chosenClass(query, generator);
   const target = adaptation?.request.target;
   return {
     ...seeds ? seeds.length === 1 ? { seed: seeds[0]! } : { seeds } : { latents: "given" },
-    ...mix && { mixSeeds: mix.seeds, mixFrom: mix.from_layer },
+    ...mix && { mixSeeds: mix.seeds, mixFrom: mixFrom(mix, generator) },
+    ...towards && { towardsSeeds: towards.seeds, towardsBy: towards.by },
     truncation: truncationOf(query),
     noise,
     generator: basename(base.path),
@@ -216,6 +271,11 @@ function aboutOf(query: SampleQuery, generator: Generator): PictureAbout {
       source: adaptation.request.source ?? "generator",
       target: typeof target === "string" ? target : target?.map(({ text }) => text).join(" + ") ??
         "images",
+    },
+    ...blend && second && {
+      blend: second.id,
+      blendSha256: hashesOf(second).at(-1)!,
+      blendBy: blend.by,
     },
   };
 }

@@ -14,6 +14,7 @@ import { createLog, type Log } from "./log.ts";
 import { Metrics } from "./metrics.ts";
 import { Samples } from "./samples.ts";
 import { Tokens } from "./tokens.ts";
+import { Walks } from "./walks.ts";
 import { Webhooks } from "./webhooks.ts";
 
 /** Those who do the heavy work. */
@@ -43,6 +44,7 @@ export class Service {
   readonly #closing = new AbortController();
   readonly metrics: Metrics;
   readonly samples: Samples;
+  readonly walks: Walks;
   readonly #webhooks: Webhooks;
   #gpuStatus: GpuStatus | null = null;
 
@@ -70,6 +72,7 @@ export class Service {
       config.imageCacheBytes,
       (seconds) => this.metrics.sample(seconds),
     );
+    this.walks = new Walks(this.samples, images);
     adaptations.feed.onStep((_, { ms }) => this.metrics.step(ms / 1000));
     adaptations.queue.subscribe((job) => {
       this.metrics.job(job);

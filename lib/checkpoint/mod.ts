@@ -13,6 +13,7 @@ export type { ModuleAbout, Plain } from "./flatten.ts";
 export { sha256File } from "./sha256.ts";
 export { safetensorsParts, type TensorData, writeSafetensors } from "./write_safetensors.ts";
 export { type TorchValue, writeTorch } from "./write_torch.ts";
+export { writeZip, type ZipFile } from "./write_zip.ts";
 
 const READERS: Record<Container, (file: ByteRange) => Promise<Contents>> = {
   safetensors: readSafetensors,

@@ -28,12 +28,14 @@ const MAX_BYTES = 2 ** 32 - 1;
  */
 export async function writeZip(
   write: Write,
-  files: readonly ZipFile[],
+  files: Iterable<ZipFile> | AsyncIterable<ZipFile>,
   alignment: number,
 ): Promise<void> {
   const directory: Uint8Array[] = [];
+  let count = 0;
   let offset = 0;
-  for (const { name, content } of files) {
+  for await (const { name, content } of files) {
+    count++;
     const encoded = new TextEncoder().encode(name);
     const unaligned = offset + LOCAL_BYTES + encoded.length + PADDING_HEADER;
     const padding = (alignment - unaligned % alignment) % alignment;
@@ -69,7 +71,6 @@ export async function writeZip(
   }
   for (const part of directory) await write(part);
   const directoryBytes = directory.reduce((sum, part) => sum + part.length, 0);
-  const count = files.length;
   await write(record(
     ...[[4, END_SIGNATURE], [2, 0], [2, 0], [2, count], [2, count]] as const,
     ...[[4, directoryBytes], [4, offset], [2, 0]] as const,

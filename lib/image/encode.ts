@@ -1,6 +1,6 @@
 /** Pictures to bytes of the usual formats. */
 import { loadCanvasKit } from "./canvaskit.ts";
-import type { RgbImage } from "./image.ts";
+import { type RgbImage, toRgba } from "./image.ts";
 import { encodePng } from "./png.ts";
 
 export const IMAGE_FORMATS = ["png", "jpeg", "webp"] as const;
@@ -17,12 +17,7 @@ export async function encodeImage(
 ): Promise<Uint8Array<ArrayBuffer>> {
   if (format === "png") return encodePng(image, text);
   const { kit } = await loadCanvasKit();
-  const { width, height, data } = image;
-  const rgba = new Uint8Array(width * height * 4);
-  for (let i = 0, j = 0; j < rgba.length; i += 3, j += 4) {
-    rgba.set(data.subarray(i, i + 3), j);
-    rgba[j + 3] = 255;
-  }
+  const { width, height } = image;
   const info = {
     width,
     height,
@@ -30,7 +25,7 @@ export async function encodeImage(
     alphaType: kit.AlphaType.Opaque,
     colorSpace: kit.ColorSpace.SRGB,
   };
-  const picture = kit.MakeImage(info, rgba, 4 * width);
+  const picture = kit.MakeImage(info, toRgba(image), 4 * width);
   if (picture === null) throw new Error(`Cannot encode: no memory for ${width}x${height} pixels`);
   try {
     const kind = { jpeg: kit.ImageFormat.JPEG, webp: kit.ImageFormat.WEBP }[format];

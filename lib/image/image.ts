@@ -14,6 +14,16 @@ export interface RgbaImage {
   data: Uint8Array;
 }
 
+/** The same pixels, opaque. */
+export function toRgba({ width, height, data }: RgbImage): Uint8Array<ArrayBuffer> {
+  const rgba = new Uint8Array(width * height * 4);
+  for (let i = 0, j = 0; j < rgba.length; i += 3, j += 4) {
+    rgba.set(data.subarray(i, i + 3), j);
+    rgba[j + 3] = 255;
+  }
+  return rgba;
+}
+
 /** Puts an image into another, its first pixel at column x and row y. */
 export function paste(
   sheet: RgbImage,

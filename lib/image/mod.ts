@@ -2,6 +2,7 @@ export { lossChart, type LossSeries } from "./chart.ts";
 export { balancedRows, type GridCell, type GridLabels, imageGrid } from "./grid.ts";
 export { paste, type RgbaImage, type RgbImage } from "./image.ts";
 export { decodeImage } from "./decode.ts";
+export { encodeGifFrame } from "./encode_gif.ts";
 export { encodeImage, IMAGE_FORMATS, type ImageFormat } from "./encode.ts";
 export { type DecodedPng, decodePng, encodePng, MAX_PIXELS } from "./png.ts";
 export { steppedStrip, STRIP_IMAGES } from "./stepped_strip.ts";

@@ -4,7 +4,7 @@ import type { JobStore } from "./store.ts";
 
 /** What a job's handler is told. */
 export interface JobContext {
-  /** Aborted when the job is canceled or the process stops: end soon, and keep what there is. */
+  /** Aborted when the job is to end or the process stops: end soon, and keep what there is. */
   readonly signal: AbortSignal;
   /** To be called once the job has begun its work. */
   processing(): void;
@@ -36,7 +36,7 @@ interface Running {
   readonly id: string;
   readonly stop: AbortController;
   /** Why it was told to stop. */
-  reason: "canceled" | "interrupted" | null;
+  reason: "canceled" | "finished" | "interrupted" | null;
 }
 
 /** A job that ends the process, or its device, so often without getting further is given up. */
@@ -114,13 +114,18 @@ export class JobQueue<Request, Result> {
   /** Cancels a job that has not ended, at once where it waits, else as soon as its handler ends. */
   cancel(id: string): Job<Request, Result> | null {
     const job = this.get(id);
-    if (!job || isFinal(job.state)) return job;
-    if (this.#running?.id === id) {
-      this.#running.reason ??= "canceled";
-      this.#running.stop.abort();
-      return job;
-    }
+    if (!job || isFinal(job.state) || this.#tell(id, "canceled")) return job;
     return this.#change(job, { state: "canceled", finishedAt: Date.now() });
+  }
+
+  /** Lets the running job end early and succeed with what it has. False where it does not run. */
+  finish(id: string): boolean {
+    return this.#tell(id, "finished");
+  }
+
+  /** Replaces what was asked for; what runs by now goes on as it began. */
+  amend(id: string, request: Request): Job<Request, Result> {
+    return this.#change(this.get(id)!, { request });
   }
 
   /** Takes up what the last process left, and then whatever comes. */
@@ -135,11 +140,17 @@ export class JobQueue<Request, Result> {
   /** Starts nothing more, and interrupts the running job; returns when its handler has ended. */
   async stop(): Promise<void> {
     this.#stopped = true;
-    if (this.#running) {
-      this.#running.reason ??= "interrupted";
-      this.#running.stop.abort();
-    }
+    if (this.#running) this.#tell(this.#running.id, "interrupted");
     await this.#ended;
+  }
+
+  /** Tells the job to stop, if it runs; the first reason holds. */
+  #tell(id: string, reason: NonNullable<Running["reason"]>): boolean {
+    const running = this.#running;
+    if (running?.id !== id) return false;
+    running.reason ??= reason;
+    running.stop.abort();
+    return true;
   }
 
   get #store(): JobStore {
@@ -232,7 +243,9 @@ export class JobQueue<Request, Result> {
   }
 
   #change(job: Job<Request, Result>, fields: Partial<Job<Request, Result>>): Job<Request, Result> {
-    const changed = { ...job, ...fields };
+    // What is asked for may have been amended since `job` was read.
+    const { request } = this.get(job.id) ?? job;
+    const changed = { ...job, request, ...fields };
     this.#put(changed);
     return changed;
   }

@@ -115,6 +115,12 @@ export function promptOf({ config }: DeltaAbout): { source: string; target: stri
   return typeof source === "string" && typeof target === "string" ? { source, target } : null;
 }
 
+/** A delta, and how much of what it changes. */
+export interface Share {
+  readonly delta: Delta;
+  readonly strength: number;
+}
+
 /**
  * The base moved towards what it was adapted to: strength 0 gives the base, 1 the delta's values
  * exactly, more exaggerates the change.
@@ -128,6 +134,44 @@ export function applyDelta(
   delta: Delta,
   strength = 1,
 ): GeneratorWeights {
+  return applyDeltas(weights, base, [{ delta, strength }]);
+}
+
+/** The base moved by the sum of what several deltas change, each by its strength; see applyDelta. */
+export function applyDeltas(
+  weights: GeneratorWeights,
+  base: BaseFile,
+  shares: readonly Share[],
+): GeneratorWeights {
+  const known = storedTensors(weights);
+  for (const { delta } of shares) checkBelongs(weights, base, delta, known);
+  const names = new Set(shares.flatMap(({ delta }) => [...delta.tensors.keys()]));
+  const moved = new Map<string, StoredTensor>();
+  for (const name of names) {
+    const from = known.get(name)!;
+    const towards = shares.flatMap(({ delta, strength }) => {
+      const tensor = delta.tensors.get(name);
+      return tensor ? [{ tensor, strength }] : [];
+    });
+    moved.set(name, { shape: from.shape, read: () => blend(from, towards) });
+  }
+  const after = (name: string, before: StoredTensor) => moved.get(name) ?? before;
+  const change = (tensors: ReadonlyMap<string, StoredTensor>) =>
+    new Map(tensors.entries().map(([name, tensor]) => [name, after(name, tensor)]));
+  return {
+    ...weights,
+    parameters: change(weights.parameters),
+    fixed: change(weights.fixed),
+    latentAvg: weights.latentAvg && after("latent_avg", weights.latentAvg),
+  };
+}
+
+function checkBelongs(
+  weights: GeneratorWeights,
+  base: BaseFile,
+  delta: Delta,
+  known: ReadonlyMap<string, StoredTensor>,
+): void {
   if (delta.base.sha256 !== base.sha256) {
     throw new UserError(
       `Cannot apply "${delta.file}" to "${base.file}": it was made for another file, ` +
@@ -146,35 +190,28 @@ export function applyDelta(
         `for class ${ofClass}; pass --class ${ofClass}`,
     );
   }
-  const known = storedTensors(weights);
-  const moved = new Map<string, StoredTensor>();
-  for (const [name, { shape, read }] of delta.tensors) {
+  for (const [name, { shape }] of delta.tensors) {
     const from = known.get(name);
-    if (!from || !sameShape(from.shape, shape)) {
-      throw new CheckpointError(
-        `Cannot apply "${delta.file}" to "${base.file}": "${name}" has shape [${shape}], the base ` +
-          (from ? `needs [${from.shape}]` : "has no such tensor") + "; adapt anew",
-      );
-    }
-    moved.set(name, {
-      shape,
-      read: async () => blend(await from.read(), await read(), strength),
-    });
+    if (from && sameShape(from.shape, shape)) continue;
+    throw new CheckpointError(
+      `Cannot apply "${delta.file}" to "${base.file}": "${name}" has shape [${shape}], the base ` +
+        (from ? `needs [${from.shape}]` : "has no such tensor") + "; adapt anew",
+    );
   }
-  const after = (name: string, before: StoredTensor) => moved.get(name) ?? before;
-  const change = (tensors: ReadonlyMap<string, StoredTensor>) =>
-    new Map(tensors.entries().map(([name, tensor]) => [name, after(name, tensor)]));
-  return {
-    ...weights,
-    parameters: change(weights.parameters),
-    fixed: change(weights.fixed),
-    latentAvg: weights.latentAvg && after("latent_avg", weights.latentAvg),
-  };
 }
 
-/** (1 - s) a + s b in float64, which is exact for s = 0 and 1. */
-function blend(a: Float32Array, b: Float32Array, s: number): Float32Array<ArrayBuffer> {
-  return Float32Array.from(a, (value, i) => (1 - s) * value + s * b[i]!);
+/** (1 - s - …) a + s b + … in float64, which is exact where one share is 1 and the others are 0. */
+async function blend(
+  from: StoredTensor,
+  towards: readonly { readonly tensor: StoredTensor; readonly strength: number }[],
+): Promise<Float32Array<ArrayBuffer>> {
+  const base = await from.read();
+  const rest = towards.reduce((left, { strength }) => left - strength, 1);
+  const sum = Float64Array.from(base, (value) => rest * value);
+  for (const { tensor, strength } of towards) {
+    (await tensor.read()).forEach((value, i) => sum[i]! += strength * value);
+  }
+  return Float32Array.from(sum);
 }
 
 function record(value: unknown): Record<string, unknown> {

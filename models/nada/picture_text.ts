@@ -11,6 +11,9 @@ export interface PictureAbout {
   /** Styles from layer `mixFrom` of w+ on come from these. */
   readonly mixSeeds?: readonly number[];
   readonly mixFrom?: number;
+  /** On the way from the seeds to these, and how far. */
+  readonly towardsSeeds?: readonly number[];
+  readonly towardsBy?: readonly number[];
   readonly truncation: number;
   readonly noise?: string;
   readonly generator: string;
@@ -20,6 +23,10 @@ export interface PictureAbout {
   readonly adapted?: string;
   readonly adaptedSha256?: string;
   readonly strength?: number;
+  /** A second adaptation, and how much of it is in the image, from 0 to 1. */
+  readonly blend?: string;
+  readonly blendSha256?: string;
+  readonly blendBy?: number;
   /** Steps of training. */
   readonly step?: number;
   readonly source?: string;
@@ -34,11 +41,14 @@ export function pictureText(about: PictureAbout): Record<string, string> {
     Seed: seed === undefined ? seeds?.join(", ") : String(seed),
     Latents: latents,
     Mix: mixSeeds && `seed ${mixSeeds.join(", ")} from layer ${about.mixFrom} on`,
+    Towards: about.towardsSeeds &&
+      `seed ${about.towardsSeeds.join(", ")} by ${about.towardsBy!.join(", ")}`,
     Truncation: String(about.truncation),
     Noise: about.noise,
     Generator: `${about.generator}, sha256 ${about.generatorSha256}`,
     Class: about.class === undefined ? undefined : String(about.class),
     Adapted: adapted && `${adapted}, sha256 ${about.adaptedSha256}, strength ${about.strength}`,
+    Blend: about.blend && `${about.blend}, sha256 ${about.blendSha256}, by ${about.blendBy}`,
     Step: step === undefined ? undefined : String(step),
     Prompt: source && `${source} to ${target}`,
     nada: JSON.stringify({ version: VERSION, ...about }),

@@ -8,7 +8,7 @@
 import { openCheckpoint } from "../../lib/checkpoint/mod.ts";
 import type { Gpu } from "../../lib/gpu/device.ts";
 import { DeviceTensor } from "../../lib/graph/device_tensor.ts";
-import { applyDelta, readDelta } from "../../models/nada/delta.ts";
+import { applyDeltas, readDelta } from "../../models/nada/delta.ts";
 import { type GeneratorFile, loadGenerator } from "../../models/nada/generator_file.ts";
 import { changedTensors, storedTensors } from "../../models/nada/stored_tensors.ts";
 import { fittingBatch } from "../../models/generator/batch.ts";
@@ -35,8 +35,8 @@ interface Base {
 
 /** What an adaptation changes, or another class, on the device. */
 interface Adapted {
-  /** Null for another class alone. */
-  readonly delta: string | null;
+  /** None for another class alone. */
+  readonly deltas: readonly string[];
   readonly tensors: ReadonlyMap<string, DeviceTensor>;
   readonly bytes: number;
 }
@@ -92,7 +92,7 @@ export class AdaptedCache {
 
   /** Drops an adaptation. */
   forget(delta: string): void {
-    for (const [key, adapted] of this.#adapted) if (adapted.delta === delta) this.#drop(key);
+    for (const [key, { deltas }] of this.#adapted) if (deltas.includes(delta)) this.#drop(key);
   }
 
   async #base({ base: path, classIndex }: Wanted): Promise<Base> {
@@ -111,10 +111,10 @@ export class AdaptedCache {
     return base;
   }
 
-  async #fillSlot(base: Base, { classIndex, adapted: change, ...wanted }: Wanted): Promise<void> {
-    const isBase = change === null && classIndex === base.file.classIndex;
-    const key = isBase ? UNCHANGED.key : JSON.stringify([wanted.base, classIndex, change]);
-    const adapted = isBase ? null : await this.#load(base, key, classIndex, change);
+  async #fillSlot(base: Base, { classIndex, adapted: changes, ...wanted }: Wanted): Promise<void> {
+    const isBase = changes.length === 0 && classIndex === base.file.classIndex;
+    const key = isBase ? UNCHANGED.key : JSON.stringify([wanted.base, classIndex, changes]);
+    const adapted = isBase ? null : await this.#load(base, key, classIndex, changes);
     if (base.inSlot.key === key) return;
     const { original, slot } = base;
     const changed = adapted?.tensors ?? new Map<string, DeviceTensor>();
@@ -131,7 +131,7 @@ export class AdaptedCache {
     base: Base,
     key: string,
     classIndex: number | null,
-    change: SampleWork["adapted"],
+    changes: SampleWork["adapted"],
   ): Promise<Adapted> {
     const known = this.#adapted.get(key);
     if (known) {
@@ -143,12 +143,10 @@ export class AdaptedCache {
     this.#misses++;
     const { weights } = base.file;
     const ofClass = await weightsOfClass(base.file, classIndex);
-    const moved = change === null ? ofClass : applyDelta(
-      ofClass,
-      { ...base.file, classIndex },
-      await readDelta(change.delta),
-      change.strength,
+    const shares = await Promise.all(
+      changes.map(async ({ delta, strength }) => ({ delta: await readDelta(delta), strength })),
     );
+    const moved = applyDeltas(ofClass, { ...base.file, classIndex }, shares);
     const changed = await changedTensors(storedTensors(weights), storedTensors(moved));
     const bytes = changed.values().reduce((sum, { data }) => sum + data.byteLength, 0);
     while (this.#adapted.size > 0 && this.#bytes + bytes > this.budgetBytes) {
@@ -173,7 +171,7 @@ export class AdaptedCache {
       tensors.forEach((tensor) => tensor.dispose());
       throw error;
     }
-    const adapted = { delta: change?.delta ?? null, tensors, bytes };
+    const adapted = { deltas: changes.map(({ delta }) => delta), tensors, bytes };
     this.#adapted.set(key, adapted);
     this.#bytes += bytes;
     return adapted;

@@ -46,8 +46,8 @@ export interface SampleWork {
   readonly base: string;
   /** Of its images, where they are of classes. */
   readonly classIndex: number | null;
-  /** What is adapted of it, and by how much; null for the base itself. */
-  readonly adapted: { readonly delta: string; readonly strength: number } | null;
+  /** What is adapted of it, and by how much: none for the base itself. */
+  readonly adapted: readonly { readonly delta: string; readonly strength: number }[];
   readonly latents: Latents;
   /** Rows of the latents. */
   readonly count: number;

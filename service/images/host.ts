@@ -3,31 +3,47 @@ import { sha256File } from "../../lib/checkpoint/mod.ts";
 import {
   balancedRows,
   decodeImage,
+  encodeGifFrame,
   encodeImage,
+  encodePng,
   imageGrid,
   imagesFromTensor,
   resizeBicubic,
+  type RgbImage,
 } from "../../lib/image/mod.ts";
 import { exportGenerator } from "../../models/generator/export.ts";
 import { applyDelta, promptOf, readDelta } from "../../models/nada/delta.ts";
 import { loadGenerator } from "../../models/nada/generator_file.ts";
 import { pictureText } from "../../models/nada/picture_text.ts";
 import type { Methods } from "../calls.ts";
-import type { Decoded, EncodeWork, ImageWork, UploadedImage, WriteWork } from "./work.ts";
+import type {
+  Decoded,
+  DrawnImages,
+  EncodeWork,
+  FramesWork,
+  ImageWork,
+  UploadedImage,
+  WriteWork,
+} from "./work.ts";
 
 export class ImageHost implements ImageWork, Methods<ImageWork> {
   async encode(
-    { images, count, resolution, format, size, sheet, about }: EncodeWork,
+    { format, sheet, about, ...drawn }: EncodeWork,
   ): Promise<Uint8Array<ArrayBuffer>> {
-    const own = imagesFromTensor(images, [count, 3, resolution, resolution]);
-    const sized = size === null || size === resolution
-      ? own
-      : own.map((image) => resizeBicubic(image, size, size));
+    const sized = sizedImages(drawn);
     const picture = sheet === null ? sized[0]! : await imageGrid(
       balancedRows(sized.map((image, i) => ({ image, caption: sheet.captions[i]! }))),
       sheet,
     );
     return await encodeImage(picture, format, pictureText(about));
+  }
+
+  encodeFrames({ gif, about, ...drawn }: FramesWork): Promise<Uint8Array<ArrayBuffer>[]> {
+    const encode = (image: RgbImage, i: number) =>
+      gif
+        ? encodeGifFrame(image, { ...gif, isFirst: gif.isFirst && i === 0 })
+        : encodePng(image, pictureText(about[i]!));
+    return Promise.resolve(sizedImages(drawn).map(encode));
   }
 
   async decode({ files }: { readonly files: readonly UploadedImage[] }): Promise<Decoded[]> {
@@ -63,4 +79,10 @@ export class ImageHost implements ImageWork, Methods<ImageWork> {
       },
     });
   }
+}
+
+function sizedImages({ images, count, resolution, size }: DrawnImages): RgbImage[] {
+  const own = imagesFromTensor(images, [count, 3, resolution, resolution]);
+  if (size === null || size === resolution) return own;
+  return own.map((image) => resizeBicubic(image, size, size));
 }

@@ -6,6 +6,8 @@ import type { PictureAbout } from "../../models/nada/picture_text.ts";
 export interface ImageWork {
   /** A drawn image, or a sheet of several, as a file. */
   encode(args: EncodeWork): Promise<Uint8Array<ArrayBuffer>>;
+  /** Frames as files: PNGs, or parts of one GIF. */
+  encodeFrames(args: FramesWork): Promise<Uint8Array<ArrayBuffer>[]>;
   /** Pixels of PNG, JPEG or WebP files. Throws for what is none of these, or too large. */
   decode(args: { readonly files: readonly UploadedImage[] }): Promise<Decoded[]>;
   /** Writes a whole generator to a new file. */
@@ -23,14 +25,25 @@ export interface WriteWork {
   readonly path: string;
 }
 
-export interface EncodeWork {
+/** Drawn images, and how large they are to be. */
+export interface DrawnImages {
   /** `[count, 3, resolution, resolution]`, about [-1, 1]. */
   readonly images: Float32Array<ArrayBuffer>;
   readonly count: number;
   readonly resolution: number;
-  readonly format: ImageFormat;
   /** Side in pixels of each image; null for the generator's own. */
   readonly size: number | null;
+}
+
+export interface FramesWork extends DrawnImages {
+  /** null for PNGs. */
+  readonly gif: { readonly frameMs: number; readonly isFirst: boolean } | null;
+  /** Of each image. */
+  readonly about: readonly PictureAbout[];
+}
+
+export interface EncodeWork extends DrawnImages {
+  readonly format: ImageFormat;
   readonly sheet: {
     readonly title: string;
     readonly subtitle: string;

@@ -21,7 +21,7 @@ export async function startServer() {
   const data = folder.file("data");
   let port = 0;
   let url = "";
-  let child: Deno.ChildProcess;
+  let child: Deno.ChildProcess | null = null;
   const start = async () => {
     const args = ["serve", "--port", `${port}`, "--data", data, "--clip", `tiny=${clip}`];
     child = nada(args).spawn();
@@ -29,8 +29,10 @@ export async function startServer() {
     port = Number(new URL(url).port);
   };
   const stop = async () => {
-    child.kill("SIGTERM");
-    await child.status;
+    const running = child;
+    child = null;
+    running?.kill("SIGTERM");
+    await running?.status;
   };
   await start();
   return {

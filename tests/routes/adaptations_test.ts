@@ -1,5 +1,5 @@
 import assert from "node:assert/strict";
-import { encodePng } from "../../lib/image/mod.ts";
+import { decodePng, encodePng } from "../../lib/image/mod.ts";
 import { ASKED, startService } from "../service/made_up_service.ts";
 import { type ReadEvent, readEvents } from "../service/read_events.ts";
 
@@ -9,6 +9,7 @@ Deno.test("An adaptation from its start to what it leaves", async (t) => {
   const eventsOf = async (id: string, headers = {}) =>
     await Array.fromAsync(readEvents(await request(`/v1/adaptations/${id}/events`, { headers })));
   let id = "";
+  let second = "";
   let events: ReadEvent[] = [];
 
   await t.step("POST answers 202 with where it is, and its key is good for once", async () => {
@@ -83,6 +84,23 @@ Deno.test("An adaptation from its start to what it leaves", async (t) => {
     assert.notDeepEqual(none, full);
   });
 
+  await t.step("PATCH gives it a name, and takes it away", async () => {
+    const patch = (body: object) =>
+      request(`/v1/adaptations/${id}`, {
+        method: "PATCH",
+        headers: { "content-type": "application/json" },
+        body: JSON.stringify(body),
+      });
+    const named = await (await patch({ name: "Statues" })).json();
+    assert.deepEqual([named.request.name, named.state], ["Statues", "succeeded"]);
+    const { generators } = await (await request("/v1/generators")).json();
+    assert.equal(generators.at(-1).name, "Statues");
+    assert.equal((await (await patch({ name: null })).json()).request.name, undefined);
+    for (const bad of [{}, { name: "" }, { name: "a".repeat(101) }, { steps: 3 }]) {
+      assert.equal((await patch(bad)).status, 422, JSON.stringify(bad));
+    }
+  });
+
   await t.step("It can be had as a delta, and as a whole generator", async () => {
     const download = async (path: string) => (await request(`/v1/generators/${path}`)).bytes();
     const whole = await download(`${id}/download?format=safetensors`);
@@ -98,7 +116,27 @@ Deno.test("An adaptation from its start to what it leaves", async (t) => {
     const asked = { ...ASKED, target: "c", start_from: id };
     const response = await post("/v1/adaptations?wait=true", asked);
     assert.equal(response.status, 200);
-    assert.equal((await response.json()).state, "succeeded");
+    const made = await response.json();
+    assert.equal(made.state, "succeeded");
+    second = made.id;
+  });
+
+  await t.step("Two generators of one base are blended, others are refused", async () => {
+    const pixels = async (path: string) =>
+      decodePng(await (await request(`/v1/generators/${path}`)).bytes()).data;
+    const blended = (by: number) => pixels(`${id}/samples/1.png?blend=${second}&blend_by=${by}`);
+    assert.deepEqual(await blended(0), await pixels(`${id}/samples/1.png`));
+    assert.deepEqual(await blended(1), await pixels(`${second}/samples/1.png`));
+    assert.deepEqual(
+      await pixels(`${id}/samples/1.png?blend=small&blend_by=0.5`),
+      await pixels(`${id}/samples/1.png?strength=0.5`),
+    );
+    const refused = await request(`/v1/generators/${id}/samples/1.png?blend=demo`);
+    assert.equal(refused.status, 422);
+    assert.match(
+      (await refused.json()).detail,
+      /Cannot blend .*different bases, "small" and "demo"/,
+    );
   });
 
   await t.step("Pictures can be the target", async () => {
@@ -115,6 +153,14 @@ Deno.test("An adaptation from its start to what it leaves", async (t) => {
     assert.equal(made.state, "succeeded", JSON.stringify(made));
     assert.equal(made.style_images, 2);
 
+    const again = await post("/v1/adaptations?wait=true", { ...asked, style_from: made.id });
+    const copy = await again.json();
+    assert.deepEqual([copy.state, copy.style_images], ["succeeded", 2], JSON.stringify(copy));
+    assert.equal(copy.request.style_from, undefined);
+    const none = await post("/v1/adaptations", { ...asked, style_from: id });
+    assert.equal(none.status, 422);
+    assert.match((await none.json()).detail, /Cannot take the pictures .*: it has none/);
+
     const bad = new FormData();
     bad.append("request", JSON.stringify(asked));
     bad.append("images", new File([png.slice(0, 40)], "cut.png"));
@@ -124,12 +170,13 @@ Deno.test("An adaptation from its start to what it leaves", async (t) => {
   });
 
   await t.step("The list comes in pages, newest first", async () => {
-    const first = await (await request("/v1/adaptations?limit=2&state=succeeded")).json();
-    assert.equal(first.adaptations.length, 2);
-    const path = `/v1/adaptations?limit=2&state=succeeded&cursor=${first.next_cursor}`;
-    const second = await (await request(path)).json();
-    assert.deepEqual(second.adaptations.map((each: { id: string }) => each.id), [id]);
-    assert.equal(second.next_cursor, null);
+    const page = async (query: string) =>
+      await (await request(`/v1/adaptations?limit=2&state=succeeded${query}`)).json();
+    const newest = await page("");
+    assert.equal(newest.adaptations.length, 2);
+    const oldest = await page(`&cursor=${newest.next_cursor}`);
+    assert.deepEqual(oldest.adaptations.map((each: { id: string }) => each.id), [second, id]);
+    assert.equal(oldest.next_cursor, null);
   });
 
   await t.step("DELETE takes the adaptation, its generator and its files away", async () => {
@@ -140,26 +187,44 @@ Deno.test("An adaptation from its start to what it leaves", async (t) => {
   });
 });
 
-Deno.test("A running adaptation is canceled within a step, a waiting one at once", async () => {
+Deno.test("A running adaptation is ended within a step, a waiting one is canceled at once", async (t) => {
   await using service = await startService();
   const { request, post } = service;
-  const running = await (await post("/v1/adaptations", { ...ASKED, steps: 5000 })).json();
-  const waiting = await (await post("/v1/adaptations", ASKED)).json();
-  assert.equal(waiting.queue_position, 0);
+  const end = (id: string, how: "cancel" | "finish") =>
+    request(`/v1/adaptations/${id}/${how}`, { method: "POST" });
+  /** Starts one that would take long, and ends it after its first steps. */
+  const endRunning = async (how: "cancel" | "finish", meanwhile: (id: string) => Promise<void>) => {
+    const { id } = await (await post("/v1/adaptations", { ...ASKED, steps: 5000 })).json();
+    for await (const { event } of readEvents(await request(`/v1/adaptations/${id}/events`))) {
+      if (event === "step") break;
+    }
+    await meanwhile(id);
+    assert.equal((await end(id, how)).status, 202);
+    await service.service.adaptations.ended(id, AbortSignal.timeout(10_000));
+    return await (await request(`/v1/adaptations/${id}`)).json();
+  };
 
-  const cancel = (id: string) => request(`/v1/adaptations/${id}/cancel`, { method: "POST" });
-  assert.equal((await (await cancel(waiting.id)).json()).state, "canceled");
-  assert.equal((await cancel(waiting.id)).status, 409);
+  await t.step("Canceled, it makes no generator", async () => {
+    const ended = await endRunning("cancel", async (id) => {
+      const waiting = await (await post("/v1/adaptations", ASKED)).json();
+      assert.equal(waiting.queue_position, 0);
+      assert.equal((await end(waiting.id, "finish")).status, 409);
+      assert.equal((await (await end(waiting.id, "cancel")).json()).state, "canceled");
+      assert.equal((await end(waiting.id, "cancel")).status, 409);
+      const removed = await request(`/v1/adaptations/${id}`, { method: "DELETE" });
+      assert.equal(removed.status, 409);
+    });
+    assert.deepEqual([ended.state, ended.generator], ["canceled", null]);
+    assert.ok(ended.files.includes("adapted.safetensors"), "what it reached is kept");
+  });
 
-  for await (const { event } of readEvents(await request(`/v1/adaptations/${running.id}/events`))) {
-    if (event === "step") break;
-  }
-  assert.equal((await request(`/v1/adaptations/${running.id}`, { method: "DELETE" })).status, 409);
-  await cancel(running.id);
-  await service.service.adaptations.ended(running.id, AbortSignal.timeout(10_000));
-  const ended = await (await request(`/v1/adaptations/${running.id}`)).json();
-  assert.equal(ended.state, "canceled");
-  assert.ok(ended.files.includes("adapted.safetensors"), "what it reached is kept");
+  await t.step("Finished, what it reached is its generator", async () => {
+    const { id, state, generator, progress } = await endRunning("finish", async () => {});
+    assert.deepEqual([state, generator], ["succeeded", id]);
+    assert.ok(progress.step >= 1 && progress.step < 5000);
+    assert.equal((await request(`/v1/generators/${id}/samples/1.png`)).status, 200);
+    assert.equal((await end(id, "finish")).status, 409);
+  });
 });
 
 Deno.test("A full queue answers 503 and says when to come again", async () => {

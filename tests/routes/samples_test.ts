@@ -1,5 +1,7 @@
 import assert from "node:assert/strict";
 import { writeSafetensors } from "../../lib/checkpoint/mod.ts";
+import { inMemory, readBytes } from "../../lib/checkpoint/range_file.ts";
+import { openEntry, readDirectory } from "../../lib/checkpoint/zip.ts";
 import { decodePng } from "../../lib/image/mod.ts";
 import { succeed, tensorsIn } from "../commands/run.ts";
 import { withClasses } from "../models/stylegan2/made_up_tensorflow.ts";
@@ -66,6 +68,48 @@ Deno.test("Samples", async (t) => {
     assert.equal(await start("webp"), "RIFF");
   });
 
+  await t.step("GET mixes, walks and blends as POST does", async () => {
+    const pixels = async (query: string) => {
+      const response = await request(`/v1/generators/small/samples/1.png?${query}`);
+      return decodePng(await response.bytes()).data;
+    };
+    const other = decodePng(await (await request("/v1/generators/small/samples/2.png")).bytes());
+    const plain = await pixels("");
+    assert.deepEqual(await pixels("mix=2&mix_from=0"), other.data);
+    assert.deepEqual(await pixels("mix=2&mix_from=4"), plain);
+    assert.deepEqual(await pixels("mix=2"), await pixels("mix=2&mix_from=2"));
+    assert.deepEqual(await pixels("towards=2&towards_by=1"), other.data);
+    assert.deepEqual(await pixels("towards=2&towards_by=0"), plain);
+    assert.notDeepEqual(await pixels("towards=2"), plain);
+  });
+
+  await t.step("A walk comes as a zip archive of PNGs, or as a GIF", async () => {
+    const walk = (body: object) =>
+      post("/v1/generators/small/walks", { seeds: [1, 2, 3], ...body });
+    const zip = await walk({ frames: 4 });
+    assert.equal(zip.headers.get("content-type"), "application/zip");
+    const pngs = await unzip(await zip.bytes());
+    assert.deepEqual(
+      pngs.map(({ name }) => name),
+      Array.from({ length: 12 }, (_, i) => `frame_${String(i).padStart(4, "0")}.png`),
+    );
+    const second = await (await request("/v1/generators/small/samples/2.png")).bytes();
+    assert.deepEqual(decodePng(pngs[4]!.content).data, decodePng(second).data);
+    const about = JSON.parse(decodePng(pngs[5]!.content).text.nada!);
+    assert.deepEqual([about.seed, about.towardsSeeds, about.towardsBy], [2, [3], [0.25]]);
+
+    const gif = await walk({ frames: 5, loop: false, format: "gif", size: 16 });
+    assert.equal(gif.headers.get("content-type"), "image/gif");
+    const bytes = await gif.bytes();
+    assert.equal(String.fromCharCode(...bytes.subarray(0, 6)), "GIF89a");
+    assert.deepEqual([bytes[6], bytes[8], bytes.at(-1)], [16, 16, 0x3b]);
+    assert.equal(framesOf(bytes), 11);
+
+    for (const body of [{ seeds: [1] }, { frames: 300 }, { format: "mp4" }]) {
+      assert.equal((await walk(body)).status, 422, JSON.stringify(body));
+    }
+  });
+
   await t.step("What cannot be drawn is refused", async () => {
     const cases: [object, RegExp][] = [
       [{}, /found none/],
@@ -75,6 +119,7 @@ Deno.test("Samples", async (t) => {
       [{ w_plus: [[[1, 2, 3, 4, 5]]] }, /w_plus of 1 layers: this generator takes 4/],
       [{ seeds: [1], mix: { seeds: [1, 2], from_layer: 1 } }, /mix 1 latents with 2 seeds/],
       [{ seeds: [1], mix: { seeds: [1], from_layer: 9 } }, /mix from layer 9/],
+      [{ seeds: [1, 2], towards: { seeds: [1], by: [0] } }, /Cannot go towards other seeds/],
     ];
     for (const [body, message] of cases) {
       const response = await samples(body);
@@ -192,4 +237,36 @@ function tensorsOf(bytes: Uint8Array<ArrayBuffer>) {
     tensors[name] = { shape, data: new Float32Array(bytes.buffer.slice(from, to)) };
   }
   return tensors;
+}
+
+async function unzip(bytes: Uint8Array<ArrayBuffer>) {
+  const archive = inMemory(bytes);
+  const entries = [...(await readDirectory(archive)).values()];
+  return await Promise.all(entries.map(async (entry) => {
+    const content = await openEntry(archive, entry);
+    return { name: entry.name, content: await readBytes(content, 0, entry.size) };
+  }));
+}
+
+/** Counts the images of a GIF, block by block. */
+function framesOf(bytes: Uint8Array): number {
+  const colours = (flags: number) => flags & 0x80 ? 3 * 2 ** ((flags & 7) + 1) : 0;
+  let at = 13 + colours(bytes[10]!);
+  let frames = 0;
+  const skipBlocks = () => {
+    while (bytes[at] !== 0) at += 1 + bytes[at]!;
+    at++;
+  };
+  while (bytes[at] !== 0x3b) {
+    if (bytes[at] === 0x21) {
+      at += 2;
+    } else {
+      assert.equal(bytes[at], 0x2c, `at ${at}`);
+      frames++;
+      at += 10 + colours(bytes[at + 9]!) + 1;
+    }
+    skipBlocks();
+  }
+  assert.equal(at, bytes.length - 1);
+  return frames;
 }

@@ -94,6 +94,35 @@ Deno.test("JobQueue goes on with what the process before it left", async () => {
   await queue.stop();
 });
 
+Deno.test("JobQueue lets the running job succeed early, and no other", async () => {
+  using folder = temporaryFolder();
+  using store = JobStore.open(folder.file("jobs.db"));
+  const queue = makeQueue(store, patient);
+  const [{ id }, waiting] = [queue.submit(ask("a")).job, queue.submit(ask("b")).job];
+  queue.start();
+  await reached(queue, id, "starting");
+  assert.equal(queue.finish(waiting.id), false);
+  assert.equal(queue.finish(id), true);
+  assert.equal(queue.cancel(id)!.state, "starting", "the first word holds");
+  await reached(queue, id, "succeeded");
+  assert.equal(queue.get(id)!.result, "stopped");
+  await queue.stop();
+});
+
+Deno.test("JobQueue keeps what a job was amended to, also while it runs", async () => {
+  using folder = temporaryFolder();
+  using store = JobStore.open(folder.file("jobs.db"));
+  const queue = makeQueue(store, patient);
+  const { id } = queue.submit(ask("a")).job;
+  queue.start();
+  await reached(queue, id, "starting");
+  assert.equal(queue.amend(id, "b").request, "b");
+  queue.finish(id);
+  await reached(queue, id, "succeeded");
+  assert.equal(queue.get(id)!.request, "b");
+  await queue.stop();
+});
+
 Deno.test("JobQueue gives up a job that ends the process again and again", async () => {
   using folder = temporaryFolder();
   const path = folder.file("jobs.db");

@@ -1,6 +1,11 @@
 import assert from "node:assert/strict";
 import { UserError } from "../../../lib/errors.ts";
-import { latentFromSeed, latentsFromSeeds, parseSeeds } from "../../../models/generator/latents.ts";
+import {
+  latentFromSeed,
+  latentsBetween,
+  latentsFromSeeds,
+  parseSeeds,
+} from "../../../models/generator/latents.ts";
 
 Deno.test("latentFromSeed() gives the numbers of numpy's RandomState(seed).randn", () => {
   assert.deepEqual(
@@ -19,6 +24,19 @@ Deno.test("latentFromSeed() gives the numbers of numpy's RandomState(seed).randn
 Deno.test("latentsFromSeeds() puts each seed's latent in a row", () => {
   const z = latentsFromSeeds([3, 4294967295], 7);
   assert.deepEqual([...z], [...latentFromSeed(3, 7), ...latentFromSeed(4294967295, 7)]);
+});
+
+Deno.test("latentsBetween() goes from one latent to the other along the arc, row by row", () => {
+  const [from, to] = [latentsFromSeeds([1, 2, 3, 4], 512), latentsFromSeeds([5, 6, 7, 4], 512)];
+  const z = latentsBetween(from, to, [0, 1, 0.5, 0.5], 512);
+  const row = (all: Float32Array, i: number) => all.subarray(512 * i, 512 * (i + 1));
+  assert.deepEqual(row(z, 0), row(from, 0));
+  assert.deepEqual(row(z, 1), row(to, 1));
+  const length = (values: Float32Array) => Math.hypot(...values);
+  // Half of the arc between two of nearly the same length; the chord is 0.7 of it.
+  const mean = (length(row(from, 2)) + length(row(to, 2))) / 2;
+  assert.ok(Math.abs(length(row(z, 2)) / mean - 1) < 0.01, `${length(row(z, 2)) / mean}`);
+  assert.deepEqual(row(z, 3), row(from, 3), "no way to go");
 });
 
 Deno.test("parseSeeds() reads numbers and ranges in the order given", () => {

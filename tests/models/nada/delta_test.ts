@@ -2,7 +2,13 @@ import assert from "node:assert/strict";
 import { openCheckpoint, writeSafetensors } from "../../../lib/checkpoint/mod.ts";
 import { CheckpointError, UserError } from "../../../lib/errors.ts";
 import { VERSION } from "../../../lib/version.ts";
-import { applyDelta, promptOf, readDelta, writeDelta } from "../../../models/nada/delta.ts";
+import {
+  applyDelta,
+  applyDeltas,
+  promptOf,
+  readDelta,
+  writeDelta,
+} from "../../../models/nada/delta.ts";
 import { loadGenerator } from "../../../models/nada/generator_file.ts";
 import { type HostTensor, inMemory } from "../../../models/generator/generator.ts";
 import { readGenerator } from "../../../models/stylegan2/weights.ts";
@@ -94,6 +100,25 @@ Deno.test("applyDelta() gives base and delta exactly at strength 0 and 1, and go
   assert.deepEqual(await values(1.5), from.map((a, i) => Math.fround(-0.5 * a + 1.5 * to[i]!)));
   const others = applyDelta(weights, BASE, delta).parameters;
   assert.equal(others.get("conv1.conv.weight"), weights.parameters.get("conv1.conv.weight"));
+});
+
+Deno.test("applyDeltas() adds up what several change, each by its strength", async () => {
+  const weights = await base();
+  const [both, alone] = ["convs.0.conv.weight", "input.input"] as const;
+  const [one, two] = [await changes(both, alone), await changes(both)];
+  two.set(both, { ...two.get(both)!, data: two.get(both)!.data.map((value) => 3 - value) });
+  const shares = [one, two].map((tensors, i) => ({
+    delta: { file: "d", base: BASE, config: null, tensors: stored(tensors) },
+    strength: [0.75, 0.5][i]!,
+  }));
+  const { parameters } = applyDeltas(weights, BASE, shares);
+  const moved = async (name: string, of: (from: number, i: number) => number) => {
+    const from = await weights.parameters.get(name)!.read();
+    assert.deepEqual(await parameters.get(name)!.read(), from.map(of));
+  };
+  const [a, b] = [one.get(both)!.data, two.get(both)!.data];
+  await moved(both, (from, i) => -0.25 * from + 0.75 * a[i]! + 0.5 * b[i]!);
+  await moved(alone, (from, i) => 0.25 * from + 0.75 * one.get(alone)!.data[i]!);
 });
 
 Deno.test("applyDelta() also moves the fixed noise", async () => {
