@@ -6,7 +6,7 @@ import { AUGMENTATIONS } from "../models/nada/augmentation.ts";
 import { DIRECTION_DISTANCES, LOSS_PARTS, type LossPart } from "../models/nada/losses/mod.ts";
 import { ADAPT_DEFAULTS, CROPS, STOP_RULES } from "../models/nada/options.ts";
 import type { TargetText } from "../models/nada/run_targets.ts";
-import { PHASE_NAMES } from "../models/nada/trained_layers.ts";
+import { PHASE_NAMES, TRAIN_PARAMS } from "../models/nada/trained_layers.ts";
 import {
   choice,
   classOption,
@@ -32,6 +32,7 @@ type AsInRun = Pick<
   | "steps"
   | "directionLoss"
   | "frozenAdam"
+  | "trainParams"
   | "mixing"
   | "augmentation"
   | "sampleTruncation"
@@ -215,6 +216,13 @@ export function addRunOptions(command: Command): Command {
       "--train-layers <names>",
       "layers to train: input,conv1,convs.0,to_rgbs,style …; of StyleGAN3: input,L0,L1,affine,mapping …",
       parseList,
+    )
+    .addOption(
+      choice(
+        "--train-params <which>",
+        "what of the layers: all of it, the affine layers of their styles, or one shift a style channel",
+        TRAIN_PARAMS,
+      ).default(preset.trainParams),
     );
   return command;
 }

@@ -65,6 +65,7 @@ export function resolveOptions(flags: RunFlags, given: (name: string) => boolean
     frozenAdam: flags.frozenAdam,
     phase: flags.phase || null,
     trainLayers: flags.trainLayers ?? null,
+    trainParams: flags.trainParams,
     mixing: flags.mixing,
     augmentation: flags.augmentation,
     size: flags.size ?? null,

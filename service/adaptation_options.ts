@@ -61,6 +61,7 @@ export function runOptions(
       augmentation: request.augmentation,
       directionLoss: request.direction_loss,
       frozenAdam: request.frozen_adam,
+      trainParams: request.train_params,
       sampleEvery: request.preview_every,
       sampleCount: request.preview_count,
       sampleTruncation: request.preview_truncation,

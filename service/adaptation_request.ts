@@ -4,7 +4,7 @@ import { FROZEN_ADAM } from "../models/nada/adam_clock.ts";
 import { AUGMENTATIONS } from "../models/nada/augmentation.ts";
 import { DIRECTION_DISTANCES } from "../models/nada/losses/mod.ts";
 import { STOP_RULES } from "../models/nada/options.ts";
-import { PHASE_NAMES } from "../models/nada/trained_layers.ts";
+import { PHASE_NAMES, TRAIN_PARAMS } from "../models/nada/trained_layers.ts";
 
 export const MAX_STEPS = 10_000;
 
@@ -73,6 +73,10 @@ export const AdaptationRequest = z.strictObject({
   }).optional().openapi({ description: "Choose so many layers for each step." }),
   phase: z.enum(PHASE_NAMES).optional(),
   train_layers: z.array(z.string().max(40)).min(1).max(64).optional(),
+  train_params: z.enum(TRAIN_PARAMS).optional().openapi({
+    description:
+      "What of the layers: all of it, the affine layers of their styles, or one shift a style channel.",
+  }),
   stop_on: z.enum(STOP_RULES).optional(),
   preview_every: z.int().min(0).max(MAX_STEPS).optional().openapi({
     description: "Steps between grids of the same latents before and after.",

@@ -26,6 +26,11 @@ export interface Generator {
   readonly fixedShapes: ReadonlyMap<string, Shape>;
   /** The parameters of each layer, by the layer's name, in the order of the layout. */
   readonly layers: ReadonlyMap<string, readonly string[]>;
+  /**
+   * The affine layers that turn w into the styles of a layer, by the layer's name: for "conv1.affine",
+   * the parameters "conv1.affine.weight" and "conv1.affine.bias". Layers without styles are left out.
+   */
+  readonly affines: ReadonlyMap<string, readonly string[]>;
   /** The layer that is the mapping network. */
   readonly mappingLayer: string;
   /** The layers that are trained unless asked otherwise. */

@@ -69,7 +69,7 @@ export async function readRun(path: string, steps: number | null): Promise<Stopp
       `Cannot resume "${path}": "${file}" is not the file that the run began with`,
     );
   }
-  const state = await folder.readState(inputs.frozen, inputs.plan.layers);
+  const state = await folder.readState(inputs.frozen, inputs.plan.layers, options.trainParams);
   return { folder, config: { ...old, options }, inputs, state };
 }
 

@@ -13,7 +13,7 @@ import { type AdaptOptions, type AutoLayers, checkOptions } from "./options.ts";
 import type { GivenLatents } from "./step_inputs.ts";
 import { storedTensors } from "./stored_tensors.ts";
 import { readStyleImages } from "./style_images.ts";
-import { namedLayers, phaseLayers } from "./trained_layers.ts";
+import { checkHas, layersWith, namedLayers, phaseLayers } from "./trained_layers.ts";
 
 /** A file that a run read. */
 export interface FileAbout {
@@ -103,7 +103,7 @@ async function readTemplates(path: string | null): Promise<string[] | null> {
 /** Which layers are trained. Throws a UserError for layers that the generator does not have. */
 export function layerPlan(
   a: Architecture,
-  { autoLayers, phase, trainLayers }: AdaptOptions,
+  { autoLayers, phase, trainLayers, trainParams }: AdaptOptions,
 ): LayerPlan {
   if (autoLayers) {
     const layers = generatorOf(a).selectableLayers;
@@ -111,9 +111,13 @@ export function layerPlan(
     const note = `All ${layers.length} layers are chosen in every step: their choice is skipped`;
     return { layers, auto: null, note };
   }
-  if (phase) return { layers: phaseLayers(a, phase), auto: null, note: null };
-  const layers = trainLayers ? namedLayers(a, trainLayers) : generatorOf(a).defaultLayers;
-  return { layers, auto: null, note: null };
+  const layers = phase
+    ? phaseLayers(a, phase)
+    : trainLayers
+    ? namedLayers(a, trainLayers)
+    : generatorOf(a).defaultLayers;
+  if (trainLayers) checkHas(a, layers, trainParams);
+  return { layers: layersWith(a, layers, trainParams), auto: null, note: null };
 }
 
 /** Reads all values once, so that a broken file is found before there is a device. */

@@ -12,7 +12,7 @@ import {
   type LossWeights,
 } from "./losses/mod.ts";
 import type { TargetText } from "./run_targets.ts";
-import type { Phase } from "./trained_layers.ts";
+import type { Phase, TrainParams } from "./trained_layers.ts";
 
 /** A CLIP model and what its judgement counts; with 0 it is not even loaded. */
 export interface ClipChoice {
@@ -78,6 +78,8 @@ export interface AdaptOptions {
   readonly frozenAdam: FrozenAdam;
   readonly phase: Phase | null;
   readonly trainLayers: readonly string[] | null;
+  /** What of these layers. */
+  readonly trainParams: TrainParams;
   /** Probability that a step mixes the styles of two latents. */
   readonly mixing: number;
   readonly augmentation: Augmentation;
@@ -127,6 +129,7 @@ export const ADAPT_DEFAULTS = {
   frozenAdam: "skip",
   phase: null,
   trainLayers: null,
+  trainParams: "all",
   mixing: 0,
   augmentation: "none",
   size: null,

@@ -18,10 +18,11 @@ import { join } from "node:path";
 import { openCheckpoint, writeSafetensors } from "../../lib/checkpoint/mod.ts";
 import { UserError } from "../../lib/errors.ts";
 import { writeFileAtomic } from "../../lib/files.ts";
-import { generatorOf, type GeneratorWeights } from "../generator/families.ts";
+import type { GeneratorWeights } from "../generator/families.ts";
 import type { HostTensor } from "../generator/generator.ts";
 import type { LayerTime } from "./adam_clock.ts";
 import type { LossPart } from "./losses/mod.ts";
+import { trainedParameters, type TrainParams } from "./trained_layers.ts";
 import type { TrainingState } from "./training.ts";
 
 /** One line of the log. */
@@ -129,12 +130,13 @@ export class RunFolder {
   }
 
   /**
-   * Reads the state of these layers back. Throws a DamagedRunError or CheckpointError where it does
+   * Reads the state of what is trained back. Throws a DamagedRunError or CheckpointError where it does
    * not fit.
    */
   async readState(
     { architecture, parameters }: GeneratorWeights,
     layers: readonly string[],
+    trainParams: TrainParams,
   ): Promise<TrainingState> {
     const refuse = (what: string): never => {
       throw new DamagedRunError(
@@ -146,8 +148,7 @@ export class RunFolder {
     const times = new Map(Object.entries(readTimes(checkpoint.metadata["nada.times"])));
     const missing = layers.find((layer) => !times.has(layer));
     if (missing !== undefined || !Number.isInteger(step)) refuse(`times of "${missing}"`);
-    const generator = generatorOf(architecture);
-    const names = layers.flatMap((layer) => generator.layers.get(layer)!);
+    const names = [...trainedParameters(architecture, layers, trainParams).keys()];
     const read = async (kind: string) => {
       const values = new Map<string, Float32Array<ArrayBuffer>>();
       for (const name of names) {

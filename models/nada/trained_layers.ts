@@ -1,4 +1,4 @@
-/** Which layers are trained: by phase, by name, or by adaptive choice. */
+/** Which layers are trained, by phase, by name, or by adaptive choice, and what of them. */
 import { UserError } from "../../lib/errors.ts";
 import { type Architecture, generatorOf } from "../generator/families.ts";
 
@@ -59,4 +59,53 @@ export function namedLayers(a: Architecture, names: readonly string[]): string[]
   });
   const chosen = new Set(found.flat());
   return known.filter((layer) => chosen.has(layer));
+}
+
+/**
+ * What of a layer is trained: "all"; "modulation", the weights and biases of the affine layer that
+ * turns w into its styles; "shift", these biases alone, one number a style channel, added to the
+ * style of every sample (HyperDomainNet, Alanov et al. 2022; StyleDomain, Alanov et al. 2023).
+ */
+export const TRAIN_PARAMS = ["all", "modulation", "shift"] as const;
+export type TrainParams = typeof TRAIN_PARAMS[number];
+
+/**
+ * The layer of every parameter that is trained where these layers are, by the parameter's name.
+ * Layers that have nothing of the kind do not appear.
+ */
+export function trainedParameters(
+  a: Architecture,
+  layers: readonly string[],
+  params: TrainParams,
+): Map<string, string> {
+  const { layers: parametersOf, affines } = generatorOf(a);
+  const namesIn = (layer: string) => {
+    if (params === "all") return parametersOf.get(layer)!;
+    const ofAffine = params === "shift" ? ["bias"] : ["weight", "bias"];
+    return (affines.get(layer) ?? []).flatMap((affine) =>
+      ofAffine.map((name) => `${affine}.${name}`)
+    );
+  };
+  return new Map(layers.flatMap((layer) => namesIn(layer).map((name) => [name, layer] as const)));
+}
+
+/** The layers among these that have something of the kind to train. */
+export function layersWith(
+  a: Architecture,
+  layers: readonly string[],
+  params: TrainParams,
+): string[] {
+  const found = new Set(trainedParameters(a, layers, params).values());
+  return layers.filter((layer) => found.has(layer));
+}
+
+/** Throws a UserError for a layer that was asked for by its name and has nothing of the kind. */
+export function checkHas(a: Architecture, layers: readonly string[], params: TrainParams): void {
+  const { affines } = generatorOf(a);
+  const without = layers.find((layer) => !affines.has(layer));
+  if (params === "all" || without === undefined) return;
+  throw new UserError(
+    `Cannot train the ${params} of "${without}": it has no styles; those that have are ` +
+      `${[...affines.keys()].join(", ")}; name some of these, or pass --train-params all`,
+  );
 }

@@ -23,6 +23,7 @@ import { BETA2, type FrozenAdam } from "./adam_clock.ts";
 import { augment, type Augmentation } from "./augmentation.ts";
 import { type LossPart, type LossSpec, totalLoss } from "./losses/mod.ts";
 import { prefixed } from "./prefixed.ts";
+import { trainedParameters, type TrainParams } from "./trained_layers.ts";
 
 /** The two generators of a run. */
 export type Which = "frozen" | "trained";
@@ -34,6 +35,8 @@ export interface TrainingOptions {
   readonly noise: NoiseMode;
   /** Layers that can be trained, by the reference's names. */
   readonly layers: readonly string[];
+  /** What of them; each has some of it. */
+  readonly trainParams: TrainParams;
   readonly frozenAdam: FrozenAdam;
   /** Above 0, steps take a second z. */
   readonly mixing: number;
@@ -61,9 +64,7 @@ export function trainingStep(
 ): TrainingStep {
   const { layers } = options;
   const generator = generatorOf(a);
-  const layerOf = new Map(
-    layers.flatMap((layer) => generator.layers.get(layer)!.map((name) => [name, layer] as const)),
-  );
+  const layerOf = trainedParameters(a, layers, options.trainParams);
   const leaves = {
     frozen: leavesOf(generator, (name) => `frozen/${name}`),
     // Tensors that are and stay equal are shared, and with them what is computed from them.

@@ -144,6 +144,11 @@ export function layerParameters(a: Architecture): Map<string, string[]> {
   );
 }
 
+/** The affine layer of every layer that is styled: of convolutions and ToRGB layers. */
+export function layerAffines({ convs, rgbs }: Architecture): Map<string, string[]> {
+  return new Map([...convs, ...rgbs].map(({ name }) => [name, [`${name}.conv.modulation`]]));
+}
+
 /** The layers that are trained unless asked otherwise: all but the mapping network and ToRGB. */
 export function defaultTrainedLayers(a: Architecture): string[] {
   return ["input", ...a.convs.map(({ name }) => name)];

@@ -4,6 +4,7 @@ import type { Generator } from "../generator/generator.ts";
 import {
   type Architecture,
   defaultTrainedLayers,
+  layerAffines,
   layerParameters,
   noiseShapes,
   parameterShapes,
@@ -18,6 +19,7 @@ export function stylegan2(a: Architecture): Generator {
     parameterShapes: parameterShapes(a),
     fixedShapes: noiseShapes(a),
     layers: layerParameters(a),
+    affines: layerAffines(a),
     mappingLayer: "style",
     defaultLayers: defaultTrainedLayers(a),
     selectableLayers: selectableLayers(a),

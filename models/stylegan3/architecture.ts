@@ -186,6 +186,16 @@ export function layerParameters(a: Architecture): Map<string, string[]> {
   });
 }
 
+/** The affine layer of every layer; that of "input" turns and moves the picture. "affine" has all. */
+export function layerAffines({ layers }: Architecture): Map<string, string[]> {
+  const own = new Map(
+    ["input", ...layers.map(({ name }) => name)].map((
+      name,
+    ) => [name, [`synthesis.${name}.affine`]]),
+  );
+  return new Map([["affine", [...own.values()].flat()], ...own]);
+}
+
 /** Layers that the reference leaves as they are; it does not say why. */
 const LEFT_OUT = [10, 12];
 

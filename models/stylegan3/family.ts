@@ -4,6 +4,7 @@ import {
   type Architecture,
   defaultTrainedLayers,
   fixedShapes,
+  layerAffines,
   layerParameters,
   parameterShapes,
 } from "./architecture.ts";
@@ -16,6 +17,7 @@ export function stylegan3(a: Architecture): Generator {
     parameterShapes: parameterShapes(a),
     fixedShapes: fixedShapes(a),
     layers: layerParameters(a),
+    affines: layerAffines(a),
     mappingLayer: "mapping",
     defaultLayers: defaultTrainedLayers(a),
     selectableLayers: ["input", ...a.layers.map(({ name }) => name)],

@@ -4,7 +4,7 @@ import { STYLE_NAMES, STYLE_WORDS } from "../../models/demo/world/mod.ts";
 import { AUGMENTATIONS } from "../../models/nada/augmentation.ts";
 import { ADAPT_DEFAULTS, type AdaptOptions } from "../../models/nada/options.ts";
 import { PRESETS } from "../../models/nada/presets.ts";
-import { PHASE_NAMES } from "../../models/nada/trained_layers.ts";
+import { PHASE_NAMES, TRAIN_PARAMS } from "../../models/nada/trained_layers.ts";
 import type { Defaults, Facts } from "./client/fact_types.ts";
 
 export const FACTS: Facts = {
@@ -12,6 +12,7 @@ export const FACTS: Facts = {
   others: defaultsOf(ADAPT_DEFAULTS),
   presets: PRESETS,
   phases: PHASE_NAMES,
+  trainParams: TRAIN_PARAMS,
   augmentations: AUGMENTATIONS,
   examples: {
     demo: STYLE_NAMES.filter((name) => name !== "photo").map((name) => STYLE_WORDS[name][0]!),

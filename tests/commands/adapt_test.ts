@@ -201,6 +201,11 @@ Deno.test("nada adapt refuses wrong options with one line that names them", asyn
     ],
     [[...options, "--phase", "fine", ...out], /Allowed choices are texture, shape, no_fine/],
     [[...options, "--train-layers", "conv2", ...out], /no such layer; its layers are style/],
+    [
+      [...options, "--train-layers", "input,conv1", "--train-params", "shift", ...out],
+      /Cannot train the shift of "input": it has no styles; those that have are conv1, convs.0/,
+    ],
+    [[...options, "--train-params", "few", ...out], /Allowed choices are all, modulation, shift/],
   ];
   for (const [args, message] of wrong) assert.match(await fail("adapt", ...args), message);
   await assert.rejects(Deno.lstat(folder.file("run")), Deno.errors.NotFound);

@@ -68,6 +68,10 @@ Deno.test("The service without jobs", async (t) => {
       [{ target: "the" }, /Cannot tokenize "the"/],
       [{ target: "a" }, /source and target are the same text/],
       [{ train_layers: ["convs.99"] }, /convs\.99/],
+      [
+        { train_layers: ["style"], train_params: "shift" },
+        /the shift of "style": it has no styles/,
+      ],
       [{ start_from: crypto.randomUUID() }, /Cannot start from the adaptation/],
     ];
     for (const [change, message] of cases) {

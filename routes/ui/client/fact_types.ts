@@ -5,6 +5,7 @@ export interface Facts {
   readonly others: Defaults;
   readonly presets: readonly Preset[];
   readonly phases: readonly string[];
+  readonly trainParams: readonly string[];
   readonly augmentations: readonly string[];
   /** Targets within reach of the demo, and of a generator of photographs. */
   readonly examples: { readonly demo: readonly string[]; readonly others: readonly string[] };

@@ -105,6 +105,7 @@ Deno.test("resume() continues bit for bit where adapt() was stopped, layers chos
   await checkResume(folder.file("random"), { ...options, ...random, lambdas });
   const frozenAdam = "decay";
   await checkResume(folder.file("decay"), { ...options, autoLayers: AUTO, frozenAdam });
+  await checkResume(folder.file("shift"), { ...options, autoLayers: AUTO, trainParams: "shift" });
 });
 
 async function checkResume(root: string, options: AdaptOptions): Promise<void> {

@@ -1,6 +1,17 @@
 import assert from "node:assert/strict";
-import { namedLayers, phaseLayers } from "../../../models/nada/trained_layers.ts";
-import { architecture } from "../../../models/stylegan2/architecture.ts";
+import { numel } from "../../../lib/graph/tensor.ts";
+import {
+  layersWith,
+  namedLayers,
+  phaseLayers,
+  trainedParameters,
+  type TrainParams,
+} from "../../../models/nada/trained_layers.ts";
+import {
+  architecture,
+  defaultTrainedLayers,
+  parameterShapes,
+} from "../../../models/stylegan2/architecture.ts";
 
 /** 1024x1024: 16 layers in `convs`. */
 const FFHQ = architecture({
@@ -30,4 +41,18 @@ Deno.test("namedLayers() knows single layers and all of a kind, and refuses othe
   for (const name of ["convs.16", "con", ""]) {
     assert.throws(() => namedLayers(FFHQ, [name]), /no such layer; its layers are style, input/);
   }
+});
+
+Deno.test("trainedParameters() of shifts are as many as the generator has style channels", () => {
+  const count = (layers: readonly string[], params: TrainParams) =>
+    [...trainedParameters(FFHQ, layers, params).keys()].reduce(
+      (sum, name) => sum + numel(parameterShapes(FFHQ).get(name)!),
+      0,
+    );
+  const [some, all] = [defaultTrainedLayers(FFHQ), phaseLayers(FFHQ, "all")];
+  // Wu et al., "StyleSpace Analysis", 2021: 9088 channels, of which ToRGB layers have 3040.
+  assert.equal(count(some, "shift"), 9088 - 3040);
+  assert.equal(count(all, "shift"), 9088);
+  assert.equal(count(all, "modulation"), 9088 * (512 + 1));
+  assert.deepEqual(layersWith(FFHQ, some, "shift"), some.filter((layer) => layer !== "input"));
 });

@@ -178,7 +178,15 @@ const NUMBERS = [
   "preview_count",
   "preview_truncation",
 ];
-const TEXTS = ["augmentation", "noise", "phase", "direction_loss", "stop_on", "frozen_adam"];
+const TEXTS = [
+  "augmentation",
+  "noise",
+  "phase",
+  "train_params",
+  "direction_loss",
+  "stop_on",
+  "frozen_adam",
+];
 const LAMBDAS = ["direction", "global", "patch", "manifold"];
 
 /** What the drawer has set, as the API takes it. */

@@ -56,6 +56,13 @@ export function Advanced({ defaults }: { defaults: Defaults }) {
           default="all that the paper trains"
           options={facts.phases}
         />
+        <Choice
+          name="train_params"
+          label="What of the layers"
+          help="Styles alone change less, and make files of kilobytes"
+          default="all"
+          options={facts.trainParams}
+        />
         <Num
           name="mixing"
           label="Style mixing"
