@@ -12,6 +12,7 @@ import {
   classOption,
   clipResizeOption,
   collectClips,
+  collectNumbers,
   noiseOption,
   parseCount,
   parseNumber,
@@ -225,10 +226,6 @@ export function addRunOptions(command: Command): Command {
       ).default(preset.trainParams),
     );
   return command;
-}
-
-function collectNumbers(text: string, before: number[] = []): number[] {
-  return [...before, parseNumber(text)];
 }
 
 /** "sketch" counts 1; after a colon stands another weight. */

@@ -1,53 +1,77 @@
-/** A generator with an adaptation on top, as several commands take it. */
+/** A generator with adaptations on top, as several commands take it. */
+import type { Command } from "commander";
 import { basename } from "node:path";
 import { sha256File } from "../lib/checkpoint/mod.ts";
+import { UserError } from "../lib/errors.ts";
+import type { AdaptationAbout, ExportAbout } from "../models/generator/export.ts";
 import type { GeneratorWeights } from "../models/generator/families.ts";
-import { applyDelta, promptOf, readDelta } from "../models/nada/delta.ts";
+import { applyDeltas, promptOf, readDelta } from "../models/nada/delta.ts";
 import { loadGenerator } from "../models/nada/generator_file.ts";
-import type { PictureAbout } from "../models/nada/picture_text.ts";
+import { collectNumbers, collectTexts } from "./options.ts";
 
 export interface AdaptedFlags {
   readonly generator: string;
   /** Where its images are of classes; left out, the one that was adapted. */
   readonly class?: number;
-  readonly adapted?: string;
-  readonly strength?: number;
+  readonly adapted?: readonly string[];
+  readonly strength?: readonly number[];
 }
 
-/** Where it comes from; files by their names without folders. */
-export type AdaptedAbout = Pick<
-  PictureAbout,
-  | "generator"
-  | "generatorSha256"
-  | "class"
-  | "adapted"
-  | "adaptedSha256"
-  | "strength"
-  | "source"
-  | "target"
->;
+/** Adds --adapted and --strength. */
+export function addAdaptedOptions(command: Command): Command {
+  return command
+    .option(
+      "--adapted <file>",
+      "adapted.safetensors of a run with this generator; of several, the changes add up",
+      collectTexts,
+    )
+    .option(
+      "--strength <x>",
+      "of each --adapted, in their order: 0 none, 1 full (default), above 1 more",
+      collectNumbers,
+    );
+}
 
 /** Reads the files. Throws a UserError where they do not belong together. */
 export async function loadAdapted(
-  { generator, class: given, adapted, strength = 1 }: AdaptedFlags,
-): Promise<{ weights: GeneratorWeights; about: AdaptedAbout }> {
-  const delta = adapted === undefined ? null : await readDelta(adapted);
-  const classIndex = given ?? delta?.base.classIndex ?? null;
+  { generator, class: given, adapted = [], strength }: AdaptedFlags,
+): Promise<{ weights: GeneratorWeights; about: ExportAbout }> {
+  if (strength !== undefined && adapted.length === 0) {
+    throw new UserError("Cannot use --strength without --adapted; pass both or neither");
+  }
+  const strengths = strength ?? adapted.map(() => 1);
+  if (strengths.length !== adapted.length) {
+    throw new UserError(
+      `Cannot take ${adapted.length} adaptations at the strengths ${strengths.join(", ")}: give ` +
+        `--strength once for each --adapted, or not at all`,
+    );
+  }
+  const deltas = await Promise.all(adapted.map(readDelta));
+  const classIndex = given ?? deltas[0]?.base.classIndex ?? null;
   const { weights, ...base } = await loadGenerator(generator, classIndex);
-  const about = {
-    generator: basename(generator),
-    generatorSha256: base.sha256,
-    ...classIndex !== null && { class: classIndex },
-  };
-  if (adapted === undefined || delta === null) return { weights, about };
+  const shares = deltas.map((delta, i) => ({ delta, strength: strengths[i]! }));
+  const abouts = await Promise.all(shares.map(async ({ delta, strength }) => ({
+    adapted: basename(delta.file),
+    adaptedSha256: await sha256File(delta.file),
+    strength,
+    ...promptOf(delta),
+  })));
   return {
-    weights: applyDelta(weights, base, delta, strength),
+    weights: applyDeltas(weights, base, shares),
     about: {
-      ...about,
-      adapted: basename(adapted),
-      adaptedSha256: await sha256File(adapted),
-      strength,
-      ...promptOf(delta),
+      generator: basename(generator),
+      generatorSha256: base.sha256,
+      ...classIndex !== null && { class: classIndex },
+      ...abouts.length > 1 ? { added: abouts, ...allTexts(abouts) } : abouts[0],
     },
+  };
+}
+
+/** The texts of several adaptations, as those of a run with several targets; none if one has none. */
+function allTexts(abouts: readonly AdaptationAbout[]) {
+  if (abouts.some(({ source, target }) => !source || !target)) return {};
+  return {
+    source: [...new Set(abouts.map(({ source }) => source))].join(" + "),
+    target: abouts.map(({ target, strength }) => `${target} (${strength})`).join(" + "),
   };
 }

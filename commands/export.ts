@@ -1,8 +1,7 @@
 import type { Command } from "commander";
-import { UserError } from "../lib/errors.ts";
 import { generatorPath } from "../models/catalog.ts";
-import { type AdaptedFlags, loadAdapted } from "./adapted_generator.ts";
-import { classOption, parseNumber } from "./options.ts";
+import { type AdaptedFlags, addAdaptedOptions, loadAdapted } from "./adapted_generator.ts";
+import { classOption } from "./options.ts";
 import { addWriteOptions, checkWriting, type WriteFlags, writeModel } from "./write_model.ts";
 
 type Flags = AdaptedFlags & WriteFlags;
@@ -26,18 +25,13 @@ Examples:
 export function register(command: Command): void {
   command
     .requiredOption("--generator <file>", "the generator, or demo", generatorPath)
-    .addOption(classOption())
-    .option("--adapted <file>", "adapted.safetensors of a run with it, to be merged into it")
-    .option("--strength <x>", "of the adaptation: 0 none, 1 full, above 1 more", parseNumber);
-  addWriteOptions(command)
+    .addOption(classOption());
+  addWriteOptions(addAdaptedOptions(command))
     .addHelpText("after", NOTES)
     .action((flags: Flags) => run(flags));
 }
 
 async function run(flags: Flags): Promise<void> {
-  if (flags.strength !== undefined && flags.adapted === undefined) {
-    throw new UserError("Cannot use --strength without --adapted; pass both or neither");
-  }
   const format = await checkWriting(flags);
   const { weights, about } = await loadAdapted(flags);
   await writeModel(weights, about, format, flags);

@@ -53,3 +53,13 @@ export function choice(flags: string, description: string, values: readonly stri
 export function collectClips(given: string, before: string[] = []): string[] {
   return [...before, clipPath(given)];
 }
+
+/** For an option that may be given several times. */
+export function collectTexts(given: string, before: string[] = []): string[] {
+  return [...before, given];
+}
+
+/** The same for numbers. */
+export function collectNumbers(text: string, before: number[] = []): number[] {
+  return [...before, parseNumber(text)];
+}

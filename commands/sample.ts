@@ -4,6 +4,7 @@ import { generatorPath } from "../models/catalog.ts";
 import { fittingBatch } from "../models/generator/batch.ts";
 import { uploadGenerator } from "../models/generator/device.ts";
 import { Sampler } from "../models/generator/sampler.ts";
+import { addAdaptedOptions } from "./adapted_generator.ts";
 import { classOption, noiseOption, parseCount, parseNumber, parseWhole } from "./options.ts";
 import { checkOutput } from "./output.ts";
 import { Progress } from "./progress.ts";
@@ -44,6 +45,8 @@ Examples:
     --out faces.png
   nada sample --generator ffhq.pt --adapted runs/sketch/adapted.safetensors \\
     --strength 0.8 --out sketches/
+  nada sample --generator ffhq.pt --adapted a.safetensors --strength 0.6 \\
+    --adapted b.safetensors --strength 0.4 --out both/
   nada sample --generator ffhq.pt --z z.safetensors --truncation 1 \\
     --out images.safetensors
 `;
@@ -56,9 +59,8 @@ export function register(command: Command): void {
       "StyleGAN2 or 3 (.pt, .pkl, .safetensors), or demo",
       generatorPath,
     )
-    .addOption(classOption())
-    .option("--adapted <file>", "adapted.safetensors of a run with this generator")
-    .option("--strength <x>", "of the adaptation: 0 none, 1 full, above 1 more", parseNumber)
+    .addOption(classOption());
+  addAdaptedOptions(command)
     .addOption(latents("--seeds <list>", "seeds and ranges of seeds").default("0-15"))
     .addOption(latents("--z <file>", "latents from a file: z [n, z]"))
     .addOption(latents("--w <file>", "latents after the mapping network: w [n, w]"))

@@ -35,8 +35,9 @@ const TRUNCATION = 0.7;
 
 /** Reads every file that the options name. Throws a UserError for what does not fit together. */
 export async function readRequest(flags: SampleFlags): Promise<SampleRequest> {
-  needs(flags, "strength", "--strength", "adapted", "--adapted");
-  needs(flags, "mixFrom", "--mix-from", "mix", "--mix");
+  if (flags.mixFrom !== undefined && flags.mix === undefined) {
+    throw new UserError("Cannot use --mix-from without --mix; pass both or neither");
+  }
   const { weights, about } = await loadAdapted(flags);
   const a = weights.architecture;
   const { latents, items } = await readSources(flags, a);
@@ -63,17 +64,6 @@ export async function readRequest(flags: SampleFlags): Promise<SampleRequest> {
     hasW: mix === null && !("wPlus" in latents),
   };
   return { weights, latents, truncation, mix, set };
-}
-
-function needs(
-  flags: SampleFlags,
-  name: keyof SampleFlags,
-  flag: string,
-  needed: keyof SampleFlags,
-  neededFlag: string,
-): void {
-  if (flags[name] === undefined || flags[needed] !== undefined) return;
-  throw new UserError(`Cannot use ${flag} without ${neededFlag}; pass both or neither`);
 }
 
 /** Where one image comes from. */

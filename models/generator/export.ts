@@ -22,17 +22,23 @@ import type { HostTensor, StoredTensor } from "./generator.ts";
 export const EXPORT_FORMATS = ["rosinality", "safetensors", "hf"] as const;
 export type ExportFormat = typeof EXPORT_FORMATS[number];
 
+/** An adaptation that a generator went through. */
+export interface AdaptationAbout {
+  readonly adapted: string;
+  readonly adaptedSha256: string;
+  readonly strength: number;
+  readonly source?: string;
+  readonly target?: string;
+}
+
 /** Where a generator comes from. Files go by their names without folders. */
-export interface ExportAbout {
+export interface ExportAbout extends Partial<AdaptationAbout> {
   readonly generator: string;
   readonly generatorSha256: string;
   /** The class of its images that it was narrowed down to. */
   readonly class?: number;
-  readonly adapted?: string;
-  readonly adaptedSha256?: string;
-  readonly strength?: number;
-  readonly source?: string;
-  readonly target?: string;
+  /** Several adaptations, whose changes were added up; the texts beside it are those of all. */
+  readonly added?: readonly AdaptationAbout[];
 }
 
 /** Files that a folder of the format "hf" has. */
@@ -140,7 +146,7 @@ const FAMILIES = { stylegan2: "StyleGAN2", stylegan3: "StyleGAN3" } as const;
 
 /** What people see first on the Hub. The licence is left to them: it is that of the base. */
 function modelCard(a: Architecture, about: ExportAbout): string {
-  const { generator, generatorSha256, source, target, strength } = about;
+  const { generator, generatorSha256, source, target, strength = 1 } = about;
   const size = `${a.resolution}x${a.resolution}`;
   const prompt = source && target ? `from "${source}" to "${target}"` : null;
   const title = prompt ? `${generator} ${prompt}` : generator;
@@ -152,7 +158,7 @@ function modelCard(a: Architecture, about: ExportAbout): string {
     `# ${title}`,
     "",
     `A ${FAMILIES[a.family]} generator of ${size} images` +
-    (about.adapted
+    (about.adapted || about.added
       ? `, adapted${prompt ? ` ${prompt}` : ""} by text with nada, after StyleGAN-NADA (Gal et ` +
         `al., SIGGRAPH 2022)${strength === 1 ? "" : `, at strength ${strength}`}.`
       : "."),

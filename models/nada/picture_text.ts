@@ -1,8 +1,9 @@
 /** What every PNG says about itself in text chunks. */
 import { VERSION } from "../../lib/version.ts";
+import type { ExportAbout } from "../generator/export.ts";
 
 /** Where a picture comes from. Files go by their names without folders. */
-export interface PictureAbout {
+export interface PictureAbout extends ExportAbout {
   /** The seed of a single image, or those of all in a grid. */
   readonly seed?: number;
   readonly seeds?: readonly number[];
@@ -16,26 +17,18 @@ export interface PictureAbout {
   readonly towardsBy?: readonly number[];
   readonly truncation: number;
   readonly noise?: string;
-  readonly generator: string;
-  readonly generatorSha256: string;
-  /** Of the generator's classes, the one that is drawn. */
-  readonly class?: number;
-  readonly adapted?: string;
-  readonly adaptedSha256?: string;
-  readonly strength?: number;
   /** A second adaptation, and how much of it is in the image, from 0 to 1. */
   readonly blend?: string;
   readonly blendSha256?: string;
   readonly blendBy?: number;
   /** Steps of training. */
   readonly step?: number;
-  readonly source?: string;
-  readonly target?: string;
 }
 
 /** Text chunks by keyword: some for people, and everything under "nada" as JSON. */
 export function pictureText(about: PictureAbout): Record<string, string> {
-  const { seed, seeds, latents, mixSeeds, adapted, source, target, step } = about;
+  const { seed, seeds, latents, mixSeeds, source, target, step } = about;
+  const adaptations = about.added ?? (about.adapted ? [about] : []);
   const lines: Record<string, string | undefined> = {
     Software: `nada ${VERSION}`,
     Seed: seed === undefined ? seeds?.join(", ") : String(seed),
@@ -47,7 +40,10 @@ export function pictureText(about: PictureAbout): Record<string, string> {
     Noise: about.noise,
     Generator: `${about.generator}, sha256 ${about.generatorSha256}`,
     Class: about.class === undefined ? undefined : String(about.class),
-    Adapted: adapted && `${adapted}, sha256 ${about.adaptedSha256}, strength ${about.strength}`,
+    Adapted:
+      adaptations.map(({ adapted, adaptedSha256, strength }) =>
+        `${adapted}, sha256 ${adaptedSha256}, strength ${strength}`
+      ).join("; ") || undefined,
     Blend: about.blend && `${about.blend}, sha256 ${about.blendSha256}, by ${about.blendBy}`,
     Step: step === undefined ? undefined : String(step),
     Prompt: source && `${source} to ${target}`,

@@ -161,6 +161,17 @@ Deno.test("nada sample draws what was adapted, as far as --strength says", async
   assert.equal(about.adapted, "adapted.safetensors");
   assert.equal(about.adaptedSha256, await sha256File(delta));
 
+  // Twice half the way is the whole of it.
+  const half = ["--adapted", delta, "--strength", "0.5"];
+  assertClose(await sample("--generator", generator, ...half, ...half), full, 1e-6);
+  await succeed(
+    ...["sample", "--generator", generator, ...half, ...half, "--seeds", "1", "--quiet"],
+    ...["--overwrite", "--out", sheet],
+  );
+  const added = (await png(sheet)).text;
+  assert.equal(added.Prompt, "photo to Öl auf Leinwand (0.5) + Öl auf Leinwand (0.5)");
+  assert.equal(JSON.parse(added.nada!).added[1].adaptedSha256, about.adaptedSha256);
+
   const message = await fail(
     ...["sample", "--generator", other, "--adapted", delta],
     ...["--out", folder.file("no")],
@@ -263,6 +274,8 @@ Deno.test("nada sample refuses what does not fit, and leaves nothing behind", as
   await refused(/'--seeds <list>' cannot be used with/, good, "--z", latents, "--seeds", "1");
   await refused(/cannot be used with option '--w <file>'/, good, "--z", latents, "--w", latents);
   await refused(/--strength without --adapted/, good, "--strength", "2");
+  const half = ["--strength", "0.5", "--adapted", good, "--adapted", good];
+  await refused(/2 adaptations at the strengths 0.5: .* once for each/, good, ...half);
   await refused(/--mix-from without --mix/, good, "--mix-from", "2");
   await refused(/mix 16 images with the 2 seeds/, good, "--mix", "1,2");
   await refused(/this generator has 4; pass --mix-from/, good, "--mix", "1", "--mix-from", "5");
