@@ -1,0 +1,105 @@
+/** Timing: what is compared takes turns, and the shortest run counts. */
+import type { Peak } from "./peak.ts";
+import { type Form, FORMS, type PeerRun, type TorchPeer } from "./peers/torch.ts";
+import type { KernelTime, Subject, Work } from "./subject.ts";
+
+const MIN_ROUNDS = 3;
+const MAX_ROUNDS = 25;
+/** No round begins after so many seconds, beyond the first few. */
+const SECONDS = 4;
+
+/** Results that are further apart are not of the same work; TF32 has 10 bits. */
+const AGREEMENT = 0.01;
+
+export interface PeerResult {
+  readonly form: Form;
+  readonly ms: number;
+  /** Its time by ours: above 1 where we are faster. */
+  readonly ratio: number;
+  readonly memoryBytes: number | undefined;
+  readonly notes: readonly string[];
+}
+
+export interface Result {
+  readonly section: string;
+  readonly name: string;
+  readonly rounds: number;
+  readonly ms: number;
+  readonly work: Work | null;
+  /** What the work would take at the adapter's peak of arithmetic, and of memory. */
+  readonly floors: { readonly arithmeticMs: number; readonly memoryMs: number } | null;
+  readonly memoryBytes: number | null;
+  readonly imagesPerSecond: number | null;
+  readonly kernels: readonly KernelTime[] | null;
+  readonly peers: readonly PeerResult[];
+}
+
+export interface Means {
+  readonly peak: Peak | null;
+  readonly torch: TorchPeer | null;
+  /** Whether to time kernel by kernel as well. */
+  readonly kernels: boolean;
+}
+
+export async function measure(
+  { section, name }: Pick<Result, "section" | "name">,
+  subject: Subject,
+  { peak, torch, kernels }: Means,
+): Promise<Result> {
+  const peers = torch && subject.peer ? await preparePeers(torch, name, subject) : [];
+  const start = performance.now();
+  const best = [subject, ...peers].map(() => Infinity);
+  let rounds = 0;
+  while (
+    rounds < MIN_ROUNDS || (rounds < MAX_ROUNDS && performance.now() < start + 1e3 * SECONDS)
+  ) {
+    rounds++;
+    for (const [i, one] of [subject, ...peers].entries()) {
+      best[i] = Math.min(best[i]!, await one.run());
+    }
+  }
+  for (const peer of peers) await peer.drop();
+  const [seconds, ...theirs] = best as [number, ...number[]];
+  const { work, images } = subject;
+  return {
+    section,
+    name,
+    rounds,
+    ms: 1e3 * seconds,
+    work,
+    floors: work && peak && {
+      arithmeticMs: 1e3 * work.operations / peak.operations,
+      memoryMs: 1e3 * work.bytes / peak.bytes,
+    },
+    memoryBytes: subject.memoryBytes,
+    imagesPerSecond: images === undefined ? null : images / seconds,
+    kernels: kernels ? await subject.byKernel?.() ?? null : null,
+    peers: peers.map(({ form, memory, notes }, i) => ({
+      form,
+      ms: 1e3 * theirs[i]!,
+      ratio: theirs[i]! / seconds,
+      memoryBytes: memory,
+      notes,
+    })),
+  };
+}
+
+/** Every form of the same work. Throws where a result differs from ours. */
+async function preparePeers(
+  torch: TorchPeer,
+  name: string,
+  { peer }: Subject,
+): Promise<PeerRun[]> {
+  const peers: PeerRun[] = [];
+  for (const form of FORMS) {
+    const run = await torch.prepare(peer!, form);
+    const { result } = peer!;
+    if (result !== null && !(Math.abs(run.result - result) <= AGREEMENT * Math.abs(result))) {
+      throw new Error(
+        `Cannot compare "${name}" with PyTorch (${form}): it gives ${run.result}, nada ${result}`,
+      );
+    }
+    peers.push(run);
+  }
+  return peers;
+}

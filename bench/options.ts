@@ -1,0 +1,71 @@
+/** The options of `deno task bench`. */
+import { parseArgs } from "node:util";
+import { UserError } from "../lib/errors.ts";
+import { type SectionName, SECTIONS } from "./sections/mod.ts";
+
+export const USAGE = `Usage: deno task bench [SECTION...] [OPTIONS]
+
+Sections, all of them when none is named:
+  ${Object.keys(SECTIONS).join(", ")}
+
+Options:
+  --only TEXT    only what has TEXT in its name
+  --large        on a CPU too, what takes minutes there
+  --kernels      the time of every kernel below each program
+  --peer torch   the same work in PyTorch, taking turns, with the ratio of their time to ours
+  --json FILE    writes all figures as JSON as well
+
+Every time is the shortest of some runs. "floor" is what the counted operations or bytes, whichever
+takes longer, would take at the adapter's own peak, which is measured first.`;
+
+export interface Options {
+  readonly sections: readonly SectionName[];
+  readonly only: string;
+  readonly large: boolean;
+  readonly kernels: boolean;
+  readonly peer: boolean;
+  readonly json: string | undefined;
+}
+
+/** null where the usage is asked for; throws a UserError for what is no section or option. */
+export function parseOptions(args: string[]): Options | null {
+  const { values, positionals } = readArguments(args);
+  if (values.help) return null;
+  const unknown = positionals.find((name) => !(name in SECTIONS));
+  if (unknown !== undefined) {
+    throw new UserError(
+      `Cannot bench "${unknown}": the sections are ${Object.keys(SECTIONS).join(", ")}`,
+    );
+  }
+  if (values.peer !== undefined && values.peer !== "torch") {
+    throw new UserError(`Cannot compare with "${values.peer}": the only peer is torch`);
+  }
+  const names = positionals.length > 0 ? positionals : Object.keys(SECTIONS);
+  return {
+    sections: names as SectionName[],
+    only: values.only ?? "",
+    large: values.large ?? false,
+    kernels: values.kernels ?? false,
+    peer: values.peer !== undefined,
+    json: values.json,
+  };
+}
+
+function readArguments(args: string[]) {
+  try {
+    return parseArgs({
+      args,
+      allowPositionals: true,
+      options: {
+        only: { type: "string" },
+        large: { type: "boolean" },
+        kernels: { type: "boolean" },
+        peer: { type: "string" },
+        json: { type: "string" },
+        help: { type: "boolean", short: "h" },
+      },
+    });
+  } catch (error) {
+    throw new UserError(`${(error as Error).message.split(". ")[0]}; see deno task bench --help`);
+  }
+}

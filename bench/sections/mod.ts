@@ -1,0 +1,41 @@
+/** What can be measured, by name, in the order in which it is. */
+import type { Gpu } from "../../lib/gpu/device.ts";
+import type { Case } from "../case.ts";
+import { Running } from "../running.ts";
+import type { Opener } from "../subject.ts";
+import { clipCases } from "./clip.ts";
+import { convCases } from "./conv.ts";
+import { dispatchOpeners } from "./dispatch.ts";
+import { filterCases } from "./filter.ts";
+import { generatorCases } from "./generator.ts";
+import { loadOpeners } from "./load.ts";
+import { matmulCases } from "./matmul.ts";
+import { sampleCases } from "./sample.ts";
+import { startOpeners } from "./start.ts";
+import { stepCases } from "./step.ts";
+
+/** Subjects of a section; `large` adds those that take minutes on a CPU. */
+type Section = (gpu: Gpu, large: boolean) => Promise<Opener[]>;
+
+const programs = (cases: (large: boolean) => Case[] | Promise<Case[]>): Section => {
+  return async (gpu, large) =>
+    (await cases(large)).map((test) => ({
+      name: test.name,
+      open: () => Running.create(gpu, test),
+    }));
+};
+
+export const SECTIONS = {
+  matmul: programs(matmulCases),
+  conv: programs(convCases),
+  filter: programs(filterCases),
+  generator: programs(generatorCases),
+  clip: programs(clipCases),
+  step: programs(stepCases),
+  sample: programs(sampleCases),
+  start: () => Promise.resolve(startOpeners()),
+  load: (gpu) => Promise.resolve(loadOpeners(gpu)),
+  dispatch: (gpu) => Promise.resolve(dispatchOpeners(gpu)),
+} as const satisfies Record<string, Section>;
+
+export type SectionName = keyof typeof SECTIONS;

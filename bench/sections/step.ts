@@ -1,0 +1,93 @@
+/** One step of an adaptation, as `nada adapt` takes it, the loss read back in each. */
+import { generatorOf } from "../../models/generator/families.ts";
+import type { NoiseMode } from "../../models/generator/generator.ts";
+import { AdamClock } from "../../models/nada/adam_clock.ts";
+import { DIRECTION_ONLY, type DirectionDistance } from "../../models/nada/losses/mod.ts";
+import { prefixed } from "../../models/nada/prefixed.ts";
+import { trainingStep } from "../../models/nada/training_step.ts";
+import type { Architecture } from "../../models/stylegan2/architecture.ts";
+import type { Case } from "../case.ts";
+import { configF, demoGenerator, demoVit, modelFilling, tower, type Vit, vitB } from "../models.ts";
+
+interface Step {
+  readonly name: string;
+  readonly architecture: Architecture;
+  readonly vits: readonly Vit[];
+  readonly batch: number;
+  readonly distance: DirectionDistance;
+  readonly noise: NoiseMode;
+}
+
+export async function stepCases(large: boolean): Promise<Case[]> {
+  const demo: Step = {
+    name: "demo",
+    architecture: await demoGenerator(),
+    vits: [await demoVit()],
+    batch: 4,
+    distance: "projection",
+    noise: "none",
+  };
+  const full = (resolution: number, patches: number[]): Step => ({
+    name: `config F at ${resolution}, ViT-B/${patches.join(" and /")}`,
+    architecture: configF(resolution),
+    vits: patches.map(vitB),
+    batch: 2,
+    distance: "cosine",
+    noise: "random",
+  });
+  const steps = [demo, full(256, [32]), ...(large ? [full(1024, [32, 16])] : [])];
+  return steps.map(stepCase);
+}
+
+const LEARNING_RATE = 0.002;
+
+function stepCase({ name, architecture: a, vits, batch, distance, noise }: Step): Case {
+  const layers = generatorOf(a).defaultLayers;
+  const clock = new AdamClock(layers, "skip");
+  return {
+    name: `${name}, batch ${batch}`,
+    filling: modelFilling,
+    program: () =>
+      trainingStep(a, new Set(), {
+        weights: DIRECTION_ONLY,
+        judges: vits.map((vit, i) => ({
+          clip: tower(vit, `clip${i}`),
+          weight: 1,
+          targets: { direction: new Float32Array(vit.features).fill(1 / Math.sqrt(vit.features)) },
+        })),
+        distance,
+        resize: "bicubic",
+        textureClip: null,
+      }, {
+        batch,
+        lr: LEARNING_RATE,
+        noise,
+        layers,
+        frozenAdam: "skip",
+        mixing: 0,
+        augmentation: "none",
+        checkpointActivations: false,
+      }).program,
+    inputs: {
+      ...prefixed(
+        "hyper",
+        Object.fromEntries(layers.map((layer) => [layer, clock.hyper(layer, LEARNING_RATE)])),
+      ),
+      "noise key/frozen": Uint32Array.of(1, 0),
+      "noise key/trained": Uint32Array.of(2, 0),
+    },
+    result: "total",
+    read: ["total"],
+    clock: "host",
+    images: batch,
+    peer: {
+      kind: "step",
+      architecture: a,
+      vits,
+      batch,
+      distance,
+      noise,
+      lr: LEARNING_RATE,
+    },
+  };
+}

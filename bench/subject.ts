@@ -1,0 +1,48 @@
+/** Whatever can be timed. */
+import type { MadeUp } from "./case.ts";
+
+/** What a program has to do, as counted in its plan. */
+export interface Work {
+  readonly dispatches: number;
+  /** Multiplications and additions. */
+  readonly operations: number;
+  /** Read and written, each tensor once a dispatch. */
+  readonly bytes: number;
+}
+
+/** The work of all dispatches of a kernel, and how long they took. */
+export interface KernelTime extends Work {
+  readonly kernel: string;
+  readonly seconds: number;
+}
+
+export interface Subject extends Disposable {
+  /** null where no program is what takes the time. */
+  readonly work: Work | null;
+  /** Device memory that is held while it runs. */
+  readonly memoryBytes: number | null;
+  /** Images in a run. */
+  readonly images?: number | undefined;
+  /** Seconds of one run. */
+  run(): Promise<number>;
+  /** One run, by kernel, the longest first. */
+  byKernel?(): Promise<KernelTime[]>;
+  /** null where a peer can do nothing comparable. */
+  readonly peer: PeerWork | null;
+}
+
+/** The same work in the words of `peers/torch_peer.py`. */
+export interface PeerWork {
+  readonly work: Readonly<Record<string, unknown>>;
+  readonly tensors: readonly MadeUp[];
+  /** Whether the host gets the result of every run. */
+  readonly read: boolean;
+  /** Root mean square of the result, as computed here; null where there is nothing to compare. */
+  readonly result: number | null;
+}
+
+/** Subjects are opened one by one, so that each has the memory to itself. */
+export interface Opener {
+  readonly name: string;
+  open(): Promise<Subject>;
+}
