@@ -63,6 +63,7 @@ function stepCase({ name, architecture: a, vits, batch, distance, noise }: Step)
         lr: LEARNING_RATE,
         noise,
         layers,
+        trainParams: "all",
         frozenAdam: "skip",
         mixing: 0,
         augmentation: "none",
