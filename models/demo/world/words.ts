@@ -6,12 +6,12 @@ import type { StyleName } from "./styles/mod.ts";
 /** Names for each style, without an article; the first is its short name. */
 export const STYLE_WORDS: Record<StyleName, readonly string[]> = {
   photo: ["photo", "photograph", "realistic photo", "portrait photo", "camera picture"],
-  sketch: ["sketch", "pencil sketch", "pencil drawing", "line drawing"],
+  sketch: ["sketch", "pencil sketch", "pencil drawing", "line drawing", "charcoal sketch"],
   painting: ["oil painting", "painting", "painting on canvas", "oil on canvas"],
   pixel: ["pixel art", "pixels", "pixel game character", "video game pixels"],
-  neon: ["neon", "neon sign", "neon lights", "glowing neon lines"],
+  neon: ["neon", "neon sign", "neon lights", "glowing neon lines", "glowing neon letters"],
   watercolour: ["watercolour", "watercolor", "watercolour painting", "watercolor on wet paper"],
-  stone: ["stone", "stone statue", "statue", "carved stone sculpture"],
+  stone: ["stone", "stone statue", "statue", "carved stone sculpture", "marble sculpture"],
   night: ["night", "night scene", "moonlight", "dark night with stars"],
 };
 
