@@ -115,7 +115,11 @@ export function addRunOptions(command: Command): Command {
       preset.sampleEvery,
     )
     .addOption(noiseOption("noise in both generators", preset.noise))
-    .option("--z <file>", "safetensors with the latents, z [steps, batch, z_dim]")
+    .option(
+      "--z <file>",
+      "safetensors with the latents, z [steps, batch, z_dim]; those of the choice of layers, " +
+        "z_layer_selection, may stand beside it",
+    )
     .option("--templates <file>", "text templates, one a line with {} for the text")
     .option("--part-templates <file>", "texts for the patch loss, as --templates")
     .addOption(clipResizeOption());
@@ -162,7 +166,10 @@ export function addRunOptions(command: Command): Command {
 
   command.optionsGroup("Images as the target:");
   command
-    .option("--style-images <dir>", "PNG, JPEG or WebP files to move towards, in place of a text")
+    .option(
+      "--style-images <path>",
+      "a PNG, JPEG or WebP file, or a folder of them, to move towards in place of a text",
+    )
     .option(
       "--image-batch <n>",
       "samples that they are compared with",

@@ -12,6 +12,7 @@ import {
   type Evaluation,
   MAX_SAMPLES,
   MIN_SAMPLES,
+  observerNames,
   textObserver,
 } from "../models/nada/eval/mod.ts";
 import { checkSide, Lpips, type LpipsWeights, readLpips } from "../models/lpips/mod.ts";
@@ -209,7 +210,7 @@ async function judge(
   const clips: Clip[] = [];
   let lpips: Lpips | null = null;
   try {
-    const names = namesOf(paths);
+    const names = observerNames(paths);
     const observers = [];
     for (const [i, path] of paths.entries()) {
       const clip = await Clip.open(gpu, path);
@@ -240,10 +241,4 @@ async function judge(
     clips.forEach((clip) => clip.dispose());
     gpu.close();
   }
-}
-
-/** Without folders where that tells the models apart. */
-function namesOf(paths: readonly string[]): readonly string[] {
-  const names = paths.map((path) => basename(path));
-  return new Set(names).size === names.length ? names : paths;
 }

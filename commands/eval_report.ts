@@ -132,11 +132,15 @@ export function printed(
 
 /** A line for each CLIP model, of what `evaluateShort` found. */
 export function printedShort(figures: readonly ShortFigures[], width: number): string[] {
-  return figures.map(({ clip, directionAgreement, contentKept }) => {
-    const text = `direction agreement ${cell(directionAgreement.mean)}, ` +
-      `content kept ${cell(contentKept.mean)}`;
-    return `${shorten(printable(clip), width - text.length - 2)}  ${text}`;
-  });
+  const rows = figures.map(({ clip, directionAgreement, contentKept }) => ({
+    name: printable(clip),
+    text: `direction agreement ${cell(directionAgreement.mean)}, ` +
+      `content kept ${cell(contentKept.mean)}`,
+  }));
+  const longest = Math.max(...rows.map(({ name }) => name.length));
+  const left = Math.min(...rows.map(({ text }) => width - text.length - 2));
+  const column = Math.min(longest, left);
+  return rows.map(({ name, text }) => `${shorten(name, column).padEnd(column)}  ${text}`);
 }
 
 /** Columns of names, and of each number. */

@@ -3,7 +3,7 @@ import { relative } from "node:path";
 import { decodePng } from "../lib/image/mod.ts";
 import { findPresetPicture } from "../models/demo/presets/pictures.ts";
 import { type Preset, PRESETS } from "../models/nada/presets.ts";
-import { reportWidth } from "./layout.ts";
+import { fieldLines, reportWidth } from "./layout.ts";
 import { flagName } from "./adapt_options.ts";
 import { pictureLines, showsPictures } from "./terminal_picture.ts";
 
@@ -34,7 +34,10 @@ function withPicture(preset: Preset) {
 async function presetLines({ name, about, options }: Preset, pictures: boolean): Promise<string[]> {
   const indent = " ".repeat(NAME);
   const flags = Object.entries(options).map(([option, value]) => `${flagName(option)} ${value}`);
-  const lines = [`${name.padEnd(NAME)}${about}`, `${indent}${flags.join(" ")}`];
+  const lines = [
+    ...fieldLines([[name.padEnd(NAME - 2), about]], reportWidth()),
+    `${indent}${flags.join(" ")}`,
+  ];
   const thumbnail = findPresetPicture(name);
   if (thumbnail === null) return lines;
   lines.push(`${indent}${relative(Deno.cwd(), thumbnail)}`);

@@ -1,6 +1,5 @@
 /** The models of a run, on the device, and its step, compiled. */
 import type { Gpu } from "../../lib/gpu/device.ts";
-import { basename } from "node:path";
 import { Clip, type ImageBatch } from "../clip/mod.ts";
 import { fittingBatch } from "../generator/batch.ts";
 import { type DeviceGenerator, disposeGenerator, uploadGenerator } from "../generator/device.ts";
@@ -8,7 +7,7 @@ import type { GeneratorWeights } from "../generator/families.ts";
 import { Sampler } from "../generator/sampler.ts";
 import { isResNet } from "./clip_files.ts";
 import { fittingRun } from "./cost.ts";
-import type { Observer } from "./eval/mod.ts";
+import { type Observer, observerNames } from "./eval/mod.ts";
 import type { RunInputs } from "./inputs.ts";
 import { LayerSelection } from "./layer_selection.ts";
 import type { Judge } from "./losses/mod.ts";
@@ -25,7 +24,7 @@ export interface Prepared extends Disposable {
   readonly training: Training;
   /** null where the same layers are trained in every step. */
   readonly selection: LayerSelection | null;
-  /** The CLIP models that the direction is measured in, none where it does not count. */
+  /** The CLIP models that judge, and the direction in their space. */
   readonly observers: readonly Observer[];
   /** What the user should know of how the run was made to fit, a line each. */
   readonly notes: readonly string[];
@@ -66,7 +65,9 @@ export async function prepare(gpu: Gpu, inputs: RunInputs): Promise<Prepared> {
   };
   const judges: Judge[] = [];
   for (const [i, clip] of clips.entries()) {
-    const targets = await runTargets(clip, wanted, lambdas);
+    // The run is judged by the direction, whether it is trained by it or not.
+    const asked = { ...lambdas, direction: lambdas.direction || 1 };
+    const targets = await runTargets(clip, wanted, asked);
     judges.push({ clip, weight: used[i]!.weight, targets });
   }
   const training = owned.adopt(
@@ -95,9 +96,12 @@ export async function prepare(gpu: Gpu, inputs: RunInputs): Promise<Prepared> {
       (made) => made.dispose(),
     );
   }
-  const observers = judges.flatMap(({ clip, targets: { direction } }, i) =>
-    direction ? [{ name: basename(used[i]!.path), clip, direction }] : []
-  );
+  const names = observerNames(used.map(({ path }) => path));
+  const observers = judges.map(({ clip, targets }, i) => ({
+    name: names[i]!,
+    clip,
+    direction: targets.direction!,
+  }));
   const kept = owned.move();
   return {
     frozen,

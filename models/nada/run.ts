@@ -74,13 +74,14 @@ export async function train(
     training.step,
   );
   const before = await sampleImages(gpu, run.models.frozen, options);
+  let notes = [...run.inputs.notes, ...run.models.notes];
   events.onStart?.({
     folder: folder.path,
     steps: options.steps,
     done: training.step,
     layers: plan.layers,
     chosen: plan.auto?.count ?? null,
-    notes: [...run.inputs.notes, ...run.models.notes],
+    notes,
   });
 
   let lastGrid = "";
@@ -127,7 +128,9 @@ export async function train(
       ...Object.keys(parts).length > 1 && { parts },
       layers,
       ms,
+      ...notes.length > 0 && { notes },
     };
+    notes = [];
     events.onStep?.(entry);
     if (diverged) break;
     log.push(entry);
@@ -168,7 +171,6 @@ async function writePaperGrids(gpu: Gpu, run: Run, events: AdaptEvents): Promise
 /** The short form of an evaluation. */
 async function judge(gpu: Gpu, { models, inputs }: Run): Promise<ShortFigures[]> {
   const { frozen, trained: adapted, observers } = models;
-  if (observers.length === 0) return [];
   return await evaluateShort(gpu, { frozen, adapted }, observers, inputs.options.clipResize);
 }
 

@@ -3,7 +3,7 @@
  *
  *     config.json           every option resolved, what it ran on, sha256 of every file it read
  *     log.jsonl             {"step":0,"loss":…,"layers":[…],"ms":…} a step; "parts" of the loss,
- *                           where there are several
+ *                           where there are several; "notes" where there is something to know
  *     samples/step_0050.png the same latents before and after
  *     samples/grid_0.png    sixteen latents before and after as in the paper, where asked for
  *     loss.png              the chart of the log
@@ -35,6 +35,8 @@ export interface LogEntry {
   /** The layers that it trained. */
   readonly layers: readonly string[];
   readonly ms: number;
+  /** What the user should know of the options, in the first step after a start. */
+  readonly notes?: readonly string[];
 }
 
 /** A run whose folder does not hold what is needed to go on with it. */

@@ -5,6 +5,7 @@ import { decodePng, imagesFromTensor } from "../../lib/image/mod.ts";
 import { VERSION } from "../../lib/version.ts";
 import { writeDelta } from "../../models/nada/delta.ts";
 import { cosineDistances, diversity as diversityOf } from "../../models/nada/eval/diversity.ts";
+import { observerNames } from "../../models/nada/eval/mod.ts";
 import { parseSeeds } from "../../models/generator/latents.ts";
 import { assertClose } from "../assert.ts";
 import { tinyResNetTensors, writeTiny } from "../models/clip/tiny.ts";
@@ -274,7 +275,16 @@ Deno.test("formatSeeds() writes what parseSeeds() reads", () => {
   }
 });
 
-Deno.test("printedShort() says the same in a line for each model", () => {
+Deno.test("observerNames() takes as many folders as tell the models apart", () => {
+  assert.deepEqual(observerNames(["/a/ViT-B-32.pt", "b/RN50.pt"]), ["ViT-B-32.pt", "RN50.pt"]);
+  assert.deepEqual(
+    observerNames(["/clip/rn/state_dict.pt", "/clip/vit/state_dict.pt", "/x/hub/"]),
+    ["rn/state_dict.pt", "vit/state_dict.pt", "x/hub"],
+  );
+  assert.deepEqual(observerNames(["same.pt", "same.pt"]), ["same.pt", "same.pt"]);
+});
+
+Deno.test("printedShort() says the same in a line for each model, in columns", () => {
   const figures = {
     clip: "a-model-with-a-name-that-is-far-too-long.safetensors",
     directionAgreement: { mean: 0.23456, worst: 0.1 },
@@ -282,7 +292,7 @@ Deno.test("printedShort() says the same in a line for each model", () => {
   };
   const lines = printedShort([{ ...figures, clip: "ViT-B-32.pt" }, figures], 80);
   assert.deepEqual(lines, [
-    "ViT-B-32.pt  direction agreement 0.2346, content kept 0.9000",
+    "ViT-B-32.pt                      direction agreement 0.2346, content kept 0.9000",
     "a-model-with-a-name-that-is-fa…  direction agreement 0.2346, content kept 0.9000",
   ]);
 });

@@ -27,7 +27,7 @@ Deno.test("nada presets says what each sets, and where its thumbnail is if there
   for (const { name, options, thumbnail } of listed) {
     const exists = await Deno.stat(presetPicture(name)).then(() => true, () => false);
     assert.equal(thumbnail, exists ? presetPicture(name) : null);
-    assert.match(plain, new RegExp(`^${name} .*\\n +--steps ${options.steps} `, "m"));
+    assert.match(plain, new RegExp(`^${name} .*\\n( .*\\n)?? +--steps ${options.steps} `, "m"));
     assert.equal(plain.includes(`${name}.png`), exists);
   }
   assert.ok(!plain.includes("\x1b"));

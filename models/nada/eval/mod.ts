@@ -10,4 +10,4 @@ export {
   MIN_SAMPLES,
   type ShortFigures,
 } from "./evaluate.ts";
-export { type Observer, type TextObserver, textObserver } from "./observer.ts";
+export { type Observer, observerNames, type TextObserver, textObserver } from "./observer.ts";

@@ -45,3 +45,13 @@ export async function textObserver(
   }
   return { name, clip, direction, target: unitVector(meanDirection(to)) };
 }
+
+/** Names for models by their paths: the last part, and of the folders as many as tell them apart. */
+export function observerNames(paths: readonly string[]): string[] {
+  const parts = paths.map((path) => path.split(/[\\/]/).filter((part) => part !== ""));
+  const longest = Math.max(...parts.map(({ length }) => length));
+  for (let count = 1;; count++) {
+    const names = parts.map((each) => each.slice(-count).join("/"));
+    if (new Set(names).size === names.length || count >= longest) return names;
+  }
+}

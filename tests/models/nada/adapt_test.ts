@@ -153,9 +153,11 @@ Deno.test("adapt() skips the choice of layers when it would choose them all, and
   const onStart = (start: { notes: readonly string[] }) => [note] = start.notes;
   await adaptTo(folder.file("run"), { ...await files(folder), autoLayers }, { onStart });
   assert.match(note!, /All 4 layers are chosen in every step: their choice is skipped/);
-  for (const { layers } of readLog(folder.file("run/log.jsonl"))) {
+  const log = readLog(folder.file("run/log.jsonl"));
+  for (const { layers } of log) {
     assert.deepEqual(layers, ["conv1", "to_rgb1", "convs.0", "convs.1"]);
   }
+  assert.deepEqual(log.map(({ notes }) => notes), [[note], ...Array(4).fill(undefined)]);
 });
 
 Deno.test("adapt() takes several CLIP models and parts of the loss; what weighs 0 is not read", async () => {
@@ -171,6 +173,10 @@ Deno.test("adapt() takes several CLIP models and parts of the loss; what weighs 
   ];
   const lambdas = { direction: 1, global: 0.5, patch: 0.25, manifold: 2, texture: 0.125 };
   await adaptTo(folder.file("run"), { ...options, clips, lambdas, steps: 2, batch: 1 });
+  // Judged in the direction of the texts, also where another part alone is trained.
+  const alone = { ...DIRECTION_ONLY, direction: 0, global: 1 };
+  const { figures } = await adaptTo(folder.file("alone"), { ...options, lambdas: alone, steps: 1 });
+  assert.ok(Number.isFinite(figures[0]!.directionAgreement.mean));
   const { files: read } = JSON.parse(Deno.readTextFileSync(folder.file("run/config.json")));
   assert.deepEqual(Object.keys(read).sort(), [
     "clip",
