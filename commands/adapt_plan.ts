@@ -8,7 +8,7 @@ import { type AdaptOptions, checkOptions } from "../models/nada/options.ts";
 const PROMISED = {
   name: "none here; planned for the limits that every adapter has",
   kind: "gpu",
-  limits: { bindingBytes: 2 ** 27, bufferBytes: 2 ** 28, storageBuffers: 8 },
+  limits: { bindingBytes: 2 ** 27, bufferBytes: 2 ** 28, storageBuffers: 8, joinsLaunches: true },
 } as const;
 
 /** Prints the plan of a run. Throws a UserError for options and files that are no good. */

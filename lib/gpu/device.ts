@@ -1,5 +1,5 @@
 /** The device: buffers, pipelines and errors. Only this folder calls WebGPU. */
-import { DeviceLostError, DeviceMemoryError, GpuError, KernelError } from "../errors.ts";
+import { DeviceLostError, DeviceMemoryError, GpuError, KernelError, UserError } from "../errors.ts";
 import { describeAdapter, requestAdapter } from "./adapter.ts";
 import type { Profiler } from "./profiler.ts";
 
@@ -18,6 +18,11 @@ export interface Limits {
   readonly bufferBytes: number;
   /** Storage buffers that one kernel can bind. */
   readonly storageBuffers: number;
+  /**
+   * Whether small launches are joined to fewer; not, when left out. Software adapters begin a launch
+   * in microseconds, and would take minutes to compile what is joined.
+   */
+  readonly joinsLaunches?: boolean;
 }
 
 /** A range of device memory. */
@@ -40,15 +45,35 @@ const STAGED_BYTES = 2 ** 22;
 /** More bindings than any launch has use for; adapters that offer fewer get less fusion. */
 const WANTED_STORAGE_BUFFERS = 16;
 
+/** The kernels that NADA_KERNELS asks for in place of those that fit the adapter. */
+function forcedKernels(adapter: GPUAdapter): AdapterKind | undefined {
+  const forced = Deno.env.get("NADA_KERNELS");
+  if (forced === undefined || forced === "gpu") return forced;
+  if (forced !== "cpu") {
+    throw new UserError(
+      `Cannot use the kernels "${forced}" of NADA_KERNELS: there are cpu and gpu`,
+    );
+  }
+  if (hasLanes(adapter)) return forced;
+  throw new UserError(
+    `Cannot use the kernels of NADA_KERNELS=cpu on ${
+      describeAdapter(adapter).name
+    }: they are for ` +
+      `software adapters with subgroups of ${LANES}; leave it out`,
+  );
+}
+
 /** What programs are planned for on this machine's adapter, without opening a device on it. */
 export async function planTarget(): Promise<{ name: string; kind: AdapterKind; limits: Limits }> {
   const adapter = await requestAdapter();
-  const kind = hasLanes(adapter) ? "cpu" : "gpu";
+  const kind = forcedKernels(adapter) ?? (hasLanes(adapter) ? "cpu" : "gpu");
   return { name: describeAdapter(adapter).name, kind, limits: limitsOf(adapter) };
 }
 
-function limitsOf({ limits }: GPUAdapter): Limits {
+function limitsOf(adapter: GPUAdapter): Limits {
+  const { limits } = adapter;
   return {
+    joinsLaunches: !describeAdapter(adapter).isCpu,
     bindingBytes: limits.maxStorageBufferBindingSize,
     bufferBytes: limits.maxBufferSize,
     storageBuffers: Math.min(limits.maxStorageBuffersPerShaderStage, WANTED_STORAGE_BUFFERS),
@@ -86,12 +111,13 @@ export class Gpu {
 
   /**
    * Opens the best adapter; throws a GpuError with the way out when there is none. `kernels` takes
-   * the place of the kind that fits the adapter, and `bindingBytes` that of its limit, so that both
-   * kinds and small limits can be tested on any.
+   * the place of the kind that fits the adapter, and `tested` that of its limits, so that both kinds
+   * and small limits can be tested on any.
    */
-  static async open(kernels?: AdapterKind, bindingBytes = Infinity): Promise<Gpu> {
+  static async open(kernels?: AdapterKind, tested: Partial<Limits> = {}): Promise<Gpu> {
     const adapter = await requestAdapter();
     const about = describeAdapter(adapter);
+    const forced = forcedKernels(adapter);
     const { limits } = adapter;
     const { storageBuffers } = limitsOf(adapter);
     const hasTimestamps = adapter.features.has("timestamp-query");
@@ -111,9 +137,10 @@ export class Gpu {
     // Deno has the feature without listing it, so asking is the only way to find out.
     const withLanes = lanes ? await request(["subgroups"]).catch(() => null) : null;
     const device = withLanes ?? await request([]);
-    return new Gpu(device, about.name, kernels ?? (withLanes ? "cpu" : "gpu"), {
+    const kind = kernels ?? forced ?? (withLanes ? "cpu" : "gpu");
+    return new Gpu(device, about.name, kind, {
       ...limitsOf(adapter),
-      bindingBytes: Math.min(limits.maxStorageBufferBindingSize, bindingBytes),
+      ...tested,
     }, hasTimestamps);
   }
 

@@ -21,7 +21,7 @@ interface Prepared {
 }
 
 /** Uniform bindings must begin at multiples of this. */
-const PARAMS_STRIDE = 256;
+const PARAMS_ALIGNMENT = 256;
 
 /** WebGPU allows 4,096 queries in a set, two for each dispatch. */
 const DISPATCHES_PER_QUERY_SET = 2048;
@@ -37,14 +37,20 @@ export class Replay {
   /** Compiles the pipelines and binds everything; errors name the dispatch. */
   static async create(gpu: Gpu, dispatches: readonly Dispatch[]): Promise<Replay> {
     const usage = GPUBufferUsage.UNIFORM | GPUBufferUsage.COPY_DST;
-    const params = gpu.allocate(dispatches.length * PARAMS_STRIDE, usage, "parameters");
+    let end = 0;
+    const offsets = dispatches.map((dispatch) => {
+      const offset = end;
+      end += Math.ceil(dispatch.params.byteLength / PARAMS_ALIGNMENT) * PARAMS_ALIGNMENT;
+      return offset;
+    });
+    const params = gpu.allocate(end, usage, "parameters");
     try {
-      const image = new Uint8Array(dispatches.length * PARAMS_STRIDE);
-      dispatches.forEach((d, i) => image.set(new Uint8Array(d.params), i * PARAMS_STRIDE));
+      const image = new Uint8Array(end);
+      dispatches.forEach((d, i) => image.set(new Uint8Array(d.params), offsets[i]));
       gpu.write({ buffer: params, offset: 0, bytes: image.length }, image);
       const prepared = await Promise.all(dispatches.map((dispatch, i) => {
         const bytes = dispatch.params.byteLength;
-        return prepare(gpu, dispatch, { buffer: params, offset: i * PARAMS_STRIDE, bytes });
+        return prepare(gpu, dispatch, { buffer: params, offset: offsets[i]!, bytes });
       }));
       return new Replay(gpu, params, dispatches, prepared);
     } catch (error) {

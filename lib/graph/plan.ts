@@ -4,6 +4,7 @@ import type { AdapterKind, Limits } from "../gpu/device.ts";
 import { generate, type GeneratedLaunch, generateUpdate } from "./codegen.ts";
 import { application, fuse, type Launch } from "./fuse.ts";
 import { type Lifetime, mebibytes, type MemoryPlan, planMemory } from "./memory.ts";
+import { partners, sideBySide } from "./side_by_side.ts";
 import { splitLarge } from "./split.ts";
 import { numel, type Tensor } from "./tensor.ts";
 import type { Update } from "./update.ts";
@@ -43,6 +44,13 @@ interface Step {
   readonly update: Update | null;
 }
 
+/** Steps that one launch takes. */
+interface Dispatch {
+  readonly launch: GeneratedLaunch;
+  readonly steps: readonly Step[];
+  readonly groups: ReadonlySet<string> | null;
+}
+
 /** Plans a program for an adapter; nothing is allocated. */
 export function planProgram(spec: ProgramSpec, adapter: AdapterKind, limits: Limits): ProgramPlan {
   const { outputs: results, updates } = splitLarge(
@@ -77,14 +85,20 @@ export function planProgram(spec: ProgramSpec, adapter: AdapterKind, limits: Lim
     new Map(ofKind(kind).map((leaf) => [(leaf.source as { name: string }).name, leaf]));
   checkBindings(steps, limits);
 
-  const lives = lifetimes(steps, new Set(outputNodes.values()));
-  const memory = planMemory(lives, limits.bufferBytes);
-  const groups = neededBy(steps, new Set(outputNodes.values()));
+  const kept = new Set(outputNodes.values());
+  const dispatches = limits.joinsLaunches
+    ? together(steps, neededBy(steps, kept), limits.storageBuffers)
+    : neededBy(steps, kept).map((groups, i) => ({
+      launch: steps[i]!.launch,
+      steps: [steps[i]!],
+      groups,
+    }));
+  const memory = planMemory(lifetimes(dispatches, kept), limits.bufferBytes);
   return {
-    launches: steps.map(({ launch, operations }, i) => ({
+    launches: dispatches.map(({ launch, steps, groups }) => ({
       ...launch,
-      groups: groups[i]!,
-      operations,
+      groups,
+      operations: steps.reduce((sum, { operations }) => sum + operations, 0),
       bytes: launch.bindings.reduce((sum, binding) => sum + boundBytes(binding), 0),
     })),
     memory,
@@ -115,12 +129,14 @@ function countOperations({ kernel, inlined }: Launch): number {
   }, 0);
 }
 
+/** The states that an update changes. */
+function changedBy({ spec, values }: Update): Set<Tensor> {
+  return new Set(spec.states.map((name: string) => values[name]!));
+}
+
 /** Puts an update as early as it may run, so that what it reads leaves memory soon. */
 function insertUpdate(steps: Step[], step: Step): void {
-  const values = Object.entries(step.update!.values);
-  const changed = new Set(
-    values.filter(([name]) => step.update!.spec.states.includes(name)).map(([, state]) => state),
-  );
+  const changed = changedBy(step.update!);
   const last = steps.findLastIndex((other) =>
     (other.makes !== null && step.reads.has(other.makes)) ||
     [...changed].some((state) => other.reads.has(state))
@@ -128,11 +144,47 @@ function insertUpdate(steps: Step[], step: Step): void {
   steps.splice(last + 1, 0, step);
 }
 
-function lifetimes(steps: readonly Step[], kept: ReadonlySet<Tensor>): Lifetime<Tensor>[] {
-  const spans = new Map<Tensor, { first: number; last: number }>();
-  steps.forEach(({ makes, reads }, i) => {
-    if (makes) spans.set(makes, { first: i, last: i });
+/** Joins small launches that may run at the same time. */
+function together(
+  steps: readonly Step[],
+  groups: readonly (ReadonlySet<string> | null)[],
+  maxBuffers: number,
+): Dispatch[] {
+  const makers = new Map<Tensor, number>();
+  const readers = new Map<Tensor, number[]>();
+  const neighbours = steps.map(({ launch, operations, reads, makes, update }, i) => {
+    const after: number[] = [];
     for (const tensor of reads) {
+      const maker = makers.get(tensor);
+      if (maker !== undefined) after.push(maker);
+      // What an update changes has to have been read by all who need the old value.
+      if (update && changedBy(update).has(tensor)) after.push(...readers.get(tensor) ?? []);
+      readers.set(tensor, [...readers.get(tensor) ?? [], i]);
+    }
+    if (makes) makers.set(makes, i);
+    return {
+      launch,
+      operations,
+      bytes: launch.bindings.reduce((sum, binding) => sum + boundBytes(binding), 0),
+      after,
+      group: [...groups[i] ?? [""]].sort().join(),
+    };
+  });
+  return partners(neighbours, maxBuffers).map((members) => ({
+    launch: sideBySide(members.map((i) => steps[i]!.launch)),
+    steps: members.map((i) => steps[i]!),
+    groups: groups[members[0]!]!,
+  }));
+}
+
+function lifetimes(
+  dispatches: readonly Dispatch[],
+  kept: ReadonlySet<Tensor>,
+): Lifetime<Tensor>[] {
+  const spans = new Map<Tensor, { first: number; last: number }>();
+  dispatches.forEach(({ steps }, i) => {
+    for (const { makes } of steps) if (makes) spans.set(makes, { first: i, last: i });
+    for (const tensor of steps.flatMap(({ reads }) => [...reads])) {
       // Inputs are written before the first launch.
       if (tensor.source.kind === "input" && !spans.has(tensor)) {
         spans.set(tensor, { first: 0, last: i });
@@ -143,10 +195,10 @@ function lifetimes(steps: readonly Step[], kept: ReadonlySet<Tensor>): Lifetime<
   });
   for (const tensor of kept) {
     if (tensor.source.kind === "input" && !spans.has(tensor)) {
-      spans.set(tensor, { first: 0, last: steps.length });
+      spans.set(tensor, { first: 0, last: dispatches.length });
     }
     const span = spans.get(tensor);
-    if (span) span.last = steps.length;
+    if (span) span.last = dispatches.length;
   }
   return [...spans].map(([tensor, span]) => ({
     tensor,

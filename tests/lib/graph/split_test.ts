@@ -159,7 +159,7 @@ for (const [batch, bindingBytes] of [[2, 25 * 1024], [1, 14 * 1024], [4, 50 * 10
     };
     const wide = await run(await testGpu());
     assert(wide.largest > bindingBytes);
-    const narrowGpu = await Gpu.open(undefined, bindingBytes);
+    const narrowGpu = await Gpu.open(undefined, { bindingBytes });
     try {
       const narrow = await run(narrowGpu);
       assert(narrow.largest <= bindingBytes);
@@ -175,7 +175,7 @@ for (const [batch, bindingBytes] of [[2, 25 * 1024], [1, 14 * 1024], [4, 50 * 10
 }
 
 Deno.test("a program with updates is cut too, and its states are not", async () => {
-  const gpu = await Gpu.open(undefined, 1300);
+  const gpu = await Gpu.open(undefined, { bindingBytes: 1300 });
   try {
     const w = state("w", [3, 2, 3, 3]);
     const x = input("x", [2, 2, 9, 9]);

@@ -1,6 +1,5 @@
 import assert from "node:assert/strict";
 import { DeviceMemoryError } from "../../../lib/errors.ts";
-import type { Gpu } from "../../../lib/gpu/device.ts";
 import { numel, type Shape } from "../../../lib/graph/tensor.ts";
 import { LOGIT_SCALE, towerPlaces } from "../../../models/clip/names.ts";
 import { ADAPT_DEFAULTS, type AdaptOptions, readInputs } from "../../../models/nada/adapt.ts";
@@ -116,20 +115,21 @@ async function largeRun(folder: { file(name: string): string }): Promise<AdaptOp
   };
 }
 
-const LIMITS: Gpu["limits"] = { bindingBytes: 2 ** 27, bufferBytes: 2 ** 31, storageBuffers: 16 };
+const LIMITS = { bindingBytes: 2 ** 27, bufferBytes: 2 ** 31, storageBuffers: 16 };
 
 for (const kind of ["cpu", "gpu"] as const) {
   Deno.test(`a step at 1024x1024 with two CLIP models fits 4 GB and bindings of 128 MiB, ${kind} kernels`, async () => {
     using folder = temporaryFolder();
     const options = await largeRun(folder);
-    const { step, memory } = await runCost(options, { kind, limits: LIMITS });
+    const limits = { ...LIMITS, joinsLaunches: kind === "gpu" };
+    const { step, memory } = await runCost(options, { kind, limits });
     assert(step.bindingBytes <= 2 ** 27);
     assert(memory.peak <= 4e9, `${memory.peak} bytes`);
     // 74.3 GMAC an image in the generator: forward twice, backward for images and weights.
     assert(step.operations > 2 * 2 * 4 * 74.3e9 && step.operations < 1.6e12, `${step.operations}`);
-    assert(step.dispatches <= 1550, `${step.dispatches} dispatches`);
+    assert(step.dispatches <= (kind === "gpu" ? 1000 : 1550), `${step.dispatches} dispatches`);
     const saving = { ...options, checkpointActivations: true };
-    const saved = (await runCost(saving, { kind, limits: LIMITS })).memory.peak;
+    const saved = (await runCost(saving, { kind, limits })).memory.peak;
     assert(saved < 3e9, `${saved} bytes`);
   });
 }

@@ -1,0 +1,267 @@
+/**
+ * Launches that do not need each other, as one: each workgroup finds out by its number whose work it
+ * does. A GPU takes as long to begin a launch as it takes for a small one, and small ones leave most
+ * of it idle.
+ */
+import { KernelError } from "../errors.ts";
+import type { GeneratedLaunch } from "./codegen.ts";
+
+/** A launch of the list, with what it has to wait for. */
+export interface Neighbour {
+  readonly launch: GeneratedLaunch;
+  readonly operations: number;
+  readonly bytes: number;
+  /** Numbers of earlier launches that have to be done before it. */
+  readonly after: readonly number[];
+  /** Launches that are switched on and off together have the same. */
+  readonly group: string;
+}
+
+/** Launches of more work than this, some 20 µs on a large GPU, gain nothing by company. */
+const SMALL = { operations: 2 ** 30, bytes: 2 ** 26 };
+
+/**
+ * At most so many launches in one, which takes as long to compile as all of them; of kernels whose
+ * threads wait for each other, the large ones, no more than two.
+ */
+const MOST = 8;
+const MOST_LARGE = 2;
+
+/** WebGPU allows so many workgroups along an axis. */
+const MOST_GROUPS = 65535;
+
+/** Numbers of the launches to be run as one, in order; every launch is in one list. */
+export function partners(launches: readonly Neighbour[], maxBuffers: number): number[][] {
+  interface Batch {
+    readonly at: number;
+    readonly members: number[];
+    readonly buffers: Set<string>;
+    workgroups: number;
+    large: number;
+  }
+  const batches: Batch[] = [];
+  const open = new Map<string, Batch[]>();
+  const batchOf: number[] = [];
+  const ids = new Map<object, number>();
+  launches.forEach(({ launch, operations, bytes, after, group }, i) => {
+    const buffers = new Set(
+      launch.bindings.flatMap((binding) => binding.tensor ? [bufferKey(binding, ids)] : []),
+    );
+    const first = Math.max(-1, ...after.map((k) => batchOf[k]!)) + 1;
+    const small = operations <= SMALL.operations && bytes <= SMALL.bytes;
+    const workgroups = launch.grid.reduce((a, b) => a * b);
+    const large = launch.source.includes("workgroupBarrier") ? 1 : 0;
+    const key = `${threadsOf(launch.source)} ${group}`;
+    const fitting = !small
+      ? undefined
+      : open.get(key)?.find((batch) =>
+        batch.at >= first && batch.members.length < MOST &&
+        batch.large + large <= MOST_LARGE && batch.workgroups + workgroups <= MOST_GROUPS &&
+        batch.buffers.size + buffers.difference(batch.buffers).size <= maxBuffers
+      );
+    if (fitting) {
+      fitting.members.push(i);
+      fitting.workgroups += workgroups;
+      fitting.large += large;
+      buffers.forEach((buffer) => fitting.buffers.add(buffer));
+      batchOf.push(fitting.at);
+      return;
+    }
+    const batch = { at: batches.length, members: [i], buffers, workgroups, large };
+    batches.push(batch);
+    batchOf.push(batch.at);
+    if (small) open.set(key, [...open.get(key) ?? [], batch]);
+  });
+  return batches.map(({ members }) => members);
+}
+
+/** One launch that does the work of all. They have as many threads in a workgroup. */
+export function sideBySide(launches: readonly GeneratedLaunch[]): GeneratedLaunch {
+  if (launches.length === 1) return launches[0]!;
+  const threads = threadsOf(launches[0]!.source);
+  const modules = launches.map(({ source }) => declarations(source));
+  const own = ownNames(modules);
+  const ids = new Map<object, number>();
+  const bound = new Map<string, { name: string; element: string; binding: Binding }>();
+  const lines = new Set<string>();
+  const calls: string[] = [];
+
+  modules.forEach((module, k) => {
+    const names = new Map([...own].map((name) => [name, `${name}_${k}`]));
+    for (const { name, text } of module) {
+      const [, group, number, element] = BINDING.exec(text) ?? [];
+      if (!group) continue;
+      if (!element) {
+        names.set(name, `joined.p${k}`);
+        continue;
+      }
+      const binding = launches[k]!.bindings.find((b) =>
+        b.group === Number(group) && b.binding === Number(number)
+      )!;
+      const key = bufferKey(binding, ids);
+      const known = bound.get(key) ?? { name: `bound${bound.size}`, element, binding };
+      bound.set(key, known);
+      names.set(name, known.name);
+    }
+    for (const { name, text } of module) {
+      if (BINDING.test(text)) continue;
+      if (!own.has(name)) {
+        lines.add(text);
+        continue;
+      }
+      const renamed = isStruct(text)
+        ? text.replace(name, names.get(name)!)
+        : text.replace(WORD, (word) => names.get(word) ?? word);
+      if (name !== "main") {
+        lines.add(renamed);
+        continue;
+      }
+      const [, attributes, parameters] = /^(.*)fn main_\d+\((.*?)\)\s*\{/s.exec(renamed)!;
+      const given = [...parameters!.matchAll(/@builtin\((\w+)\)\s*(\w+\s*:\s*[\w<>]+)/g)];
+      lines.add(
+        renamed.replace(attributes!, "").replace(parameters!, given.map((g) => g[2]).join(", ")),
+      );
+      calls.push(`main_${k}(${given.map((g) => argument(g[1]!, k, threads)).join(", ")});`);
+    }
+  });
+
+  const fields = launches.map((_, k) =>
+    `@align(16) p${k}: ${own.has("Params") ? `Params_${k}` : "Params"}`
+  );
+  const branches = calls.map((call, k) =>
+    k + 1 < calls.length ? `if (n < joined.places[${k + 1}].x) { ${call} return; }` : call
+  );
+  const buffers = [...bound.values()];
+  const source = [
+    ...lines,
+    `struct Joined { places: array<vec4<u32>, ${launches.length}>, ${fields.join(", ")} }`,
+    `@group(0) @binding(0) var<uniform> joined: Joined;`,
+    ...buffers.map(({ name, element }, i) =>
+      `@group(1) @binding(${i}) var<storage, read_write> ${name}: array<${element}>;`
+    ),
+    PLACE,
+    `@compute @workgroup_size(${threads})
+fn main(@builtin(workgroup_id) group: vec3<u32>, @builtin(local_invocation_index) lane: u32) {
+  let n = group.x;
+  ${branches.join("\n  ")}
+}`,
+  ].join("\n");
+  const groups = launches.map(({ grid }) => grid.reduce((a, b) => a * b));
+  return {
+    label: labelOf(launches),
+    source,
+    params: packAll(launches, groups),
+    grid: [groups.reduce((a, b) => a + b), 1, 1],
+    bindings: [
+      { group: 0, binding: 0, tensor: null },
+      ...buffers.map(({ binding }, i) => ({ ...binding, group: 1, binding: i })),
+    ],
+  };
+}
+
+type Binding = GeneratedLaunch["bindings"][number];
+
+/** One declaration of a module. */
+interface Declaration {
+  readonly name: string;
+  readonly text: string;
+}
+
+const BINDING = /^@group\((\d+)\)\s*@binding\((\d+)\)\s*var<[^>]*>\s*\w+\s*:\s*(?:array<(\w+)>)?/;
+
+/** A name, but not that of a field. */
+const WORD = /(?<![.\w])[A-Za-z_]\w*/g;
+
+/** The workgroup that a launch of its own would give to number `n` of all, if its are from k on. */
+const PLACE = `fn place_of(n: u32, k: u32) -> vec3<u32> {
+  let place = joined.places[k];
+  let m = n - place.x;
+  return vec3<u32>(m % place.y, m / place.y % place.z, m / (place.y * place.z));
+}`;
+
+/** What member k gets for one of the values that it is told. */
+function argument(builtin: string, k: number, threads: number): string {
+  const group = `place_of(n, ${k}u)`;
+  if (builtin === "workgroup_id") return group;
+  if (builtin === "local_invocation_index") return "lane";
+  if (builtin === "global_invocation_id") {
+    return `${group} * vec3<u32>(${threads}u, 1u, 1u) + vec3<u32>(lane, 0u, 0u)`;
+  }
+  throw new KernelError(`Cannot run kernels side by side that ask for ${builtin}`);
+}
+
+const isStruct = (text: string) => text.startsWith("struct");
+
+/** The declarations of a module, without comments. */
+function declarations(source: string): Declaration[] {
+  const code = source.replace(/\/\/.*$/gm, "");
+  const found: Declaration[] = [];
+  let [start, depth] = [0, 0];
+  for (let i = 0; i < code.length; i++) {
+    const c = code[i]!;
+    if ("({[".includes(c)) depth++;
+    if (")}]".includes(c)) depth--;
+    if (depth > 0 || (c !== ";" && c !== "}")) continue;
+    const text = code.slice(start, i + 1).trim();
+    start = i + 1;
+    const [, name] = /\b(?:fn|struct|const|alias|var(?:<[^>]*>)?)\s+(\w+)/.exec(text) ?? [];
+    if (name) found.push({ name, text });
+  }
+  return found;
+}
+
+/**
+ * Names that each member needs its own of: its bindings and main, what the members define
+ * differently, and whatever speaks of these.
+ */
+function ownNames(modules: readonly Declaration[][]): Set<string> {
+  const own = new Set(["main"]);
+  const texts = new Map<string, string>();
+  for (const { name, text } of modules.flat()) {
+    if (BINDING.test(text) || (texts.get(name) ?? text) !== text) own.add(name);
+    texts.set(name, text);
+  }
+  for (let before = 0; before !== own.size;) {
+    before = own.size;
+    for (const { name, text } of modules.flat()) {
+      if (!isStruct(text) && text.match(WORD)!.some((word) => own.has(word))) own.add(name);
+    }
+  }
+  return own;
+}
+
+/** Threads in a workgroup of a kernel. */
+export function threadsOf(source: string): number {
+  const [, size] = /@workgroup_size\((\w+)\)/.exec(source) ?? [];
+  const [, value] = new RegExp(`\\bconst ${size}\\s*=\\s*(\\d+)u`).exec(source) ?? [];
+  return Number(value ?? size);
+}
+
+/** Which range of which tensor a binding is of. */
+function bufferKey({ tensor, run }: Binding, ids: Map<object, number>): string {
+  const id = ids.get(tensor!) ?? ids.size;
+  ids.set(tensor!, id);
+  return `${id} ${run?.offset} ${run?.count}`;
+}
+
+/** Number of the first workgroup of each launch and its grid, then the parameters of each. */
+function packAll(launches: readonly GeneratedLaunch[], groups: readonly number[]): ArrayBuffer {
+  const aligned = (bytes: number) => Math.ceil(bytes / 16) * 16;
+  const sizes = launches.map(({ params }) => aligned(params.byteLength));
+  const bytes = new Uint8Array(sizes.reduce((a, b) => a + b, 16 * launches.length));
+  const places = new Uint32Array(bytes.buffer, 0, 4 * launches.length);
+  let at = places.byteLength;
+  launches.forEach(({ params, grid: [x, y] }, k) => {
+    places.set([groups.slice(0, k).reduce((a, b) => a + b, 0), x, y], 4 * k);
+    bytes.set(new Uint8Array(params), at);
+    at += sizes[k]!;
+  });
+  return bytes.buffer;
+}
+
+/** Labels with how often each comes. */
+function labelOf(launches: readonly GeneratedLaunch[]): string {
+  const counts = Map.groupBy(launches, ({ label }) => label);
+  return [...counts].map(([label, { length }]) => length === 1 ? label : `${length} ${label}`)
+    .join(" + ");
+}

@@ -1,0 +1,122 @@
+/** Launches that are run as one: what they give, and which may be. */
+import assert from "node:assert/strict";
+import { Gpu } from "../../../lib/gpu/device.ts";
+import { DeviceTensor } from "../../../lib/graph/device_tensor.ts";
+import {
+  adam,
+  add,
+  exp,
+  mul,
+  randomNormal,
+  square,
+  sum,
+  transpose,
+} from "../../../lib/graph/ops/mod.ts";
+import { Program } from "../../../lib/graph/program.ts";
+import { partners } from "../../../lib/graph/side_by_side.ts";
+import { input, numel, state } from "../../../lib/graph/tensor.ts";
+import { assertClose } from "../../assert.ts";
+import { normals, seededRandom } from "../../gpu.ts";
+
+/**
+ * Sums, numbers and a rearrangement that do not need each other, then what is made of all, and two
+ * updates. Kernels whose threads wait for each other are left to GPUs: joined, they take software
+ * adapters a minute to compile.
+ */
+function program() {
+  const a = input("a", [5, 7]);
+  const w = { left: state("left", [7, 3]), right: state("right", [7, 9]) };
+  const left = sum(square(w.left), [1]);
+  const right = sum(exp(w.right), [1]);
+  const turned = transpose(a, [1, 0]);
+  const numbers = randomNormal(input("key", [2], "u32"), [3, 5]);
+  const loss = add(sum(mul(left, right)), sum(mul(sum(turned, [0]), sum(numbers, [0]))));
+  const updates = (["left", "right"] as const).map((name) =>
+    adam(
+      {
+        w: w[name],
+        v: state(`moment ${name}`, w[name].shape),
+        g: mul(w[name], loss),
+        hyper: input("hyper", [3]),
+        guard: input("guard", [1]),
+      },
+      { beta2: 0.9, eps: 1e-8 },
+      "all",
+    )
+  );
+  return { outputs: { left, right, turned, numbers, loss }, updates };
+}
+
+Deno.test("launches side by side give what they give one after the other", async () => {
+  const random = seededRandom(5);
+  const feeds = {
+    a: normals(35, random),
+    key: Uint32Array.of(3, 4),
+    hyper: Float32Array.of(0.01, 1.5, 0.9),
+    guard: Float32Array.of(1),
+  };
+  const start = new Map(
+    [["left", [7, 3]], ["right", [7, 9]], ["moment left", [7, 3]], ["moment right", [7, 9]]]
+      .map(([name, shape]) => {
+        const sizes = shape as number[];
+        return [name as string, {
+          shape: sizes,
+          data: normals(numel(sizes), random).map(Math.abs),
+        }];
+      }),
+  );
+  const results = [];
+  for (const joinsLaunches of [false, true]) {
+    const gpu = await Gpu.open("gpu", { joinsLaunches });
+    const states = Object.fromEntries(
+      [...start].map(([name, { shape, data }]) => [name, new DeviceTensor(gpu, shape, name, data)]),
+    );
+    const compiled = await Program.compile(gpu, { ...program(), state: states });
+    compiled.poison();
+    const read = await compiled.run(feeds, { read: Object.keys(program().outputs) });
+    const after = await Promise.all(
+      Object.entries(states).map(async ([name, tensor]) => [name, await tensor.read()] as const),
+    );
+    results.push({
+      launches: compiled.plan.launches,
+      values: { ...read, ...Object.fromEntries(after) },
+    });
+    gpu.close();
+  }
+  const [apart, joined] = results;
+  for (const [name, values] of Object.entries<Float32Array>(joined!.values)) {
+    assertClose(values, apart!.values[name]!, 3e-6, name);
+  }
+  const labels = joined!.launches.map(({ label }) => label);
+  assert(labels.length <= apart!.launches.length - 3, labels.join("\n"));
+  assert(labels.includes("2 adam"), labels.join("\n"));
+});
+
+Deno.test("partners() joins what is small, alike in threads and group, within the bindings", () => {
+  const tensors = Array.from({ length: 12 }, (_, i) => input(`${i}`, [64]));
+  const launch = (which: number[], threads = 64) => ({
+    label: "",
+    source: `@workgroup_size(${threads})`,
+    params: new ArrayBuffer(16),
+    grid: [1, 1, 1] as const,
+    bindings: which.map((i) => ({ group: 1, binding: i, tensor: tensors[i]! })),
+  });
+  const item = (which: number[], after: number[] = [], more: object = {}) => ({
+    launch: launch(which),
+    operations: 1,
+    bytes: 1,
+    after,
+    group: "",
+    ...more,
+  });
+  assert.deepEqual(partners([item([0]), item([1]), item([2])], 16), [[0, 1, 2]]);
+  assert.deepEqual(partners([item([0]), item([1], [0]), item([2])], 16), [[0, 2], [1]]);
+  assert.deepEqual(partners([item([0, 1]), item([1, 2]), item([3])], 3), [[0, 1], [2]]);
+  assert.deepEqual(partners([item([0]), item([1], [], { group: "b" })], 16), [[0], [1]]);
+  assert.deepEqual(partners([item([0]), item([1], [], { operations: 1e12 })], 16), [[0], [1]]);
+  const waits = { launch: { ...launch([3]), source: "@workgroup_size(64) workgroupBarrier" } };
+  const three = [item([3], [], waits), item([4], [], waits), item([5], [], waits)];
+  assert.deepEqual(partners(three, 16), [[0, 1], [2]]);
+  const wide = item([1], [], { launch: launch([1], 128) });
+  assert.deepEqual(partners([item([0]), wide, item([2])], 16), [[0, 2], [1]]);
+});
