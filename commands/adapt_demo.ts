@@ -7,7 +7,7 @@ import { STYLE_WORDS } from "../models/demo/world/mod.ts";
 /**
  * Without a generator and a CLIP model, the demo's are taken. The demo's generator brings its CLIP,
  * its own settings, and without a word of what to draw its best target. What was given wins, and so
- * does a preset, but for the learning rate: presets are meant for generators of full size.
+ * does what a preset sets.
  */
 export function applyDemo(command: Command): void {
   const isGiven = (name: string) => command.getOptionValueSource(name) === "cli";
@@ -18,8 +18,7 @@ export function applyDemo(command: Command): void {
   if (command.getOptionValue("generator") !== generatorPath("demo")) return;
 
   if (!isGiven("clip")) set("clip", [clipPath("demo")]);
-  if (!isGiven("lr")) set("lr", DEMO_DEFAULTS.lr);
-  for (const name of ["steps", "batch", "noise", "directionLoss"] as const) {
+  for (const name of ["steps", "batch", "lr", "noise", "directionLoss"] as const) {
     if (command.getOptionValueSource(name) === "default") set(name, DEMO_DEFAULTS[name]);
   }
   if (isGiven("styleImages")) return;

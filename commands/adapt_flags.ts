@@ -237,7 +237,8 @@ export function addRunOptions(command: Command): Command {
 
 /** "sketch" counts 1; after a colon stands another weight. */
 function collectTargets(text: string, before: TargetText[] = []): TargetText[] {
-  const [, words = text, weight = "1"] = /^(.*):\s*(\d*\.?\d+)\s*$/s.exec(text) ?? [];
+  const [, words = text, weight = "1"] =
+    /^(.*):\s*([+-]?\d*\.?\d+(?:e[+-]?\d+)?)\s*$/is.exec(text) ?? [];
   return [...before, { text: words.trim(), weight: Number(weight) }];
 }
 

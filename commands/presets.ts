@@ -40,9 +40,14 @@ async function presetLines({ name, about, options }: Preset, pictures: boolean):
   ];
   const thumbnail = findPresetPicture(name);
   if (thumbnail === null) return lines;
-  lines.push(`${indent}${relative(Deno.cwd(), thumbnail)}`);
+  const image = decodePng(await Deno.readFile(thumbnail), thumbnail);
+  lines.push(`${indent}${relative(Deno.cwd(), thumbnail)}`, `${indent}${captionOf(image.text)}`);
   if (!pictures) return lines;
   const columns = Math.min(THUMBNAIL, reportWidth() - NAME);
-  const image = decodePng(await Deno.readFile(thumbnail), thumbnail);
   return [...lines, ...pictureLines(image, columns).map((line) => indent + line)];
+}
+
+/** What a thumbnail shows, by its own text. */
+function captionOf({ Prompt, Step }: Readonly<Record<string, string>>): string {
+  return `the demo before and after: ${Prompt}, ${Step} steps`;
 }

@@ -65,14 +65,14 @@ export class RunFolder {
       text = await Deno.readTextFile(folder.file("config.json"));
     } catch (error) {
       throw new DamagedRunError(
-        `Cannot resume "${path}": it has no config.json; name the folder of a run`,
+        `Cannot open the run "${path}": it has no config.json; name the folder of a run`,
         { cause: error },
       );
     }
     try {
       return { folder, config: JSON.parse(text) };
     } catch (error) {
-      throw new DamagedRunError(`Cannot resume "${path}": its config.json is damaged`, {
+      throw new DamagedRunError(`Cannot open the run "${path}": its config.json is damaged`, {
         cause: error,
       });
     }

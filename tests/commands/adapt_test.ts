@@ -188,6 +188,8 @@ Deno.test("nada adapt refuses wrong options with one line that names them", asyn
     ],
     [[...options, "--auto-layer-k", "5", ...out], /Cannot choose 5 layers: .* has 4/],
     [[...options, "--target", "b:0", ...out], /weigh the target "b" by 0/],
+    [[...options, "--target", "b:-1", ...out], /weigh the target "b" by -1: give a number above 0/],
+    [[...options, "--target", "b:1e999", ...out], /weigh the target "b" by Infinity/],
     [[...options, "--text-weight", "1", ...out], /--text-weight without --style-images/],
     [[...options, "--style-images", folder.path, ...out], /there are none; put PNG/],
     [[...options, "--preset", "sketchy", ...out], /there is none; choose from texture, identity/],

@@ -1,5 +1,6 @@
 import assert from "node:assert/strict";
 import { pictureLines } from "../../commands/terminal_picture.ts";
+import { decodePng } from "../../lib/image/mod.ts";
 import { presetPicture } from "../../models/demo/presets/pictures.ts";
 import { PRESETS } from "../../models/nada/presets.ts";
 import { succeed } from "./run.ts";
@@ -29,6 +30,12 @@ Deno.test("nada presets says what each sets, and where its thumbnail is if there
     assert.equal(thumbnail, exists ? presetPicture(name) : null);
     assert.match(plain, new RegExp(`^${name} .*\\n( .*\\n)?? +--steps ${options.steps} `, "m"));
     assert.equal(plain.includes(`${name}.png`), exists);
+    if (!exists) continue;
+    // What is shown was made with what the preset sets.
+    const { text } = decodePng(await Deno.readFile(presetPicture(name)));
+    assert.deepEqual(JSON.parse(text.Recipe!), options);
+    assert.equal(text.Step, String(options.steps));
+    assert.ok(plain.includes(`${text.Prompt}, ${options.steps} steps`));
   }
   assert.ok(!plain.includes("\x1b"));
 });

@@ -1,9 +1,10 @@
 /**
  * Makes the thumbnails of the presets that `nada presets` shows:
  *
- *     deno task demo:presets --clip FILE [--presets A,B] [--steps N] [--out FOLDER]
+ *     deno task demo:presets [--presets A,B] [--out FOLDER]
  *
- * Each preset adapts the demo generator to something of its kind, with the demo's learning rate.
+ * Each preset adapts the demo generator to something of its kind: with all that the preset sets, and
+ * for the rest as the demo is adapted. What it was is kept in the picture's text.
  */
 import { Command, InvalidArgumentError } from "commander";
 import { basename, join } from "node:path";
@@ -11,13 +12,13 @@ import { sha256File } from "../../../lib/checkpoint/mod.ts";
 import { writeFileAtomic } from "../../../lib/files.ts";
 import { Gpu } from "../../../lib/gpu/device.ts";
 import { encodePng, paste, type RgbImage } from "../../../lib/image/mod.ts";
-import { generatorPath } from "../../catalog.ts";
+import { clipPath, generatorPath } from "../../catalog.ts";
 import { latentFromSeed } from "../../generator/latents.ts";
 import { type AdaptOptions, readInputs } from "../../nada/adapt.ts";
 import { pictureText } from "../../nada/picture_text.ts";
 import { sampleImages } from "../../nada/pictures.ts";
 import { prepare } from "../../nada/prepare.ts";
-import { PRESETS } from "../../nada/presets.ts";
+import { type Preset, PRESETS } from "../../nada/presets.ts";
 import { assertFree, RunFolder } from "../../nada/run_folder.ts";
 import { train } from "../../nada/run.ts";
 import { DEMO_DEFAULTS } from "../settings.ts";
@@ -29,7 +30,7 @@ import {
   STYLES,
   toImage,
 } from "../world/mod.ts";
-import { presetPicture } from "./pictures.ts";
+import { presetPicture, RECIPE, recipeOf } from "./pictures.ts";
 
 /** What each preset is tried on: two texts, or pictures in a style. */
 const TRIALS: Readonly<Record<string, Pick<AdaptOptions, "source" | "targets">>> = {
@@ -46,45 +47,40 @@ function towards(source: string, text: string): Pick<AdaptOptions, "source" | "t
 
 /** Seeds of a thumbnail, in a row. */
 const SHOWN = 4;
-/** Pictures that the preset for images moves towards. */
-const STYLE_PICTURES = 8;
+/** What the preset for images moves towards. */
+const STYLE_COUNT = 8;
+const STYLE_PICTURES = `${STYLE_COUNT} watercolours`;
 
 interface Flags {
-  readonly clip: string;
   readonly presets: readonly string[];
-  readonly steps?: number;
   readonly out: string;
 }
 
 const command = new Command("demo:presets")
   .description("makes the thumbnails of nada presets")
-  .requiredOption("--clip <file>", "the CLIP that leads")
   .option("--presets <names>", "some of them", parseNames, PRESETS.map(({ name }) => name))
-  .option("--steps <n>", "training steps in place of the presets' own", parseSteps)
   .option("-o, --out <dir>", "folder of the runs, new", "runs/demo-presets");
 await makeThumbnails(command.parse(Deno.args, { from: "user" }).opts<Flags>());
 
-async function makeThumbnails({ clip, presets, steps, out }: Flags): Promise<void> {
+async function makeThumbnails({ presets, out }: Flags): Promise<void> {
   await assertFree(out);
   const styleImages = join(out, "style");
   await writeStylePictures(styleImages);
   const gpu = await Gpu.open();
   try {
-    for (const { name, options } of PRESETS.filter((preset) => presets.includes(preset.name))) {
-      const picture = await thumbnail(gpu, join(out, name), {
+    for (const preset of PRESETS.filter(({ name }) => presets.includes(name))) {
+      const picture = await thumbnail(gpu, join(out, preset.name), preset, {
         ...DEMO_DEFAULTS,
-        ...options,
-        ...TRIALS[name]!,
-        ...steps !== undefined && { steps },
-        lr: DEMO_DEFAULTS.lr,
+        ...preset.options,
+        ...TRIALS[preset.name]!,
         generator: generatorPath("demo"),
-        clips: [{ path: clip, weight: 1 }],
-        styleImages: name === "images" ? styleImages : null,
+        clips: [{ path: clipPath("demo"), weight: 1 }],
+        styleImages: preset.name === "images" ? styleImages : null,
         sampleCount: SHOWN,
         sampleEvery: 0,
       });
-      await writeFileAtomic(presetPicture(name), picture);
-      console.log(presetPicture(name));
+      await writeFileAtomic(presetPicture(preset.name), picture);
+      console.log(presetPicture(preset.name));
     }
   } finally {
     gpu.close();
@@ -92,7 +88,12 @@ async function makeThumbnails({ clip, presets, steps, out }: Flags): Promise<voi
 }
 
 /** Adapts in a run folder, and shows the seeds before and after. */
-async function thumbnail(gpu: Gpu, folder: string, options: AdaptOptions): Promise<Uint8Array> {
+async function thumbnail(
+  gpu: Gpu,
+  folder: string,
+  preset: Preset,
+  options: AdaptOptions,
+): Promise<Uint8Array> {
   const inputs = await readInputs(options);
   using models = await prepare(gpu, inputs);
   const config = { options, files: inputs.files };
@@ -119,15 +120,15 @@ async function thumbnail(gpu: Gpu, folder: string, options: AdaptOptions): Promi
     generator: "demo",
     generatorSha256: await sha256File(options.generator),
     step: stepsDone,
-    ...target && { source, target: target.text },
+    ...target ? { source, target: target.text } : { source: "photo", target: STYLE_PICTURES },
   });
-  return encodePng(sheet, text);
+  return encodePng(sheet, { ...text, [RECIPE]: recipeOf(preset) });
 }
 
 /** Draws other people than the thumbnails show, in watercolour. */
 async function writeStylePictures(folder: string): Promise<void> {
   await Deno.mkdir(folder, { recursive: true });
-  for (let i = 0; i < STYLE_PICTURES; i++) {
+  for (let i = 0; i < STYLE_COUNT; i++) {
     const scene = sceneFromLatent(latentFromSeed(1000 + i, LATENT_SIZE));
     const picture = toImage(STYLES.watercolour(drawFace(scene)));
     await writeFileAtomic(join(folder, `${i}.png`), encodePng(picture));
@@ -140,9 +141,4 @@ function parseNames(text: string): string[] {
     const names = PRESETS.map((preset) => preset.name).join(", ");
     throw new InvalidArgumentError(`Expected names of ${names}.`);
   });
-}
-
-function parseSteps(text: string): number {
-  if (/^[1-9]\d{0,5}$/.test(text)) return Number(text);
-  throw new InvalidArgumentError("Expected a whole number from 1 on.");
 }
