@@ -1,9 +1,9 @@
 import type { Command } from "commander";
 import { relative } from "node:path";
 import { decodePng } from "../lib/image/mod.ts";
-import { findPresetPicture } from "../models/demo/presets/pictures.ts";
+import { DIRECTION_LOSS, findPresetPicture } from "../models/demo/presets/pictures.ts";
 import { type Preset, PRESETS } from "../models/nada/presets.ts";
-import { fieldLines, reportWidth } from "./layout.ts";
+import { reportWidth, wrap } from "./layout.ts";
 import { flagName } from "./adapt_options.ts";
 import { pictureLines, showsPictures } from "./terminal_picture.ts";
 
@@ -32,22 +32,19 @@ function withPicture(preset: Preset) {
 }
 
 async function presetLines({ name, about, options }: Preset, pictures: boolean): Promise<string[]> {
-  const indent = " ".repeat(NAME);
+  const width = reportWidth() - NAME;
   const flags = Object.entries(options).map(([option, value]) => `${flagName(option)} ${value}`);
-  const lines = [
-    ...fieldLines([[name.padEnd(NAME - 2), about]], reportWidth()),
-    `${indent}${flags.join(" ")}`,
-  ];
+  const lines = [...wrap(about, width), ...wrap(flags.join(" "), width)];
   const thumbnail = findPresetPicture(name);
-  if (thumbnail === null) return lines;
-  const image = decodePng(await Deno.readFile(thumbnail), thumbnail);
-  lines.push(`${indent}${relative(Deno.cwd(), thumbnail)}`, `${indent}${captionOf(image.text)}`);
-  if (!pictures) return lines;
-  const columns = Math.min(THUMBNAIL, reportWidth() - NAME);
-  return [...lines, ...pictureLines(image, columns).map((line) => indent + line)];
+  if (thumbnail !== null) {
+    const image = decodePng(await Deno.readFile(thumbnail), thumbnail);
+    lines.push(relative(Deno.cwd(), thumbnail), ...wrap(captionOf(image.text), width));
+    if (pictures) lines.push(...pictureLines(image, Math.min(THUMBNAIL, width)));
+  }
+  return lines.map((line, i) => (i === 0 ? name : "").padEnd(NAME) + line);
 }
 
 /** What a thumbnail shows, by its own text. */
-function captionOf({ Prompt, Step }: Readonly<Record<string, string>>): string {
-  return `the demo before and after: ${Prompt}, ${Step} steps`;
+function captionOf(text: Readonly<Record<string, string>>): string {
+  return `the demo, ${text.Prompt}: ${text.Step} steps, --direction-loss ${text[DIRECTION_LOSS]}`;
 }

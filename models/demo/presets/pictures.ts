@@ -17,7 +17,10 @@ export function findPresetPicture(name: string): string | null {
 /** The keyword of a thumbnail's text that says what the preset set when it was made. */
 export const RECIPE = "Recipe";
 
-/** What a preset sets, as that text has it. */
+/** The keyword of how the demo compared directions, which no preset sets. */
+export const DIRECTION_LOSS = "Direction loss";
+
+/** What a preset sets, as the first of them has it. */
 export function recipeOf({ options }: Preset): string {
   return JSON.stringify(options);
 }
