@@ -65,11 +65,12 @@ def initial_parameters(a):
     return p
 
 
-def transformer(p, prefix, count, x, mask=None):
-    """x [n, tokens, width] -> the same shape; mask [tokens, tokens] is added to the scores."""
+def transformer(p, prefix, count, x, mask=None, first=0):
+    """`count` blocks from `first` on. x [n, tokens, width] -> the same shape; mask [tokens, tokens]
+    is added to the scores."""
     n, tokens, width = x.shape
     heads = width // HEAD_WIDTH
-    for i in range(count):
+    for i in range(first, first + count):
         name = f"{prefix}transformer.resblocks.{i}"
         y = layer_norm(p, f"{name}.ln_1", x)
         y = F.linear(y, p[f"{name}.attn.in_proj_weight"], p[f"{name}.attn.in_proj_bias"])
@@ -90,8 +91,8 @@ def layer_norm(p, name, x):
     return F.layer_norm(x, x.shape[-1:], p[f"{name}.weight"], p[f"{name}.bias"])
 
 
-def image_state(p, a, image):
-    """image [n, 3, side, side] in [-1, 1] -> what the projection reads, [n, width], in float32."""
+def image_tokens(p, a, image):
+    """image [n, 3, side, side] in [-1, 1] -> tokens after the last block, [n, 1 + cells, width]."""
     mean = torch.tensor(PIXEL_MEAN)[:, None, None]
     deviation = torch.tensor(PIXEL_DEVIATION)[:, None, None]
     pixels = ((image + 1) / 2 - mean) / deviation
@@ -100,9 +101,17 @@ def image_state(p, a, image):
     x = F.linear(patches.reshape(n, cells * cells, -1), p["visual.conv1.weight"].flatten(1))
     x = torch.cat([p["visual.class_embedding"].expand(n, 1, -1), x], 1)
     x = layer_norm(p, "visual.ln_pre", x + p["visual.positional_embedding"])
-    x = transformer(p, "visual.", a.image_blocks, x)
+    return transformer(p, "visual.", a.image_blocks, x)
+
+
+def image_state(p, a, image):
+    """image [n, 3, side, side] in [-1, 1] -> what the projection reads, [n, width], in float32."""
+    return class_state(p, image_tokens(p, a, image))
+
+
+def class_state(p, tokens):
     with torch.autocast("cpu", enabled=False):
-        return layer_norm(p, "visual.ln_post", x[:, 0].float())
+        return layer_norm(p, "visual.ln_post", tokens[:, 0].float())
 
 
 def encode_image(p, a, image):

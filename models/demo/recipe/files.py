@@ -7,6 +7,8 @@ import struct
 import numpy as np
 import torch
 
+STYLES = ("photo", "sketch", "painting", "pixel", "neon", "watercolour", "stone", "night")
+
 
 def read_latents(folder):
     """[n, 64] float32."""
@@ -18,9 +20,15 @@ def read_scenes(folder, count):
     return torch.from_numpy(np.fromfile(f"{folder}/scenes.f32", "<f4").reshape(count, -1))
 
 
+def read_classes(folder, count):
+    """[n, attributes], which class a scene is in, -1 for none."""
+    classes = np.fromfile(f"{folder}/classes.i8", np.int8).reshape(count, -1)
+    return torch.from_numpy(classes).long()
+
+
 def read_pictures(folder, style):
-    """[n, 3, 64, 64] bytes, in the memory order of the file (channels last)."""
-    pixels = np.fromfile(f"{folder}/{style}.u8", np.uint8).reshape(-1, 64, 64, 3)
+    """[n, 3, 64, 64] bytes, in the memory order of the file (channels last), read as needed."""
+    pixels = np.memmap(f"{folder}/{style}.u8", np.uint8, "c").reshape(-1, 64, 64, 3)
     return torch.from_numpy(pixels).permute(0, 3, 1, 2)
 
 

@@ -1,9 +1,11 @@
 """StyleGAN2's generator in plain PyTorch, with the parameter names of rosinality's layout.
 
-The parameters live in a flat dict, name -> tensor, so that what is trained is what is written. Two
-things differ from the stored form while training: the mapping network's parameters are 100 times
-smaller (the layout keeps them divided by their learning rate factor 0.01), and noise is left out (its
-strengths are zero).
+The parameters live in a flat dict, name -> tensor, so that what is trained is what is written. One
+thing differs from the stored form while training: the mapping network's parameters are 100 times
+smaller (the layout keeps them divided by their learning rate factor 0.01).
+
+Two things may be among the parameters or not: a layer's noise, and "NAME.shift" [n or 1, in], which
+is added to the styles of a convolution (a way through what is called StyleSpace) and never written.
 """
 
 import math
@@ -16,7 +18,7 @@ GAIN = math.sqrt(2)
 
 
 class Architecture:
-    def __init__(self, channels=(128, 128, 96, 40, 24), z_size=64, w_size=64, mapping_depth=4):
+    def __init__(self, channels=(128, 128, 96, 64, 32), z_size=64, w_size=64, mapping_depth=4):
         self.channels, self.z_size, self.w_size = channels, z_size, w_size
         self.mapping_depth = mapping_depth
         # (name, in, out, resolution, doubles the resolution, row of w+) of each 3x3 convolution.
@@ -51,6 +53,15 @@ def initial_parameters(a):
     return p
 
 
+def initial_noise(a):
+    """The noise of all layers but that of 4x4 pixels: what stays at its place on the canvas."""
+    p = {}
+    for name, _, _, side, _, row in a.convs[1:]:
+        p[f"{name}.noise.weight"] = torch.full((1,), 0.02)
+        p[f"noises.noise_{row}"] = torch.randn(1, 1, side, side)
+    return p
+
+
 def mapping(p, a, z):
     """z [n, z_size] -> w [n, w_size]."""
     x = z * torch.rsqrt(z.square().mean(1, keepdim=True) + 1e-8)
@@ -69,12 +80,13 @@ def low_pass(channels, dtype):
 
 def style_of(p, a, name, w):
     weight = p[f"{name}.conv.modulation.weight"]
-    return F.linear(w, weight / math.sqrt(a.w_size), p[f"{name}.conv.modulation.bias"])
+    style = F.linear(w, weight / math.sqrt(a.w_size), p[f"{name}.conv.modulation.bias"])
+    return style + p.get(f"{name}.shift", 0)
 
 
 def styled_conv(p, a, conv, x, w, dtype):
     """x [n, in, r, r] -> [n, out, r * up, r * up]; the weight is shared, the style scales x."""
-    name, inside, out, _, up, _ = conv
+    name, inside, out, _, up, row = conv
     weight = p[f"{name}.conv.weight"][0] / math.sqrt(9 * inside)
     style = style_of(p, a, name, w)  # [n, in]
     norm2 = style.square() @ weight.square().sum((2, 3)).T
@@ -86,9 +98,12 @@ def styled_conv(p, a, conv, x, w, dtype):
         y = F.conv2d(y, low_pass(out, dtype), padding=1, groups=out)
     else:
         y = F.conv2d(x, weight, padding=1)
+    bias = p[f"{name}.activate.bias"][:, None, None]
+    if f"noises.noise_{row}" in p:
+        bias = bias + p[f"{name}.noise.weight"] * p[f"noises.noise_{row}"][0]
     # The gain is positive, so it may as well come before the activation.
-    bias = (GAIN * p[f"{name}.activate.bias"]).to(dtype)[:, None, None]
-    return F.leaky_relu(torch.addcmul(bias, y, GAIN * scale[:, :, None, None]), 0.2)
+    bias, scale = (GAIN * bias).to(dtype), GAIN * scale[:, :, None, None]
+    return F.leaky_relu(torch.addcmul(bias, y, scale), 0.2)
 
 
 def to_rgb(p, a, rgb, x, w, smaller):
@@ -123,14 +138,11 @@ def synthesis(p, a, w, resolution=64, dtype=torch.float32):
 
 def stored_form(p, a, mean_w):
     """What goes into the checkpoint: the layout's scales, its buffers and the mean w."""
-    out = {}
+    out = {"conv1.noise.weight": torch.zeros(1), "noises.noise_0": torch.zeros(1, 1, 4, 4)}
     for name, value in p.items():
         out[name] = value / MAPPING_LR if name.startswith("style.") else value
     kernel = low_pass(1, torch.float32)[0, 0]
-    noise = torch.Generator().manual_seed(0)
-    for name, _, _, side, up, row in a.convs:
-        out[f"{name}.noise.weight"] = torch.zeros(1)
-        out[f"noises.noise_{row}"] = torch.randn(1, 1, side, side, generator=noise)
+    for name, _, _, _, up, _ in a.convs:
         if up:
             out[f"{name}.conv.blur.kernel"] = kernel
     for name, *_ in a.rgbs[1:]:

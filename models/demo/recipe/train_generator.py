@@ -1,11 +1,13 @@
 """Trains the demo generator by regression on pairs (latent, true photo), on the CPU.
 
-    deno run -A models/demo/recipe/dump.ts DATA/train 24000 1 photo
-    deno run -A models/demo/recipe/dump.ts DATA/held 512 2 photo
-    python3 models/demo/recipe/train_generator.py --data DATA --out DATA/generator --steps 24000
+    STYLES="photo sketch painting pixel neon watercolour stone night"
+    deno run -A models/demo/recipe/dump.ts DATA/train 16000 1 $STYLES    (and DATA/held 512 2)
+    python3 models/demo/recipe/train_generator.py --data DATA --out DATA/generator
+    python3 models/demo/recipe/train_styles.py --data DATA --generator DATA/generator \\
+        --out DATA/styles --export models/demo/generator.safetensors
 
-It goes on from its last checkpoint when it is started again, and --export writes the weights from
-there. Three steps:
+It goes on from its last checkpoint when it is started again. Three stages; train_styles.py is the
+fourth and writes the weights:
 
 1. The mapping network alone: a linear head on w has to give the scene's quantiles and the leading
    principal components of its picture. Without this the whole generator first learns one mean face
@@ -29,24 +31,17 @@ from files import (
     read_pictures,
     read_scenes,
     save_state,
-    write_safetensors,
 )
-from generator import (
-    Architecture,
-    initial_parameters,
-    mapping,
-    stored_form,
-    synthesis,
-)
+from generator import Architecture, initial_parameters, mapping, synthesis
 
 COMPONENTS = 48
 EMA = 0.998
 MAPPING_RATE = 0.1  # of the synthesis network's learning rate
 
 
-def fit_mapping(p, a, latents, scenes, pixels, steps=6000, batch=512, peak=0.01):
+def fit_mapping(p, a, latents, scenes, pixels, steps, batch=512, peak=0.01):
     """Makes w a code from which scene and picture follow linearly. Returns the head's last loss."""
-    small = F.avg_pool2d(as_image(pixels), 4).flatten(1)
+    small = torch.cat([F.avg_pool2d(as_image(part), 4).flatten(1) for part in pixels.split(1000)])
     small = small - small.mean(0)
     leading = small @ torch.linalg.svd(small[:4096], full_matrices=False).Vh[:COMPONENTS].T
     # The square root of their share: large changes first, yet not those alone.
@@ -142,7 +137,8 @@ def train(options):
         ema, step, seconds = state["ema"], state["step"], state["seconds"]
         torch.manual_seed(options.seed + step)
     else:
-        print(f"mapping: loss {fit_mapping(p, a, latents, scenes, pixels):.4f}", flush=True)
+        fitted = fit_mapping(p, a, latents, scenes, pixels, options.mapping_steps)
+        print(f"mapping: loss {fitted:.4f}", flush=True)
         ema = {name: value.detach().clone() for name, value in p.items()}
 
     mark = time.time()
@@ -189,34 +185,15 @@ def train(options):
             mark = time.time()
 
 
-def export(options):
-    """Writes the averaged weights in the layout of the checkpoints, and says what float16 costs."""
-    a = Architecture()
-    state = torch.load(f"{options.out}/state.pt")
-    p = state["ema"]
-    z = torch.randn(16384, a.z_size, generator=torch.Generator().manual_seed(0))
-    with torch.no_grad():
-        mean_w = mapping(p, a, z).mean(0)
-    metadata = {"format": "pt", "steps": str(state["step"]), "seed": str(options.seed)}
-    write_safetensors(options.export, stored_form(p, a, mean_w), metadata)
-    latents = read_latents(f"{options.data}/held")
-    true = as_image(read_pictures(f"{options.data}/held", "photo"))
-    rounded = {name: value.half().float() for name, value in p.items()}
-    for name, parameters in (("float32", p), ("float16", rounded)):
-        psnr, nearest = evaluate(parameters, a, latents, true, 64)
-        print(f"{name}: {psnr:.2f} dB, own picture nearest among 64: {nearest:.1f} %")
-
-
 if __name__ == "__main__":
     parser = argparse.ArgumentParser()
     parser.add_argument("--data", required=True)
     parser.add_argument("--out", required=True)
-    parser.add_argument("--steps", type=int, default=24000)
-    parser.add_argument("--small-steps", type=int, default=4000)
+    parser.add_argument("--steps", type=int, default=13000)
+    parser.add_argument("--small-steps", type=int, default=3000)
+    parser.add_argument("--mapping-steps", type=int, default=6000)
     parser.add_argument("--batch", type=int, default=16)
-    parser.add_argument("--rate", type=float, default=0.006)
+    parser.add_argument("--rate", type=float, default=0.02)
     parser.add_argument("--every", type=int, default=500)
     parser.add_argument("--seed", type=int, default=1)
-    parser.add_argument("--export")
-    arguments = parser.parse_args()
-    export(arguments) if arguments.export else train(arguments)
+    train(parser.parse_args())
