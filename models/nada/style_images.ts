@@ -42,10 +42,7 @@ async function imageFiles(path: string): Promise<string[]> {
       .map(({ name }) => name);
     return names.sort().map((name) => join(path, name));
   } catch (error) {
-    if (error instanceof Deno.errors.NotCapable) throw error;
-    throw new UserError(`Cannot read the folder "${path}": ${(error as Error).message}`, {
-      cause: error,
-    });
+    throw unreadable(`the folder "${path}"`, error);
   }
 }
 
@@ -53,9 +50,19 @@ async function readFile(path: string): Promise<Uint8Array> {
   try {
     return await Deno.readFile(path);
   } catch (error) {
-    if (error instanceof Deno.errors.NotCapable) throw error;
-    throw new UserError(`Cannot read "${path}": ${(error as Error).message}`, { cause: error });
+    throw unreadable(`"${path}"`, error);
   }
+}
+
+/** What the system says, as a UserError; what nada itself may not do, stays as it is. */
+function unreadable(what: string, error: unknown): unknown {
+  if (error instanceof Deno.errors.NotCapable) return error;
+  const reason = error instanceof Deno.errors.NotFound
+    ? "there is no such file"
+    : error instanceof Deno.errors.PermissionDenied
+    ? "this user may not"
+    : (error as Error).message;
+  return new UserError(`Cannot read ${what}: ${reason}; mend it or take it away`, { cause: error });
 }
 
 /** Adds to the message of a UserError how to go on without the file. */

@@ -368,7 +368,10 @@ Deno.test("adapt() names style images that are no good, and skips them where it 
   const { pictures, notes } = await readInputs({ ...options, skipBadImages: true });
   assert.equal(pictures.length, 1);
   assert.match(notes[0]!, /Left out bad\.jpg/);
-  await refused({ textWeight: 2 }, /Cannot mix texts and images by 2/);
+  Deno.removeSync(`${styleImages}/bad.jpg`);
+  Deno.symlinkSync(folder.file("nowhere"), `${styleImages}/gone.png`);
+  await refused({}, /gone\.png": there is no such file; mend it or take it away, or pass --skip/);
+  await refused({ textWeight: 2, skipBadImages: true }, /Cannot mix texts and images by 2/);
   await refused({ targets: [], textWeight: 0.5 }, /Cannot use --text-weight without --target/);
   const lambdas = { ...DIRECTION_ONLY, patch: 1 };
   await refused({ targets: [], lambdas }, /Cannot use the patch loss without --target/);
