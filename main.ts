@@ -1,6 +1,7 @@
 import { Command, CommanderError, Option } from "commander";
 import { type CommandEntry, commands } from "./commands/mod.ts";
 import { UserError } from "./lib/errors.ts";
+import { checkProvider, PROVIDER_VARIABLE, PROVIDERS } from "./lib/gpu/provider.ts";
 import { VERSION } from "./lib/version.ts";
 
 /**
@@ -32,6 +33,8 @@ function createProgram(prepare: (entry: CommandEntry) => void): Command {
     .addOption(new Option("--models-dir <dir>", "see nada pull --help").hideHelp())
     // The variable for this run: what looks models up need not know of the command line.
     .on("option:models-dir", (folder: string) => Deno.env.set("NADA_MODELS", folder))
+    .option("--gpu <name>", `who drives the GPU: ${PROVIDERS.join(" or ")} (see the README)`)
+    .on("option:gpu", (name: string) => Deno.env.set(PROVIDER_VARIABLE, checkProvider(name)))
     .helpOption("-h, --help", "show this help")
     .helpCommand(false)
     .exitOverride()

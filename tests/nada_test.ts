@@ -72,6 +72,17 @@ Deno.test("./nada serve and pull get permissions of their own, ./nada alone show
   assert.equal((await here.start()).out.at(-1), "--help");
 });
 
+Deno.test("./nada lets Deno load Dawn only where it is asked for", async () => {
+  using here = machine({ deno: fakeDeno("2.12.3") });
+  for (const args of [["sample", "--gpu", "dawn"], ["--gpu=dawn", "sample"]]) {
+    assert.equal((await here.start(...args)).out[5], "--allow-ffi");
+  }
+  assert.ok((await here.start("--gpu", "dawn", "pull", "ffhq")).out.includes("-P=pull"));
+  for (const args of [["sample", "--gpu", "builtin"], ["sample", "--source", "dawn"]]) {
+    assert.ok(!(await here.start(...args)).out.includes("--allow-ffi"));
+  }
+});
+
 Deno.test("./nada test runs the tests with the arguments given", async () => {
   using here = machine({ deno: fakeDeno("2.12.3") });
   const { out } = await here.start("test", "--filter", "two words");

@@ -29,7 +29,7 @@ async function runTests(args: string[]): Promise<number> {
 /** One `deno test`, its output passed on as it comes. */
 async function denoTest(args: string[]): Promise<ReturnType<typeof judge>> {
   const child = new Deno.Command("deno", {
-    args: ["test", "-q", "-P=test", ...writablePlaces(), ...args],
+    args: ["test", "-q", "-P=test", ...writablePlaces(), ...nativeLibraries(), ...args],
     cwd: `${import.meta.dirname}/..`,
     stdin: "null",
     stdout: "piped",
@@ -48,4 +48,9 @@ async function denoTest(args: string[]): Promise<ReturnType<typeof judge>> {
 function writablePlaces(): string[] {
   const place = Deno.env.get("TMPDIR") ?? Deno.env.get("TEMP");
   return place === undefined ? [] : [`--allow-write=${place}`];
+}
+
+/** Dawn is one, and in no lock file, as in `nada`. */
+function nativeLibraries(): string[] {
+  return Deno.env.get("NADA_GPU") === "dawn" ? ["--allow-ffi", "--no-lock"] : [];
 }

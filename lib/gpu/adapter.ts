@@ -1,4 +1,5 @@
 import { GpuError } from "../errors.ts";
+import { webgpu } from "./provider.ts";
 
 /** What can be said about an adapter without opening a device on it. */
 export interface AdapterDescription {
@@ -21,7 +22,7 @@ export const VULKAN_PACKAGES = "libvulkan1 mesa-vulkan-drivers";
 
 /** The fastest adapter of this machine. Throws a GpuError with the way out when there is none. */
 export async function requestAdapter(): Promise<GPUAdapter> {
-  const adapter = await navigator.gpu.requestAdapter({ powerPreference: "high-performance" });
+  const adapter = await (await webgpu()).requestAdapter({ powerPreference: "high-performance" });
   if (adapter === null) throw new GpuError(`Cannot find a GPU: ${adapterFix()}`);
   return adapter;
 }

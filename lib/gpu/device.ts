@@ -104,6 +104,8 @@ export class Gpu {
     readonly limits: Limits,
     /** Whether kernels can be timed on the device itself. */
     readonly hasTimestamps: boolean,
+    /** What a kernel's text has to begin with here. */
+    private readonly directives: string,
   ) {
     // The promise settles once, also when the device is destroyed on purpose.
     device.lost.then((info) => this.#lost = info.message || info.reason);
@@ -134,14 +136,14 @@ export class Gpu {
           maxComputeWorkgroupSizeX: limits.maxComputeWorkgroupSizeX,
         },
       });
-    // Deno has the feature without listing it, so asking is the only way to find out.
+    // Deno has the feature without listing it, so asking is the only way to find out; nor does it
+    // know the directive by which kernels say that they use it, which others insist on.
     const withLanes = lanes ? await request(["subgroups"]).catch(() => null) : null;
     const device = withLanes ?? await request([]);
     const kind = kernels ?? forced ?? (withLanes ? "cpu" : "gpu");
-    return new Gpu(device, about.name, kind, {
-      ...limitsOf(adapter),
-      ...tested,
-    }, hasTimestamps);
+    const directives = withLanes && adapter.features.has("subgroups") ? "enable subgroups;\n" : "";
+    const given = { ...limitsOf(adapter), ...tested };
+    return new Gpu(device, about.name, kind, given, hasTimestamps, directives);
   }
 
   /**
@@ -200,7 +202,8 @@ export class Gpu {
   #compile({ label, source, layout }: PipelineKey): Promise<GPUComputePipeline> {
     // Tensors share buffers, and WebGPU forbids one buffer as `read` and as `read_write` in the
     // same launch; ranges that do not overlap may all be `read_write`.
-    const code = source.replaceAll(/var<storage,\s*read>/g, "var<storage, read_write>");
+    const code = this.directives +
+      source.replaceAll(/var<storage,\s*read>/g, "var<storage, read_write>");
     const bindGroupLayouts = layout.map((entries) =>
       this.device.createBindGroupLayout({
         entries: entries.map(({ binding, type }) => ({
