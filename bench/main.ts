@@ -3,6 +3,7 @@ import { UserError } from "../lib/errors.ts";
 import { describeAdapter, requestAdapter } from "../lib/gpu/adapter.ts";
 import { Gpu } from "../lib/gpu/device.ts";
 import { findDriver } from "../lib/gpu/driver.ts";
+import { count } from "./count.ts";
 import { measure, type Result } from "./measure.ts";
 import { type Options, parseOptions, USAGE } from "./options.ts";
 import { measurePeak } from "./peak.ts";
@@ -13,6 +14,7 @@ import { SECTIONS } from "./sections/mod.ts";
 async function main(args: string[]): Promise<void> {
   const options = parseOptions(args);
   if (options === null) return console.log(USAGE);
+  if (options.count) return await count(options);
   const gpu = await Gpu.open();
   const torch = options.peer ? await TorchPeer.start() : null;
   try {
@@ -28,7 +30,7 @@ async function bench(gpu: Gpu, torch: TorchPeer | null, options: Options): Promi
   const title = driver ? `${gpu.adapterName}, ${driver.name} ${driver.version}` : gpu.adapterName;
   console.log(title);
   if (torch) console.log(torch.title);
-  const peak = gpu.hasTimestamps ? await measurePeak(gpu) : null;
+  const peak = options.peak ?? (gpu.hasTimestamps ? await measurePeak(gpu) : null);
   if (peak) console.log(describePeak(peak));
 
   const results: Result[] = [];

@@ -1,7 +1,8 @@
 /** Timing: what is compared takes turns, and the shortest run counts. */
 import type { Peak } from "./peak.ts";
 import { type Form, FORMS, type PeerRun, type TorchPeer } from "./peers/torch.ts";
-import type { KernelTime, Subject, Work } from "./subject.ts";
+import type { KernelTime, Subject } from "./subject.ts";
+import type { Work } from "./work.ts";
 
 const MIN_ROUNDS = 3;
 const MAX_ROUNDS = 25;

@@ -13,7 +13,7 @@ import { type Filling, NORMAL } from "./case.ts";
 /** StyleGAN2's configuration F, the one that published checkpoints have. */
 export function configF(resolution: number): Architecture {
   const blocks = Math.log2(resolution) - 1;
-  const channels = Array.from({ length: blocks }, (_, k) => Math.min(512, 2 ** (14 - k)));
+  const channels = Array.from({ length: blocks }, (_, k) => Math.min(512, 2 ** (13 - k)));
   return architecture({ zSize: 512, wSize: 512, mappingDepth: 8, channels });
 }
 

@@ -1,6 +1,7 @@
 /** The options of `deno task bench`. */
 import { parseArgs } from "node:util";
 import { UserError } from "../lib/errors.ts";
+import type { Peak } from "./peak.ts";
 import { type SectionName, SECTIONS } from "./sections/mod.ts";
 
 export const USAGE = `Usage: deno task bench [SECTION...] [OPTIONS]
@@ -14,6 +15,8 @@ Options:
   --kernels      the time of every kernel below each program
   --peer torch   the same work in PyTorch, taking turns, with the ratio of their time to ours
   --json FILE    writes all figures as JSON as well
+  --count        counts operations and bytes in the plans, and runs nothing
+  --peak F,B     takes F GFLOP/s and B GB/s as the adapter's peak, instead of measuring it
 
 Every time is the shortest of some runs. "floor" is what the counted operations or bytes, whichever
 takes longer, would take at the adapter's own peak, which is measured first.`;
@@ -25,6 +28,8 @@ export interface Options {
   readonly kernels: boolean;
   readonly peer: boolean;
   readonly json: string | undefined;
+  readonly count: boolean;
+  readonly peak: Peak | null;
 }
 
 /** null where the usage is asked for; throws a UserError for what is no section or option. */
@@ -48,7 +53,19 @@ export function parseOptions(args: string[]): Options | null {
     kernels: values.kernels ?? false,
     peer: values.peer !== undefined,
     json: values.json,
+    count: values.count ?? false,
+    peak: values.peak === undefined ? null : parsePeak(values.peak),
   };
+}
+
+function parsePeak(text: string): Peak {
+  const [operations, bytes, ...more] = text.split(",").map((part) => 1e9 * Number(part));
+  if (operations! > 0 && bytes! > 0 && more.length === 0) {
+    return { operations: operations!, bytes: bytes! };
+  }
+  throw new UserError(
+    `Cannot take "${text}" as a peak: give GFLOP/s and GB/s, as in --peak 128,12`,
+  );
 }
 
 function readArguments(args: string[]) {
@@ -62,6 +79,8 @@ function readArguments(args: string[]) {
         kernels: { type: "boolean" },
         peer: { type: "string" },
         json: { type: "string" },
+        count: { type: "boolean" },
+        peak: { type: "string" },
         help: { type: "boolean", short: "h" },
       },
     });

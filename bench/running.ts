@@ -6,7 +6,8 @@ import { planProgram } from "../lib/graph/plan.ts";
 import { Program } from "../lib/graph/program.ts";
 import { type HostArray, type Tensor } from "../lib/graph/tensor.ts";
 import { type Case, type MadeUp, madeUp, NORMAL } from "./case.ts";
-import type { KernelTime, PeerWork, Subject, Work } from "./subject.ts";
+import type { KernelTime, PeerWork, Subject } from "./subject.ts";
+import { kernelOf, type Work, workOf } from "./work.ts";
 
 export class Running implements Subject {
   readonly images: number | undefined;
@@ -55,12 +56,7 @@ export class Running implements Subject {
         ...test.inputs,
         ...Object.fromEntries(given.map((tensor) => [tensor.name, madeUp(tensor)])),
       };
-      const { launches } = program.plan;
-      const work = {
-        dispatches: launches.length,
-        operations: launches.reduce((sum, { operations }) => sum + operations, 0),
-        bytes: launches.reduce((sum, { bytes }) => sum + bytes, 0),
-      };
+      const work = workOf(program.plan.launches);
       const memory = gpu.allocated.bytes - before;
       const { [test.result]: result } = await program.run(inputs, { read: [test.result] });
       const tensors = [...kept, ...given];
@@ -89,13 +85,10 @@ export class Running implements Subject {
     const { launches } = this.program.plan;
     const events = await this.#events();
     const timed = launches.map((launch, i) => ({ launch, seconds: events[i]!.dur / 1e6 }));
-    // What was fused into a kernel stands behind its name.
-    const groups = Map.groupBy(timed, ({ launch }) => launch.label.replace(/\[.*/, ""));
+    const groups = Map.groupBy(timed, ({ launch }) => kernelOf(launch));
     return [...groups].map(([kernel, group]) => ({
       kernel,
-      dispatches: group.length,
-      operations: group.reduce((sum, { launch }) => sum + launch.operations, 0),
-      bytes: group.reduce((sum, { launch }) => sum + launch.bytes, 0),
+      ...workOf(group.map(({ launch }) => launch)),
       seconds: group.reduce((sum, { seconds }) => sum + seconds, 0),
     })).sort((a, b) => b.seconds - a.seconds);
   }

@@ -1,14 +1,7 @@
 /** Whatever can be timed. */
+import type { ProgramSpec } from "../lib/graph/plan.ts";
 import type { MadeUp } from "./case.ts";
-
-/** What a program has to do, as counted in its plan. */
-export interface Work {
-  readonly dispatches: number;
-  /** Multiplications and additions. */
-  readonly operations: number;
-  /** Read and written, each tensor once a dispatch. */
-  readonly bytes: number;
-}
+import type { Work } from "./work.ts";
 
 /** The work of all dispatches of a kernel, and how long they took. */
 export interface KernelTime extends Work {
@@ -44,5 +37,7 @@ export interface PeerWork {
 /** Subjects are opened one by one, so that each has the memory to itself. */
 export interface Opener {
   readonly name: string;
+  /** What it runs, where that is a program. */
+  program?(): ProgramSpec;
   open(): Promise<Subject>;
 }

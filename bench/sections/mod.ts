@@ -14,14 +14,18 @@ import { sampleCases } from "./sample.ts";
 import { startOpeners } from "./start.ts";
 import { stepCases } from "./step.ts";
 
-/** Subjects of a section; `large` adds those that take minutes on a CPU. */
-type Section = (gpu: Gpu, large: boolean) => Promise<Opener[]>;
+/**
+ * Subjects of a section; `large` adds those that take minutes on a CPU. Without a device they can be
+ * counted, and not opened.
+ */
+type Section = (gpu: Gpu | null, large: boolean) => Promise<Opener[]>;
 
 const programs = (cases: (large: boolean) => Case[] | Promise<Case[]>): Section => {
   return async (gpu, large) =>
     (await cases(large)).map((test) => ({
       name: test.name,
-      open: () => Running.create(gpu, test),
+      program: () => test.program(),
+      open: () => Running.create(gpu!, test),
     }));
 };
 
@@ -34,8 +38,8 @@ export const SECTIONS = {
   step: programs(stepCases),
   sample: programs(sampleCases),
   start: () => Promise.resolve(startOpeners()),
-  load: (gpu) => Promise.resolve(loadOpeners(gpu)),
-  dispatch: (gpu) => Promise.resolve(dispatchOpeners(gpu)),
+  load: (gpu) => Promise.resolve(loadOpeners(gpu!)),
+  dispatch: (gpu) => Promise.resolve(dispatchOpeners(gpu!)),
 } as const satisfies Record<string, Section>;
 
 export type SectionName = keyof typeof SECTIONS;

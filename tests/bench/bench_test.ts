@@ -3,6 +3,7 @@ import assert from "node:assert/strict";
 import { type Case, madeUp } from "../../bench/case.ts";
 import { parseOptions } from "../../bench/options.ts";
 import { measure } from "../../bench/measure.ts";
+import { configF } from "../../bench/models.ts";
 import { Running } from "../../bench/running.ts";
 import { stepCases } from "../../bench/sections/step.ts";
 import { UserError } from "../../lib/errors.ts";
@@ -79,6 +80,17 @@ Deno.test("The step of 1024x1024 with two CLIPs is planned with all layers and b
   for (const name of inputs.keys()) assert.ok(name === "z" || name in step.inputs!, name);
 });
 
+Deno.test("configF() is the 1024x1024 generator of the paper: 74.3 billion multiply-adds an image", () => {
+  const a = configF(1024);
+  assert.deepEqual(a.channels, [512, 512, 512, 512, 512, 256, 128, 64, 32]);
+  const convs = a.convs.map(({ inChannels, outChannels, resolution, up }) =>
+    9 * inChannels * outChannels * (up ? resolution / 2 : resolution) ** 2
+  );
+  const colours = a.rgbs.map(({ inChannels, resolution }) => 3 * inChannels * resolution ** 2);
+  const total = [...convs, ...colours].reduce((sum, operations) => sum + operations);
+  assert.equal((total / 1e9).toFixed(1), "74.3");
+});
+
 Deno.test("parseOptions() refuses what is no section, peer or option, and names those that are", () => {
   const refused = (args: string[], message: RegExp) =>
     assert.throws(() => parseOptions(args), (error) => {
@@ -88,7 +100,9 @@ Deno.test("parseOptions() refuses what is no section, peer or option, and names 
     });
   refused(["matmul", "nothing"], /Cannot bench "nothing": the sections are matmul, conv, /);
   refused(["--peer", "jax"], /"jax": the only peer is torch/);
+  refused(["--peak", "12"], /"12" as a peak: give GFLOP\/s and GB\/s/);
   refused(["--fast"], /'--fast'/);
   assert.equal(parseOptions(["--help"]), null);
+  assert.deepEqual(parseOptions(["--peak", "2,0.5"])!.peak, { operations: 2e9, bytes: 5e8 });
   assert.deepEqual(parseOptions(["step", "--large"])!.sections, ["step"]);
 });

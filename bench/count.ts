@@ -1,0 +1,52 @@
+/** Tables of counted work and its floors, in Markdown; nothing is run. */
+import { planTarget } from "../lib/gpu/device.ts";
+import { planProgram } from "../lib/graph/plan.ts";
+import type { Options } from "./options.ts";
+import type { Peak } from "./peak.ts";
+import { SECTIONS } from "./sections/mod.ts";
+import { kernelOf, type Work, workOf } from "./work.ts";
+
+export async function count(options: Options): Promise<void> {
+  const { kind, limits } = await planTarget();
+  for (const section of options.sections) {
+    const openers = (await SECTIONS[section](null, options.large))
+      .filter(({ name, program }) => program && name.includes(options.only));
+    if (openers.length === 0) continue;
+    console.log(header(section, options.peak));
+    for (const { name, program } of openers) {
+      const { launches } = planProgram(program!(), kind, limits);
+      console.log(row(name, workOf(launches), options.peak));
+      if (!options.kernels) continue;
+      const groups = [...Map.groupBy(launches, kernelOf)].map(([kernel, group]) =>
+        [kernel, workOf(group)] as const
+      );
+      const most = options.peak ? floor(options.peak) : ({ operations }: Work) => operations;
+      for (const [kernel, work] of groups.sort(([, a], [, b]) => most(b) - most(a))) {
+        console.log(row(`… ${kernel}`, work, options.peak));
+      }
+    }
+  }
+}
+
+/** Milliseconds that the work takes at a peak, by what takes longer. */
+const floor = (peak: Peak) => ({ operations, bytes }: Work) =>
+  1e3 * Math.max(operations / peak.operations, bytes / peak.bytes);
+
+function header(section: string, peak: Peak | null): string {
+  const floors = peak ? " arithmetic, ms | memory, ms |" : "";
+  return `\n| ${section} | dispatches | GFLOP | GB |${floors}\n| --- | ---: | ---: | ---: |` +
+    (peak ? " ---: | ---: |" : "");
+}
+
+function row(name: string, { dispatches, operations, bytes }: Work, peak: Peak | null): string {
+  const cells = [name, dispatches, number(operations / 1e9), number(bytes / 1e9)];
+  if (peak) {
+    cells.push(number(1e3 * operations / peak.operations), number(1e3 * bytes / peak.bytes));
+  }
+  return `| ${cells.join(" | ")} |`;
+}
+
+const number = (value: number) =>
+  value.toPrecision(3).replace(/e.*/, "") === value.toPrecision(3)
+    ? String(Number(value.toPrecision(3)))
+    : value.toFixed(0);

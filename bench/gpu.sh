@@ -1,0 +1,76 @@
+#!/bin/sh
+# Parity and all benchmarks on a bare Linux GPU machine, with one command and no network:
+#
+#   bench/gpu.sh [FOLDER]
+#
+# writes its log, the results as JSON and a summary into FOLDER, .bench when left out. What the
+# machine needs, and what has to be brought to it, beside this repository:
+#
+#   deno      on the PATH, or as .deno/*/deno in the repository, where ./nada leaves it
+#   packages  `deno install` puts npm's into Deno's cache; bring that folder and set DENO_DIR
+#   Vulkan    the GPU's driver and the loader, libvulkan.so.1; where the driver's manifest lies in no
+#             usual place, name it in VK_DRIVER_FILES
+#   fixtures  the reference numbers, for parity: named by NADA_FIXTURES, or as shared/fixtures in the
+#             repository or beside it; without them the tests that need them are left out, as the
+#             summary says
+#   PyTorch   optional: with python3 and torch there, the benchmarks take turns with it
+#
+# On a machine with a network `./nada doctor` and `deno install` bring the first three.
+set -u
+cd "$(dirname "$0")/.."
+root=$PWD
+out=${1:-$root/.bench}
+mkdir -p "$out"
+: >"$out/summary.txt"
+
+say() { printf '%s\n' "$*" | tee -a "$out/summary.txt"; }
+
+die() {
+  say "$*"
+  exit 2
+}
+
+for folder in "$root"/.deno/*/; do
+  [ ! -x "$folder/deno" ] || PATH=$folder:$PATH
+done
+export PATH DENO_NO_UPDATE_CHECK=1
+command -v deno >/dev/null || die "Cannot start: there is no deno on the PATH or in .deno"
+
+if [ -z "${NADA_FIXTURES-}" ] && [ -d "$root/shared/fixtures" ]; then
+  export NADA_FIXTURES="$root/shared/fixtures"
+fi
+
+# Runs a step and keeps what it prints; a step that fails does not keep the next from running.
+failed=0
+step() {
+  name=$1
+  shift
+  start=$(date +%s)
+  if "$@" >"$out/$name.log" 2>&1; then verdict=ok; else verdict=failed; fi
+  [ $verdict = ok ] || failed=1
+  say "$verdict  $name  $(($(date +%s) - start)) s"
+}
+
+peer() { python3 -c 'import torch' 2>/dev/null && echo --peer torch; }
+
+say "$(date -u '+%Y-%m-%d %H:%M UTC')  $(deno --version | head -n 1)  commit $(git rev-parse --short HEAD 2>/dev/null || echo unknown)"
+say "$(nvidia-smi --query-gpu=name,driver_version,power.limit --format=csv,noheader 2>/dev/null || echo 'no nvidia-smi')"
+
+# What computes: without an adapter nothing below makes sense.
+step doctor deno run -q -P --cached-only main.ts doctor
+[ $failed -eq 0 ] || die "Cannot go on: $(tail -n 1 "$out/doctor.log")"
+grep -m 1 Adapter "$out/doctor.log" | tee -a "$out/summary.txt"
+
+# Parity: ops against float64, models and training against the reference numbers.
+step parity deno test -q -P=test --cached-only tests/lib/graph tests/lib/gpu tests/models tests/bench
+grep -E '[0-9]+ passed' "$out/parity.log" | tail -n 1 | tee -a "$out/summary.txt"
+
+# Each section alone, so that one that fails does not take the others with it.
+for section in matmul conv filter generator clip step sample start load dispatch; do
+  # shellcheck disable=SC2046 # words
+  step "bench-$section" deno run -q -P=bench --cached-only bench/main.ts "$section" --kernels \
+    $(peer) --json "$out/$section.json"
+done
+
+say "figures: $out/bench-*.log, $out/*.json"
+exit $failed
