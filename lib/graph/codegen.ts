@@ -112,15 +112,22 @@ function chooseKernel(launch: Launch, adapter: AdapterKind) {
     const kernel = { consts: PER_ELEMENT, grid: perElement };
     return { text: MAP_TEXT, kernel: kernel as Pick<AnyKernel, "consts" | "grid">, params };
   }
-  const { op, inputs, attrs } = application(launch.kernel);
+  const { op } = application(launch.kernel);
   if (op.kind !== "kernel") throw new KernelError(`Cannot launch ${op.name}: it has no kernel`);
-  for (const [i, kernel] of op.kernels.entries()) {
-    const params = kernel.params(inputs, attrs, launch.kernel);
-    if (!kernel.when || kernel.when(adapter, params)) {
-      return { text: op.texts[i]!, kernel: kernel as Pick<AnyKernel, "consts" | "grid">, params };
-    }
+  const chosen = kernelFor(launch.kernel, adapter);
+  if (!chosen) throw new KernelError(`Cannot launch ${op.name}: no kernel takes these shapes`);
+  return { ...chosen, text: op.texts[op.kernels.indexOf(chosen.kernel)]! };
+}
+
+/** The kernel that computes a node on an adapter, with its parameters; null if none does. */
+export function kernelFor(node: Tensor, adapter: AdapterKind) {
+  const { op, inputs, attrs } = application(node);
+  if (op.kind !== "kernel") return null;
+  for (const kernel of op.kernels as AnyKernel[]) {
+    const params = kernel.params(inputs, attrs, node);
+    if (!kernel.when || kernel.when(adapter, params)) return { kernel, params };
   }
-  throw new KernelError(`Cannot launch ${op.name}: no kernel takes these shapes`);
+  return null;
 }
 
 function label(name: string, launch: Launch): string {

@@ -1,12 +1,13 @@
 /**
- * What an op is. Three kinds share one calling form, `op({ x, … }, attrs)`:
+ * What an op is. Four kinds share one calling form, `op({ x, … }, attrs)`:
  *
  * - `defineOp`: a WGSL kernel of its own (matmul, conv2d, sum, …);
  * - `defineElementwise`: a scalar expression, broadcast over its inputs;
  * - `defineGather`: each output element is an input element found by index arithmetic
- *   (transpose, slice, pad, concat, …).
+ *   (transpose, slice, pad, concat, …);
+ * - `defineComposite`: other ops, which ones depends on the adapter (attention).
  *
- * The last two have no kernel: compilation writes their expressions into the kernels around them.
+ * Elementwise and gather ops have no kernel: compilation writes their expressions into the kernels around them.
  * Shape rule, gradient, float64 meaning and test sizes stand with each op, and defining an op
  * registers it for the generic test.
  */
@@ -107,8 +108,19 @@ export interface GatherSpec<I extends string, A extends Attrs> extends OpCommon<
   reference(inputs: Record<I, HostTensor>, attrs: A): ArrayLike<number>;
 }
 
+export interface CompositeSpec<I extends string, A extends Attrs> extends OpCommon<I, A> {
+  readonly kind: "composite";
+  shape(inputs: Record<I, Tensor>, attrs: A): Shape;
+  /** As for an op with kernels. */
+  blocks?(inputs: Record<I, Tensor>, attrs: A): (Partial<Record<I, number>> | null)[];
+  /** The same in other ops, those that suit the adapter. */
+  compose(inputs: Record<I, Tensor>, attrs: A, adapter: AdapterKind): Tensor;
+  reference(inputs: Record<I, HostTensor>, attrs: A): ArrayLike<number>;
+}
+
 export type Spec<I extends string, A extends Attrs> =
   | OpSpec<I, A>
+  | CompositeSpec<I, A>
   | ElementwiseSpec<I, A>
   | GatherSpec<I, A>;
 
@@ -164,4 +176,11 @@ export function defineGather<I extends string, A extends Attrs>(
   spec: Omit<GatherSpec<I, A>, "kind">,
 ): Op<I, A> {
   return callable({ ...spec, kind: "gather" });
+}
+
+/** Defines an op that planning replaces by others. */
+export function defineComposite<I extends string, A extends Attrs>(
+  spec: Omit<CompositeSpec<I, A>, "kind">,
+): Op<I, A> {
+  return callable({ ...spec, kind: "composite" });
 }

@@ -2,6 +2,7 @@
 import { GpuError } from "../errors.ts";
 import type { AdapterKind, Limits } from "../gpu/device.ts";
 import { generate, type GeneratedLaunch, generateUpdate } from "./codegen.ts";
+import { compose } from "./compose.ts";
 import { application, fuse, type Launch } from "./fuse.ts";
 import { type Lifetime, mebibytes, type MemoryPlan, planMemory } from "./memory.ts";
 import { partners, sideBySide } from "./side_by_side.ts";
@@ -53,10 +54,8 @@ interface Dispatch {
 
 /** Plans a program for an adapter; nothing is allocated. */
 export function planProgram(spec: ProgramSpec, adapter: AdapterKind, limits: Limits): ProgramPlan {
-  const { outputs: results, updates } = splitLarge(
-    { outputs: spec.outputs ?? {}, updates: spec.updates ?? [] },
-    limits.bindingBytes,
-  );
+  const given = { outputs: spec.outputs ?? {}, updates: spec.updates ?? [] };
+  const { outputs: results, updates } = splitLarge(compose(given, adapter), limits.bindingBytes);
   const outputs = Object.entries(results);
   const roots = [
     ...outputs.map(([, tensor]) => tensor),

@@ -92,6 +92,10 @@ function leadingAxes(node: Tensor, call: Call): Readonly<Partial<Record<string, 
 /** Ops that only rearrange, and whether they leave rows where they are. */
 const KEEPS_ROWS: Record<string, (attrs: Attrs, x: Tensor, out: Tensor) => boolean> = {
   transpose: (attrs) => (attrs as { axes: readonly number[] }).axes[0] === 0,
-  slice: (_, x, out) => x.shape[0] === out.shape[0],
-  pad: (_, x, out) => x.shape[0] === out.shape[0],
+  ...Object.fromEntries(
+    ["slice", "pad", "every", "spread"].map((name) => [
+      name,
+      (_: Attrs, x: Tensor, out: Tensor) => x.shape[0] === out.shape[0],
+    ]),
+  ),
 };

@@ -17,8 +17,8 @@ export interface Neighbour {
   readonly group: string;
 }
 
-/** Launches of more work than this, some 20 µs on a large GPU, gain nothing by company. */
-const SMALL = { operations: 2 ** 30, bytes: 2 ** 26 };
+/** Launches of more work than this, some 100 µs on a large GPU, gain nothing by company. */
+const SMALL = { operations: 2 ** 32, bytes: 2 ** 26 };
 
 /**
  * At most so many launches in one, which takes as long to compile as all of them; of kernels whose

@@ -128,12 +128,10 @@ function cutsOf(
 export function tableOf(node: Tensor, { op, inputs, attrs }: Call): Table {
   if (op.name === "reshape") return [...reshapeTable(inputs.x!.shape, node.shape), null];
   if (op.kind === "gather" && op.name !== "expand") return [];
-  if (op.kind === "kernel") {
+  if (op.kind === "kernel" || op.kind === "composite") {
     const blocks = op.blocks?.(inputs, attrs);
-    return [
-      ...node.shape.map((_, axis) => blocks?.[axis] ?? null),
-      op.addends?.(inputs, attrs) ?? null,
-    ];
+    const addends = op.kind === "kernel" ? op.addends?.(inputs, attrs) : null;
+    return [...node.shape.map((_, axis) => blocks?.[axis] ?? null), addends ?? null];
   }
   const aligned = node.shape.map((size, axis) =>
     Object.fromEntries(

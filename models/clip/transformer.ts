@@ -2,6 +2,7 @@
 import {
   abs,
   add,
+  attention,
   div,
   exp,
   matmul,
@@ -11,11 +12,8 @@ import {
   quickGelu,
   reshape,
   sign,
-  slice,
-  softmax,
   square,
   sub,
-  transpose,
 } from "../../lib/graph/ops/mod.ts";
 import { constant, dims, type Tensor } from "../../lib/graph/tensor.ts";
 import type { Activation, TransformerArchitecture } from "./architecture.ts";
@@ -35,14 +33,14 @@ export function transformer(
 ): Tensor[] {
   return Array.from({ length: arch.blocks }, (_, i) => {
     const block: Parameters = (name) => p(`blocks.${i}.${name}`);
-    x = add(x, attention(block, arch, layerNorm(block, "norm1", x, arch.epsilon), mask));
+    x = add(x, selfAttention(block, arch, layerNorm(block, "norm1", x, arch.epsilon), mask));
     x = add(x, perceptron(block, arch, layerNorm(block, "norm2", x, arch.epsilon)));
     return x;
   });
 }
 
 /** Multi-head self-attention. x `[n, t, w]` → `[n, t, w]`. */
-function attention(
+function selfAttention(
   p: Parameters,
   { heads }: TransformerArchitecture,
   x: Tensor,
@@ -50,14 +48,7 @@ function attention(
 ): Tensor {
   const { n, t, w } = dims(x, "n t w");
   const qkv = reshape(linear(p, "qkv", x), [n, t, 3, heads, w / heads]);
-  const part = (i: number) => {
-    const only = slice(qkv, [0, 0, i, 0, 0], [n, t, 1, heads, w / heads]);
-    return transpose(reshape(only, [n, t, heads, w / heads]), [0, 2, 1, 3]); // [n, h, t, w/h]
-  };
-  const q = mul(part(0), Math.sqrt(heads / w));
-  const scores = matmul({ a: q, b: part(1) }, { transposeB: true }); // [n, h, t, t]
-  const attended = matmul({ a: softmax(mask ? add(scores, mask) : scores), b: part(2) }, {});
-  return linear(p, "out", reshape(transpose(attended, [0, 2, 1, 3]), [n, t, w]));
+  return linear(p, "out", reshape(attention(qkv, mask), [n, t, w]));
 }
 
 function perceptron(

@@ -1,5 +1,6 @@
 /** Every op; importing this registers them all. */
 export * from "./adamw.ts";
+export * from "./attention.ts";
 export * from "./clamped_lrelu.ts";
 export * from "./conv.ts";
 export * from "./crop.ts";

@@ -86,6 +86,7 @@ const resampleOp: Op<"x" | "start" | "weight", ResampleAttrs> = defineOp({
     }
     return x.shape.with(axis, band.start.length);
   },
+  blocks: ({ x }, { axis }) => x.shape.map((_, other) => other === axis ? null : { x: other }),
   kernels: [{
     name: "resample",
     source: resampleWgsl,

@@ -1,7 +1,9 @@
 import "../../../lib/graph/ops/mod.ts";
 import { registry } from "../../../lib/graph/op.ts";
 import { updateRegistry } from "../../../lib/graph/update.ts";
+import { testGpu } from "../../gpu.ts";
 import { checkOp, checkUpdate } from "./check_op.ts";
 
-for (const op of registry.values()) checkOp(op);
+const { kind } = await testGpu();
+for (const op of registry.values()) checkOp(op, kind);
 for (const spec of updateRegistry.values()) checkUpdate(spec);

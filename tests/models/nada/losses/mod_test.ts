@@ -4,7 +4,7 @@ import { grad } from "../../../../lib/graph/grad.ts";
 import { concat, slice } from "../../../../lib/graph/ops/mod.ts";
 import { planProgram } from "../../../../lib/graph/plan.ts";
 import { constant, input, type Tensor } from "../../../../lib/graph/tensor.ts";
-import { Clip } from "../../../../models/clip/mod.ts";
+import { Clip, imageTower, openClipFile } from "../../../../models/clip/mod.ts";
 import {
   checkLossWeights,
   DIRECTION_ONLY,
@@ -18,7 +18,7 @@ import {
 } from "../../../../models/nada/losses/mod.ts";
 import { evaluate, testGpu } from "../../../gpu.ts";
 import { temporaryFolder } from "../../../temporary.ts";
-import { writeTiny } from "../../clip/tiny.ts";
+import { tinyResNetTensors, tinyTensors, writeTiny } from "../../clip/tiny.ts";
 
 const ALL: LossWeights = { direction: 1, global: 1, patch: 1, manifold: 1, texture: 1 };
 
@@ -73,6 +73,36 @@ Deno.test("totalLoss() builds nothing for parts and CLIP models whose weight is 
   assert.equal(gpu.allocated.bytes, before, "weights that no part needs were uploaded");
   clip.dispose();
   idle.dispose();
+});
+
+Deno.test("totalLoss() takes no gradient of the frozen generator's images", async () => {
+  using folder = temporaryFolder();
+  const { kind, limits } = await testGpu();
+  for (const tensors of [tinyTensors(), tinyResNetTensors()]) {
+    using file = await openClipFile(await writeTiny(folder.file("clip.safetensors"), tensors));
+    const tower = imageTower(file);
+    const { frozen, adapted, corners } = leaves();
+    const direction = new Float32Array(file.architecture.features).fill(0.1);
+    const operations = (loss: Tensor) => {
+      const outputs = { gradient: grad(loss, [adapted])[0]! };
+      const { launches } = planProgram({ outputs }, kind, limits);
+      return launches.reduce((sum, { operations }) => sum + operations, 0);
+    };
+    const { total } = totalLoss({ frozen, adapted, corners }, {
+      weights: DIRECTION_ONLY,
+      judges: [{ clip: tower, weight: 1, targets: { direction } }],
+      distance: "cosine",
+      resize: "bicubic",
+      textureClip: null,
+    });
+    const [before, after] = [frozen, adapted].map((image) => tower.imageFeatures(image));
+    const apart = directionalLoss(before!, after!, constant(direction, [1, direction.length]));
+    // Joining and parting the batch comes on top; the frozen images' gradient would be a third.
+    assert(
+      operations(total) < 1.1 * operations(apart),
+      `${operations(total)}, ${operations(apart)}`,
+    );
+  }
 });
 
 Deno.test("totalLoss() passes each image through CLIP once for the parts that compare whole images", async () => {
