@@ -12,12 +12,13 @@ const killed: SoakCase = {
   quick: true,
   async run({ data: makeData, models, quick, random }) {
     const data = makeData();
-    const kills = quick ? 8 : 100;
+    const kills = quick ? 8 : 200;
+    const args = ["--max-queued", String(kills)];
     const acknowledged = new Map<string, string>();
     const starts: number[] = [];
     let unreadable = 0;
     for (let k = 0; k < kills; k++) {
-      const server = await startServer({ data, models });
+      const server = await startServer({ data, models, args });
       starts.push(server.startMs);
       const submitting = submit(server.url, { steps: 12 }, { "idempotency-key": `key ${k}` })
         .then(({ status, id }) =>
