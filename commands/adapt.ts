@@ -85,6 +85,9 @@ async function run(command: Command): Promise<void> {
     events[Symbol.dispose]();
     if (flags.profile !== undefined) await writeProfile(flags.profile, gpu.profiler!);
     report(result, flags);
+  } catch (error) {
+    if (!stop.signal.aborted || error !== stop.signal.reason) throw error;
+    throw new UserError("Stopped before the first step: nothing has changed; start again");
   } finally {
     if (!stop.signal.aborted) Deno.removeSignalListener("SIGINT", onInterrupt);
     gpu.close();

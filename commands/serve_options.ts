@@ -20,6 +20,7 @@ interface Flags {
   clip?: Record<string, string>;
   maxQueued: number;
   gpuCache: number;
+  gpuMemory?: number;
   imageCache: number;
   corsOrigin?: string[];
   metricsPublic?: boolean;
@@ -49,6 +50,8 @@ export function addServeOptions(command: Command): Command {
     new Option("--max-queued <n>", "adaptations that may wait").argParser(parseCount).default(100),
     new Option("--gpu-cache <MiB>", "device memory for adapted generators").argParser(parseWhole)
       .default(512),
+    new Option("--gpu-memory <MiB>", "device memory to use at most: what cannot fit is refused")
+      .argParser(parseCount),
     new Option("--image-cache <MiB>", "memory for images that were drawn").argParser(parseWhole)
       .default(64),
     new Option("--cors-origin <url>", "a page's origin that may use the API; several")
@@ -83,6 +86,7 @@ export function readConfig(command: Command): ServiceConfig {
     clips: flags.clip ?? {},
     maxQueued: flags.maxQueued,
     gpuCacheBytes: flags.gpuCache * 2 ** 20,
+    gpuMemoryBytes: flags.gpuMemory === undefined ? null : flags.gpuMemory * 2 ** 20,
     imageCacheBytes: flags.imageCache * 2 ** 20,
     corsOrigins: flags.corsOrigin ?? [],
     metricsPublic: flags.metricsPublic ?? false,

@@ -23,6 +23,11 @@ export class DeviceMemoryError extends GpuError {
   override name = "DeviceMemoryError";
 }
 
+/** It was known beforehand that the device has no memory for this: nothing was tried. */
+export class DoesNotFitError extends DeviceMemoryError {
+  override name = "DoesNotFitError";
+}
+
 /** An op was given shapes that do not fit together. */
 export class ShapeError extends Error {
   override name = "ShapeError";

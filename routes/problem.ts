@@ -41,6 +41,8 @@ const STATUS: Record<FailureCode, ContentfulStatusCode> = {
   diverged: 500,
   device_lost: 503,
   gpu_out_of_memory: 503,
+  does_not_fit: 422,
+  canceled: 409,
   disk_full: 507,
   busy: 503,
   internal: 500,

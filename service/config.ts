@@ -13,6 +13,8 @@ export interface ServiceConfig extends ModelPaths {
   readonly maxQueued: number;
   /** Memory on the device for adapted generators, in bytes. */
   readonly gpuCacheBytes: number;
+  /** Memory on the device that may be used; null for as much as there is. */
+  readonly gpuMemoryBytes: number | null;
   /** Memory of this process for images that were drawn, in bytes. */
   readonly imageCacheBytes: number;
   /** Origins whose pages may use the API, as in "https://app.example". */

@@ -1,5 +1,5 @@
 /** What went wrong, in a form that passes between threads and into answers. */
-import { DeviceLostError, DeviceMemoryError, UserError } from "../lib/errors.ts";
+import { DeviceLostError, DeviceMemoryError, DoesNotFitError, UserError } from "../lib/errors.ts";
 
 export interface Failure {
   /** For programs: never reworded. */
@@ -15,6 +15,8 @@ export type FailureCode =
   | "diverged"
   | "device_lost"
   | "gpu_out_of_memory"
+  | "does_not_fit"
+  | "canceled"
   | "disk_full"
   | "busy"
   | "internal";
@@ -33,11 +35,15 @@ const SQLITE_FULL = 13;
 
 export function failureOf(error: unknown): Failure {
   if (error instanceof ServiceError) return error;
+  if (error instanceof DOMException && error.name === "AbortError") {
+    return { code: "canceled", detail: "It was canceled" };
+  }
   if (isDiskFull(error)) {
     return { code: "disk_full", detail: "Cannot write: the disk is full" };
   }
   const detail = error instanceof Error ? error.message : String(error);
   if (error instanceof DeviceLostError) return { code: "device_lost", detail };
+  if (error instanceof DoesNotFitError) return { code: "does_not_fit", detail };
   if (error instanceof DeviceMemoryError) return { code: "gpu_out_of_memory", detail };
   if (error instanceof UserError) return { code: "invalid_request", detail };
   return { code: "internal", detail };

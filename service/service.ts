@@ -24,11 +24,11 @@ export interface Workers {
 }
 
 /** One thread for the GPU and one for encoding, so that requests are answered whatever they do. */
-export function startWorkers({ gpuCacheBytes }: ServiceConfig): Workers {
+export function startWorkers({ gpuCacheBytes, gpuMemoryBytes }: ServiceConfig): Workers {
   return {
     gpu: new WorkerRemote<GpuWork>(
       () => new Worker(new URL("./gpu/worker.ts", import.meta.url), { type: "module" }),
-      { cacheBytes: gpuCacheBytes },
+      { cacheBytes: gpuCacheBytes, memoryBytes: gpuMemoryBytes },
     ),
     images: new WorkerRemote<ImageWork>(
       () => new Worker(new URL("./images/worker.ts", import.meta.url), { type: "module" }),

@@ -1,5 +1,12 @@
 /** The device: buffers, pipelines and errors. Only this folder calls WebGPU. */
-import { DeviceLostError, DeviceMemoryError, GpuError, KernelError, UserError } from "../errors.ts";
+import {
+  DeviceLostError,
+  DeviceMemoryError,
+  DoesNotFitError,
+  GpuError,
+  KernelError,
+  UserError,
+} from "../errors.ts";
 import { describeAdapter, requestAdapter } from "./adapter.ts";
 import type { Profiler } from "./profiler.ts";
 
@@ -106,6 +113,7 @@ export class Gpu {
     readonly hasTimestamps: boolean,
     /** What a kernel's text has to begin with here. */
     private readonly directives: string,
+    private readonly memoryBytes: number,
   ) {
     // The promise settles once, also when the device is destroyed on purpose.
     device.lost.then((info) => this.#lost = info.message || info.reason);
@@ -114,9 +122,13 @@ export class Gpu {
   /**
    * Opens the best adapter; throws a GpuError with the way out when there is none. `kernels` takes
    * the place of the kind that fits the adapter, and `tested` that of its limits, so that both kinds
-   * and small limits can be tested on any.
+   * and small limits can be tested on any. `memoryBytes` is what may be allocated.
    */
-  static async open(kernels?: AdapterKind, tested: Partial<Limits> = {}): Promise<Gpu> {
+  static async open(
+    kernels?: AdapterKind,
+    tested: Partial<Limits> = {},
+    memoryBytes = Infinity,
+  ): Promise<Gpu> {
     const adapter = await requestAdapter();
     const about = describeAdapter(adapter);
     const forced = forcedKernels(adapter);
@@ -143,15 +155,17 @@ export class Gpu {
     const kind = kernels ?? forced ?? (withLanes ? "cpu" : "gpu");
     const directives = withLanes && adapter.features.has("subgroups") ? "enable subgroups;\n" : "";
     const given = { ...limitsOf(adapter), ...tested };
-    return new Gpu(device, about.name, kind, given, hasTimestamps, directives);
+    return new Gpu(device, about.name, kind, given, hasTimestamps, directives, memoryBytes);
   }
 
   /**
-   * Bytes that can still be allocated. Only software adapters can tell, which use the system's
-   * memory: null for a GPU, which says so when it is asked for too much.
+   * Bytes that can still be allocated. Software adapters use the system's memory; a GPU does not
+   * tell, and says so when it is asked for too much: null, unless a limit was given.
    */
   get availableBytes(): number | null {
-    return this.kind === "cpu" ? Deno.systemMemoryInfo().available : null;
+    const free = this.kind === "cpu" ? Deno.systemMemoryInfo().available : Infinity;
+    const least = Math.min(free, this.memoryBytes - this.allocated.bytes);
+    return least === Infinity ? null : Math.max(0, least);
   }
 
   /** Throws a GpuError if it is known that so many bytes more cannot fit. */
@@ -159,9 +173,9 @@ export class Gpu {
     const available = this.availableBytes;
     if (available === null || bytes <= available) return;
     const gib = (count: number) => (count / 2 ** 30).toFixed(1);
-    throw new DeviceMemoryError(
-      `Cannot allocate ${gib(bytes)} GiB for ${label}: this software adapter uses the system's ` +
-        `memory, of which ${gib(available)} GiB are free; use a smaller batch or generator`,
+    throw new DoesNotFitError(
+      `Cannot allocate ${gib(bytes)} GiB for ${label}: ${gib(available)} GiB are free; use a ` +
+        `smaller batch or generator`,
     );
   }
 

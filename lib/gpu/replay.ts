@@ -26,6 +26,9 @@ const PARAMS_ALIGNMENT = 256;
 /** WebGPU allows 4,096 queries in a set, two for each dispatch. */
 const DISPATCHES_PER_QUERY_SET = 2048;
 
+/** Compiling keeps the thread busy: after so long, others have their turn. */
+const BUSY_MS = 20;
+
 export class Replay {
   private constructor(
     private readonly gpu: Gpu,
@@ -34,8 +37,15 @@ export class Replay {
     private readonly prepared: readonly Prepared[],
   ) {}
 
-  /** Compiles the pipelines and binds everything; errors name the dispatch. */
-  static async create(gpu: Gpu, dispatches: readonly Dispatch[]): Promise<Replay> {
+  /**
+   * Compiles the pipelines and binds everything; errors name the dispatch. Aborting `signal` ends
+   * that after the pipeline it is at.
+   */
+  static async create(
+    gpu: Gpu,
+    dispatches: readonly Dispatch[],
+    signal?: AbortSignal,
+  ): Promise<Replay> {
     const usage = GPUBufferUsage.UNIFORM | GPUBufferUsage.COPY_DST;
     let end = 0;
     const offsets = dispatches.map((dispatch) => {
@@ -48,10 +58,17 @@ export class Replay {
       const image = new Uint8Array(end);
       dispatches.forEach((d, i) => image.set(new Uint8Array(d.params), offsets[i]));
       gpu.write({ buffer: params, offset: 0, bytes: image.length }, image);
-      const prepared = await Promise.all(dispatches.map((dispatch, i) => {
+      const prepared: Prepared[] = [];
+      let begun = performance.now();
+      for (const [i, dispatch] of dispatches.entries()) {
         const bytes = dispatch.params.byteLength;
-        return prepare(gpu, dispatch, { buffer: params, offset: offsets[i]!, bytes });
-      }));
+        const range = { buffer: params, offset: offsets[i]!, bytes };
+        prepared.push(await prepare(gpu, dispatch, range));
+        if (performance.now() - begun < BUSY_MS) continue;
+        await new Promise((resolve) => setTimeout(resolve, 0));
+        signal?.throwIfAborted();
+        begun = performance.now();
+      }
       return new Replay(gpu, params, dispatches, prepared);
     } catch (error) {
       gpu.free(params);

@@ -30,8 +30,8 @@ export class Program {
     private readonly range: (tensor: Tensor) => BufferRange,
   ) {}
 
-  /** Plans and compiles; afterwards nothing is left to do but to run. */
-  static async compile(gpu: Gpu, spec: CompileSpec): Promise<Program> {
+  /** Plans and compiles; afterwards nothing is left to do but to run. `signal` ends it early. */
+  static async compile(gpu: Gpu, spec: CompileSpec, signal?: AbortSignal): Promise<Program> {
     const plan = planProgram(spec, gpu.kind, gpu.limits);
     gpu.assertFits(plan.scratchBytes, "a program");
     const states = new Map([...plan.states].map(([name, leaf]) => {
@@ -79,6 +79,7 @@ export class Program {
             range: tensor && part(range(tensor), run),
           })),
         })),
+        signal,
       );
       return new Program(gpu, plan, replay, scratch, constants, range);
     } catch (error) {

@@ -25,7 +25,10 @@ interface Config {
   readonly deno: string;
 }
 
-/** Adapts a generator and writes the run's folder `out`, which must not exist. */
+/**
+ * Adapts a generator and writes the run's folder `out`, which must not exist. Where `signal` is
+ * aborted before the first step, it throws the signal's reason and writes nothing.
+ */
 export async function adapt(
   gpu: Gpu,
   out: string,
@@ -34,7 +37,7 @@ export async function adapt(
   signal: AbortSignal,
 ): Promise<AdaptResult> {
   await assertFree(out);
-  using models = await prepare(gpu, inputs);
+  using models = await prepare(gpu, inputs, signal);
   const config: Config = {
     nada: VERSION,
     created: new Date().toISOString(),
@@ -73,14 +76,14 @@ export async function readRun(path: string, steps: number | null): Promise<Stopp
   return { folder, config: { ...old, options }, inputs, state };
 }
 
-/** Goes on with a run. */
+/** Goes on with a run. Where `signal` is aborted before that, it is left as it was; see `adapt`. */
 export async function resume(
   gpu: Gpu,
   { folder, config, inputs, state }: StoppedRun,
   events: AdaptEvents,
   signal: AbortSignal,
 ): Promise<AdaptResult> {
-  using models = await prepare(gpu, inputs);
+  using models = await prepare(gpu, inputs, signal);
   const log = await folder.rewindLog(state.step);
   models.training.restore(state);
   await writeFileAtomic(folder.file("config.json"), `${JSON.stringify(config, null, 2)}\n`);

@@ -1,6 +1,6 @@
 /** What a run will cost, from the shapes in its files alone: no weight is read, no device opened. */
 import { openCheckpoint } from "../../lib/checkpoint/mod.ts";
-import { DeviceMemoryError } from "../../lib/errors.ts";
+import { DoesNotFitError } from "../../lib/errors.ts";
 import type { AdapterKind, Limits } from "../../lib/gpu/device.ts";
 import { planProgram, type ProgramPlan } from "../../lib/graph/plan.ts";
 import { input, numel, type Shape } from "../../lib/graph/tensor.ts";
@@ -124,7 +124,7 @@ export interface FittingRun {
 
 /**
  * The options, with activations computed again where that is what makes the run fit. Throws a
- * DeviceMemoryError where nothing does, with the largest batch that would.
+ * DoesNotFitError where nothing does, with the largest batch that would.
  */
 export async function fittingRun(
   options: AdaptOptions,
@@ -148,9 +148,9 @@ export async function fittingRun(
   for (let batch = options.batch - 1; batch >= 1 && options.z === null; batch--) {
     least = await peakOf({ ...saving, batch });
     if (least > availableBytes) continue;
-    throw new DeviceMemoryError(`${problem}; --batch ${batch} takes ${gigabytes(least)}`);
+    throw new DoesNotFitError(`${problem}; batch ${batch} takes ${gigabytes(least)}`);
   }
-  throw new DeviceMemoryError(
+  throw new DoesNotFitError(
     `${problem}, and no smaller batch takes less than ${gigabytes(least)}; free some memory, ` +
       `use a smaller generator or fewer CLIP models`,
   );

@@ -46,7 +46,16 @@ export interface Delta extends DeltaAbout {
 
 const CLASS = "nada.base.class";
 
-/** Writes the tensors that differ from the base, all of the file or nothing. */
+/** Fields of a configuration that are paths. */
+const PATHS = new Set([
+  ...["path", "generator", "trainGenerator", "styleImages", "textureClip"],
+  ...["z", "templates", "partTemplates"],
+]);
+
+/**
+ * Writes the tensors that differ from the base, all of the file or nothing. Of paths only the last
+ * part is kept: a delta is passed on, and the folders of this machine are nobody's business.
+ */
 export function writeDelta(
   path: string,
   changed: ReadonlyMap<string, HostTensor>,
@@ -58,7 +67,10 @@ export function writeDelta(
     "nada.base.file": basename(base.file),
     "nada.base.sha256": base.sha256,
     ...typeof base.classIndex === "number" && { [CLASS]: String(base.classIndex) },
-    "nada.config": JSON.stringify(config),
+    "nada.config": JSON.stringify(
+      config,
+      (key, value) => PATHS.has(key) && typeof value === "string" ? basename(value) : value,
+    ),
   });
 }
 

@@ -85,11 +85,15 @@ export class LayerSelection {
     private readonly moved: DeviceTensor,
   ) {}
 
-  /** Compiles one step of the descent. It reads the generators' tensors as they are at each choice. */
+  /**
+   * Compiles one step of the descent, which `signal` ends early. It reads the generators' tensors as
+   * they are at each choice.
+   */
   static async create(
     gpu: Gpu,
     { frozen, trained, judges }: SelectionModels,
     options: SelectionOptions,
+    signal?: AbortSignal,
   ): Promise<LayerSelection> {
     const a = trained.architecture;
     const { batch, clipResize } = options;
@@ -128,7 +132,7 @@ export class LayerSelection {
           ...trained.tensors,
           moved: kept,
         },
-      });
+      }, signal);
       return new LayerSelection(options, a, program, kept);
     } catch (error) {
       kept.dispose();

@@ -30,8 +30,15 @@ export interface Prepared extends Disposable {
   readonly notes: readonly string[];
 }
 
-/** Loads the models and compiles the step; nothing is written. */
-export async function prepare(gpu: Gpu, inputs: RunInputs): Promise<Prepared> {
+/**
+ * Loads the models and compiles the step; nothing is written. Once `signal` is aborted it throws the
+ * signal's reason, with nothing left on the device.
+ */
+export async function prepare(
+  gpu: Gpu,
+  inputs: RunInputs,
+  signal: AbortSignal = new AbortController().signal,
+): Promise<Prepared> {
   const available = gpu.availableBytes;
   const { options, notes } = available === null
     ? { options: inputs.options, notes: [] }
@@ -39,7 +46,10 @@ export async function prepare(gpu: Gpu, inputs: RunInputs): Promise<Prepared> {
   using owned = new DisposableStack();
   const { plan, pictures, templates, partTemplates } = inputs;
   const { lambdas, clipResize: resize, noise } = options;
-  const open = async (path: string) => owned.adopt(await Clip.open(gpu, path), (c) => c.dispose());
+  const open = async (path: string) => {
+    signal.throwIfAborted();
+    return owned.adopt(await Clip.open(gpu, path), (clip) => clip.dispose());
+  };
 
   const used = options.clips.filter(({ weight }) => weight !== 0);
   const clips: Clip[] = [];
@@ -50,8 +60,10 @@ export async function prepare(gpu: Gpu, inputs: RunInputs): Promise<Prepared> {
     ? await open(options.textureClip)
     : clips.find(({ architecture }) => isResNet(architecture))!;
 
-  const upload = async (weights: GeneratorWeights) =>
-    owned.adopt(await uploadGenerator(gpu, weights), disposeGenerator);
+  const upload = async (weights: GeneratorWeights) => {
+    signal.throwIfAborted();
+    return owned.adopt(await uploadGenerator(gpu, weights), disposeGenerator);
+  };
   const frozen = await upload(inputs.frozen);
   const trained = await upload(inputs.trained);
 
@@ -65,18 +77,24 @@ export async function prepare(gpu: Gpu, inputs: RunInputs): Promise<Prepared> {
   };
   const judges: Judge[] = [];
   for (const [i, clip] of clips.entries()) {
+    signal.throwIfAborted();
     // The run is judged by the direction, whether it is trained by it or not.
     const asked = { ...lambdas, direction: lambdas.direction || 1 };
     const targets = await runTargets(clip, wanted, asked);
     judges.push({ clip, weight: used[i]!.weight, targets });
   }
   const training = owned.adopt(
-    await Training.create(gpu, {
-      frozen,
-      trained,
-      differing: await differences(inputs.frozen, inputs.trained),
-      loss: { weights: lambdas, judges, distance: options.directionLoss, resize, textureClip },
-    }, { ...options, layers: plan.layers }),
+    await Training.create(
+      gpu,
+      {
+        frozen,
+        trained,
+        differing: await differences(inputs.frozen, inputs.trained),
+        loss: { weights: lambdas, judges, distance: options.directionLoss, resize, textureClip },
+      },
+      { ...options, layers: plan.layers },
+      signal,
+    ),
     (made) => made.dispose(),
   );
 
@@ -92,7 +110,7 @@ export async function prepare(gpu: Gpu, inputs: RunInputs): Promise<Prepared> {
         ...plan.auto,
         noise,
         clipResize: resize,
-      }),
+      }, signal),
       (made) => made.dispose(),
     );
   }
@@ -102,6 +120,7 @@ export async function prepare(gpu: Gpu, inputs: RunInputs): Promise<Prepared> {
     clip,
     direction: targets.direction!,
   }));
+  signal.throwIfAborted();
   const kept = owned.move();
   return {
     frozen,

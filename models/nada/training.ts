@@ -62,11 +62,15 @@ export class Training {
     private readonly parts: readonly LossPart[],
   ) {}
 
-  /** Compiles the step. The generators and the loss's CLIP models stay the caller's to dispose. */
+  /**
+   * Compiles the step, which `signal` ends early. The generators and the loss's CLIP models stay the
+   * caller's to dispose.
+   */
   static async create(
     gpu: Gpu,
     { frozen, trained, differing, loss }: TrainingModels,
     options: TrainingOptions,
+    signal?: AbortSignal,
   ): Promise<Training> {
     const { layers } = options;
     const step = trainingStep(frozen.architecture, differing, loss, options);
@@ -88,7 +92,7 @@ export class Training {
           ...prefixed("trained", trained.tensors),
           ...prefixed("moment", Object.fromEntries(moments)),
         },
-      });
+      }, signal);
       const clock = new AdamClock(layers, options.frozenAdam);
       return new Training(gpu, options, program, weights, moments, clock, step.parts);
     } catch (error) {

@@ -1,7 +1,12 @@
 /** The GPU's worker: owns the device, and does the work that is asked for on it. */
 import { exists } from "../files.ts";
 import { sha256File } from "../../lib/checkpoint/mod.ts";
-import { CheckpointError, DeviceLostError, DeviceMemoryError } from "../../lib/errors.ts";
+import {
+  CheckpointError,
+  DeviceLostError,
+  DeviceMemoryError,
+  DoesNotFitError,
+} from "../../lib/errors.ts";
 import { Gpu } from "../../lib/gpu/device.ts";
 import { clipPreprocess } from "../../lib/image/mod.ts";
 import { adapt, type AdaptResult, readInputs, readRun, resume } from "../../models/nada/adapt.ts";
@@ -41,6 +46,8 @@ interface Session {
 export interface GpuOptions {
   /** Memory on the device for what adaptations change. */
   readonly cacheBytes: number;
+  /** Memory on the device for everything; null where it is not known. */
+  readonly memoryBytes: number | null;
 }
 
 export class GpuHost implements GpuWork, Methods<GpuWork> {
@@ -166,7 +173,8 @@ export class GpuHost implements GpuWork, Methods<GpuWork> {
       // Some calls fail before the device says that it was lost.
       await new Promise((resolve) => setTimeout(resolve, 0));
       const reason = session.gpu.loss;
-      if (this.#session === opened && (reason || error instanceof DeviceMemoryError)) {
+      const isFull = error instanceof DeviceMemoryError && !(error instanceof DoesNotFitError);
+      if (this.#session === opened && (reason || isFull)) {
         this.#session = null;
         session.gpu.close();
         if (reason) this.#lost++;
@@ -185,8 +193,8 @@ export class GpuHost implements GpuWork, Methods<GpuWork> {
   }
 }
 
-async function openSession({ cacheBytes }: GpuOptions): Promise<Session> {
-  const gpu = await Gpu.open();
+async function openSession({ cacheBytes, memoryBytes }: GpuOptions): Promise<Session> {
+  const gpu = await Gpu.open(undefined, undefined, memoryBytes ?? undefined);
   const cache = new AdaptedCache(gpu, cacheBytes);
   const turns = new Turns();
   const lost = gpu.device.lost.then(() => {

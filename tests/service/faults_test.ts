@@ -3,20 +3,40 @@ import { join } from "node:path";
 import { ASKED, type MadeUpService, startService } from "./made_up_service.ts";
 import { readEvents } from "./read_events.ts";
 import { AdaptationRequest } from "../../service/adaptation_request.ts";
+import type { JobState } from "../../lib/jobs/mod.ts";
 import { tensorsIn } from "../commands/run.ts";
+import { within } from "../within.ts";
+
+/** Far more than any of it takes, also on a machine that is busy. */
+const SECONDS = 120;
 
 /** Submits, and waits for a number of steps. */
 async function started({ post, request }: MadeUpService, steps: number, more: object = {}) {
   const asked = { ...ASKED, steps: 30, ...more };
   const { id } = await (await post("/v1/adaptations", asked)).json();
-  for await (const { event, data } of readEvents(await request(`/v1/adaptations/${id}/events`))) {
-    if (event === "step" && data.step >= steps) break;
-  }
+  const seen = async () => {
+    for await (const { event, data } of readEvents(await request(`/v1/adaptations/${id}/events`))) {
+      if (event === "step" && data.step >= steps) break;
+    }
+  };
+  await within(SECONDS, `step ${steps}`, seen());
   return id as string;
 }
 
+/** Resolves when the adaptation next comes into this state. */
+function next({ service }: MadeUpService, id: string, state: JobState): Promise<void> {
+  const { promise, resolve } = Promise.withResolvers<void>();
+  const unsubscribe = service.adaptations.queue.subscribe((job) => {
+    if (job.id !== id || job.state !== state) return;
+    unsubscribe();
+    resolve();
+  });
+  return within(SECONDS, `"${state}"`, promise);
+}
+
 async function ended({ service, request }: MadeUpService, id: string) {
-  await service.adaptations.ended(id, AbortSignal.timeout(60_000));
+  const never = new AbortController().signal;
+  await within(SECONDS, "the end of the job", service.adaptations.ended(id, never));
   return await (await request(`/v1/adaptations/${id}`)).json();
 }
 
@@ -44,24 +64,10 @@ Deno.test("A lost device costs a job nothing but time, and a sample not even an 
 Deno.test("A device that is lost twice fails the job and not the service", async () => {
   await using service = await startService();
   const id = await started(service, 1, { steps: 5000 });
+  // Listened for from before the loss: it may begin again at once.
+  const begun = next(service, id, "processing");
   await service.gpu.lose();
-  for await (
-    const { event } of readEvents(await service.request(`/v1/adaptations/${id}/events`))
-  ) {
-    if (event === "state") break;
-  }
-  // Once it has begun again, it is lost again.
-  await new Promise<void>((resolve) => {
-    const stop = service.service.adaptations.feed.follow(
-      id,
-      { step: 1, preview: true },
-      (event) => {
-        if (event.type !== "state" || event.job.state !== "processing") return;
-        stop();
-        resolve();
-      },
-    );
-  });
+  await begun;
   await service.gpu.lose();
   const { state, error } = await ended(service, id);
   assert.deepEqual([state, error.code], ["failed", "device_lost"]);
@@ -115,4 +121,36 @@ Deno.test("A loss that is no number fails the job and keeps the last good state"
   assert.deepEqual([state, error.code], ["failed", "diverged"]);
   assert.match(error.detail, /the loss of step \d+ is no finite number/);
   assert.ok(files.includes("adapted.safetensors"));
+});
+
+Deno.test("An adaptation that cannot fit on the device fails at once, and smaller ones go on", async () => {
+  await using service = await startService({ gpuMemoryBytes: 2 ** 20 });
+  const before = await image(service, "small");
+  const { bytes } = await service.gpu.status();
+  const large = await started(service, 0, { batch: 32, steps: 5 });
+  const { state, error, progress } = await ended(service, large);
+  assert.deepEqual([state, error.code, progress.step], ["failed", "does_not_fit", 0]);
+  assert.match(error.detail, /^Cannot adapt at batch 32: it takes .* are free; batch \d+ takes /);
+  assert.equal(service.service.adaptations.get(large).attempts, 1, "it is not tried again");
+  assert.equal((await service.gpu.status()).bytes, bytes, "the device is as it was");
+  assert.deepEqual(await image(service, "small"), before);
+
+  const small = await ended(service, await started(service, 0, { batch: 1, steps: 2 }));
+  assert.equal(small.state, "succeeded", JSON.stringify(small.error));
+});
+
+Deno.test("An adaptation is canceled while its models are prepared, and leaves nothing behind", async () => {
+  await using service = await startService();
+  await image(service, "small");
+  const { bytes, buffers } = await service.gpu.status();
+  const { id } = await (await service.post("/v1/adaptations", { ...ASKED, steps: 500 })).json();
+  // Until something of it is on the device.
+  while ((await service.gpu.status()).buffers === buffers) {
+    await new Promise((resolve) => setTimeout(resolve, 1));
+  }
+  await service.request(`/v1/adaptations/${id}/cancel`, { method: "POST" });
+  const { state, progress, files } = await ended(service, id);
+  assert.deepEqual([state, progress.step, files], ["canceled", 0, []]);
+  const status = await service.gpu.status();
+  assert.deepEqual([status.bytes, status.buffers], [bytes, buffers]);
 });

@@ -31,6 +31,7 @@ export function madeUpConfig(data: string): ServiceConfig {
     clips: {},
     maxQueued: 100,
     gpuCacheBytes: 2 ** 20,
+    gpuMemoryBytes: null,
     imageCacheBytes: 2 ** 20,
     corsOrigins: [],
     metricsPublic: false,
@@ -40,7 +41,7 @@ export function madeUpConfig(data: string): ServiceConfig {
 }
 
 /** All work done in this thread. */
-export function localWorkers(gpu = new GpuHost({ cacheBytes: 2 ** 20 })) {
+export function localWorkers(gpu = new GpuHost({ cacheBytes: 2 ** 20, memoryBytes: null })) {
   return {
     gpu: new LocalRemote<GpuWork>(gpu),
     images: new LocalRemote<ImageWork>(new ImageHost()),
@@ -58,7 +59,10 @@ export async function startService(changes: Partial<ServiceConfig> = {}, log: Lo
     clips: { tiny: clip },
     ...changes,
   };
-  const gpu = new GpuHost({ cacheBytes: config.gpuCacheBytes });
+  const gpu = new GpuHost({
+    cacheBytes: config.gpuCacheBytes,
+    memoryBytes: config.gpuMemoryBytes,
+  });
   const workers = localWorkers(gpu);
   let service = await Service.open(config, workers, log);
   let app = createApp(service);

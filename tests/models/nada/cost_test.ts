@@ -1,5 +1,5 @@
 import assert from "node:assert/strict";
-import { DeviceMemoryError } from "../../../lib/errors.ts";
+import { DoesNotFitError } from "../../../lib/errors.ts";
 import { numel, type Shape } from "../../../lib/graph/tensor.ts";
 import { LOGIT_SCALE, towerPlaces } from "../../../models/clip/names.ts";
 import { ADAPT_DEFAULTS, type AdaptOptions, readInputs } from "../../../models/nada/adapt.ts";
@@ -50,9 +50,9 @@ Deno.test("fittingRun() computes maps again before it refuses, and names the lar
   const refused = (bytes: number, message: RegExp) =>
     assert.rejects(
       fittingRun(given, gpu, bytes),
-      (error: Error) => error instanceof DeviceMemoryError && message.test(error.message),
+      (error: Error) => error instanceof DoesNotFitError && message.test(error.message),
     );
-  await refused(await peak(5, true), /^Cannot adapt at batch 9: .* are free; --batch 5 takes /);
+  await refused(await peak(5, true), /^Cannot adapt at batch 9: .* are free; batch 5 takes /);
   await refused(1000, /, and no smaller batch takes less than .*; free some memory/);
 });
 
