@@ -9,7 +9,7 @@ import type { App } from "./app.ts";
  * Node's server as Deno has it, because Deno's own closes no connection that is slow: neither one
  * that never ends its headers or its body, nor one that idles.
  */
-const LIMITS = {
+export const LIMITS = {
   headersTimeout: 10_000,
   /** For a whole request, body included. */
   requestTimeout: 60_000,

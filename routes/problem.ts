@@ -75,7 +75,11 @@ export function problemOf(c: Context, error: unknown, log: (error: unknown) => v
   }
   if (error instanceof z.ZodError) return invalid(c, error);
   const failure: Failure = failureOf(error);
-  if (failure.code !== "internal") return problem(c, STATUS[failure.code], failure);
+  if (failure.code !== "internal") {
+    const { code, detail, field } = failure;
+    const errors = field === undefined ? {} : { errors: [{ path: field, message: detail }] };
+    return problem(c, STATUS[code], { code, detail, ...errors });
+  }
   log(error);
   const detail = "Cannot answer: an unexpected error, described in the server's log";
   return problem(c, 500, { code: "internal", detail });

@@ -4,10 +4,11 @@ import { ADAPT_DEFAULTS, type AdaptOptions } from "../models/nada/adapt.ts";
 import { layerPlan } from "../models/nada/inputs.ts";
 import { checkOptions } from "../models/nada/options.ts";
 import type { AdaptationRequest } from "./adaptation_request.ts";
+import { inField } from "./failure.ts";
 import { checkText, classOf, type Models } from "./models.ts";
 
 /** Steps between states that a crash can lose no more than. */
-const CHECKPOINT_EVERY = 10;
+export const CHECKPOINT_EVERY = 10;
 
 /** Files of a request that lie in the adaptation's folder. */
 export interface RequestFiles {
@@ -26,11 +27,14 @@ export function runOptions(
   models: Models,
   { start, styleImages }: RequestFiles,
 ): AdaptOptions {
-  const base = models.generator(request.generator);
+  const base = inField("generator", () => models.generator(request.generator));
   const asked = typeof request.clip === "string"
-    ? [{ name: request.clip, weight: 1 }]
-    : request.clip;
-  const clips = asked.map(({ name, weight }) => ({ model: models.clip(name), weight }));
+    ? [{ name: request.clip, weight: 1, field: "clip" }]
+    : request.clip.map((choice, i) => ({ ...choice, field: `clip.${i}.name` }));
+  const clips = asked.map(({ name, weight, field }) => ({
+    model: inField(field, () => models.clip(name)),
+    weight,
+  }));
   const targets = typeof request.target === "string"
     ? [{ text: request.target, weight: 1 }]
     : request.target ?? [];
@@ -38,7 +42,7 @@ export function runOptions(
   const options: AdaptOptions = {
     ...defaults,
     generator: base.path,
-    classIndex: classOf(base, request.class),
+    classIndex: inField("class", () => classOf(base, request.class)),
     trainGenerator: start,
     clips: clips.map(({ model, weight }) => ({ path: model.path, weight })),
     source: request.source ?? "",
@@ -68,12 +72,11 @@ export function runOptions(
     }),
   };
   checkOptions(options);
-  layerPlan(base.architecture, options);
+  inField("train_layers", () => layerPlan(base.architecture, options));
   for (const { model, weight } of clips) {
     if (weight === 0) continue;
-    for (const text of [options.source, ...targets.map(({ text }) => text)]) {
-      if (text !== "") checkText(model, text);
-    }
+    if (options.source !== "") inField("source", () => checkText(model, options.source));
+    for (const { text } of targets) inField("target", () => checkText(model, text));
   }
   return options;
 }

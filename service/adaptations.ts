@@ -18,15 +18,17 @@ import {
   QueueFullError,
 } from "../lib/jobs/mod.ts";
 import { AdaptationFeed, type Progress } from "./adaptation_feed.ts";
-import { runOptions } from "./adaptation_options.ts";
+import { CHECKPOINT_EVERY, runOptions } from "./adaptation_options.ts";
 import type { AdaptationRequest } from "./adaptation_request.ts";
 import type { Remote } from "./calls.ts";
+import type { WebhookConfig } from "./config.ts";
 import { failureOf, ServiceError } from "./failure.ts";
 import { exists } from "./files.ts";
 import type { AdaptDone, AdaptEvent, GpuWork } from "./gpu/work.ts";
 import type { UploadedImage } from "./images/work.ts";
 import type { Log } from "./log.ts";
 import type { Models } from "./models.ts";
+import { checkWebhook } from "./public_address.ts";
 
 /** What is stored: the request, the steps that it means, and how many pictures came with it. */
 export type StoredRequest = AdaptationRequest & {
@@ -41,6 +43,7 @@ export interface AdaptationsOptions {
   readonly models: Models;
   readonly gpu: Remote<GpuWork>;
   readonly maxQueued: number;
+  readonly webhooks: WebhookConfig;
   readonly log: Log;
 }
 
@@ -72,7 +75,11 @@ export class Adaptations {
         if (failure.code === "internal" && error instanceof Error) {
           options.log.error("Unexpected error", { error: `${error.stack}` });
         }
-        return { ...failure, retry: RETRIED.includes(failure.code) };
+        const { code } = failure;
+        const detail = code === "internal"
+          ? "An unexpected error, described in the server's log"
+          : failure.detail;
+        return { code, detail, retry: RETRIED.includes(code) };
       },
     });
     this.queue.subscribe((job) => this.feed.tellState(job));
@@ -84,6 +91,7 @@ export class Adaptations {
     images: readonly UploadedImage[],
     { owner, idempotencyKey }: Submitter,
   ): Promise<{ job: AdaptationJob; isNew: boolean }> {
+    if (request.webhook) await checkWebhook(request.webhook.url, this.options.webhooks);
     const id = crypto.randomUUID();
     const { style_from, ...rest } = request;
     const pictures = style_from === undefined ? images : await this.#imagesOf(style_from, images);
@@ -250,12 +258,17 @@ export class Adaptations {
     const options = this.#optionsOf(id, request);
     const folder = this.#runFolder(id);
     await Deno.mkdir(this.folderOf(id), { recursive: true });
+    let begun = 0;
     return await this.options.gpu.call("adapt", { folder, options }, {
       signal: context.signal,
       onEvent: (event) => {
         const told = event as AdaptEvent;
-        if (told.type === "start") context.processing();
-        if (told.type === "preview") context.advanced();
+        if (told.type === "start") {
+          begun = told.done;
+          context.processing();
+        }
+        // A state was kept since: the next attempt would not begin where this one did.
+        if (told.type === "step" && told.entry.step >= begun + CHECKPOINT_EVERY) context.advanced();
         this.feed.tell(id, told);
       },
     });
@@ -271,6 +284,7 @@ export class Adaptations {
           "invalid_request",
           `Cannot start from the adaptation "${start_from}": ` +
             (earlier ? `it is ${earlier.state}` : "there is none"),
+          { field: "start_from" },
         );
       }
       start = this.deltaPath(start_from);

@@ -1,4 +1,5 @@
 /** What went wrong, in a form that passes between threads and into answers. */
+import { basename } from "node:path";
 import { DeviceLostError, DeviceMemoryError, DoesNotFitError, UserError } from "../lib/errors.ts";
 
 export interface Failure {
@@ -6,6 +7,8 @@ export interface Failure {
   readonly code: FailureCode;
   /** For people. */
   readonly detail: string;
+  /** Where it lies in the request, as in "webhook.url". */
+  readonly field?: string;
 }
 
 export type FailureCode =
@@ -25,14 +28,33 @@ export type FailureCode =
 export class ServiceError extends Error implements Failure {
   override name = "ServiceError";
 
-  constructor(readonly code: FailureCode, readonly detail: string, options?: ErrorOptions) {
+  readonly field?: string;
+
+  constructor(
+    readonly code: FailureCode,
+    readonly detail: string,
+    { field, ...options }: ErrorOptions & { readonly field?: string } = {},
+  ) {
     super(detail, options);
+    if (field !== undefined) this.field = field;
+  }
+}
+
+/** What `action` gives; where it finds a request invalid, that is said of this field. */
+export function inField<T>(field: string, action: () => T): T {
+  try {
+    return action();
+  } catch (error) {
+    const { code, detail } = failureOf(error);
+    if (code !== "invalid_request") throw error;
+    throw new ServiceError(code, detail, { field, cause: error });
   }
 }
 
 /** SQLite's code for a full disk. */
 const SQLITE_FULL = 13;
 
+/** Files go by their names: the folders of this machine are nobody's business. */
 export function failureOf(error: unknown): Failure {
   if (error instanceof ServiceError) return error;
   if (error instanceof DOMException && error.name === "AbortError") {
@@ -41,7 +63,8 @@ export function failureOf(error: unknown): Failure {
   if (isDiskFull(error)) {
     return { code: "disk_full", detail: "Cannot write: the disk is full" };
   }
-  const detail = error instanceof Error ? error.message : String(error);
+  const message = error instanceof Error ? error.message : String(error);
+  const detail = message.replaceAll(/"(\/[^"]+)"/g, (_, path) => `"${basename(path)}"`);
   if (error instanceof DeviceLostError) return { code: "device_lost", detail };
   if (error instanceof DoesNotFitError) return { code: "does_not_fit", detail };
   if (error instanceof DeviceMemoryError) return { code: "gpu_out_of_memory", detail };

@@ -1,6 +1,7 @@
 /** Keeps the server from being sent to places that only it can reach. */
 import { lookup } from "node:dns/promises";
 import ipaddr from "ipaddr.js";
+import type { WebhookConfig } from "./config.ts";
 import { ServiceError } from "./failure.ts";
 
 export interface Address {
@@ -26,6 +27,21 @@ export async function publicAddress(url: URL, allow: readonly string[]): Promise
     "invalid_request",
     `Cannot send webhooks to "${name}": its address ${hidden.address} is not public`,
   );
+}
+
+/**
+ * Refuses a webhook that would not be told. Its address is looked up again when it is: a name may
+ * mean something else by then.
+ */
+export async function checkWebhook(url: string, config: WebhookConfig): Promise<void> {
+  const field = "webhook.url";
+  if (!config.enabled) {
+    const detail = "Cannot tell a webhook: the server was started without --webhooks";
+    throw new ServiceError("invalid_request", detail, { field });
+  }
+  await publicAddress(new URL(url), config.allow).catch((error) => {
+    throw new ServiceError("invalid_request", error.message, { field, cause: error });
+  });
 }
 
 function isPublic(address: string): boolean {

@@ -106,6 +106,7 @@ export class Service {
       models,
       gpu: workers.gpu,
       maxQueued: config.maxQueued,
+      webhooks: config.webhooks,
       log,
     });
     const exports = join(config.data, "exports");

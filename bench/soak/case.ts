@@ -15,10 +15,15 @@ export interface Room {
 
 export interface Outcome {
   readonly figure: string;
-  readonly passed: boolean;
+  /** Nothing was lost and no answer was wrong, which no machine is too slow for. */
+  readonly isRight: boolean;
+  /** Times and memory are within the target, on this machine beside whatever else it does. */
+  readonly isWithin: boolean;
 }
 
 export interface SoakCase {
+  /** Of `--case`. */
+  readonly id: string;
   readonly name: string;
   readonly target: string;
   /** Whether it is among those of --quick. */

@@ -39,15 +39,39 @@ export async function startServer(
     ...["--allow-net=127.0.0.1", `--allow-write=${data}`, `${ROOT}main.ts`, "serve"],
     ...["--port", "0", "--data", data, ...models, ...args],
   ];
-  const child = shell === undefined
-    ? new Deno.Command("deno", { args: command, stdin: "null", stdout: "piped", stderr: "piped" })
-    : new Deno.Command("/bin/sh", {
-      args: ["-c", `${shell}; exec deno "$@"`, "sh", ...command],
-      stdin: "null",
-      stdout: "piped",
-      stderr: "piped",
-    });
-  const process = child.spawn();
+  return await spawned(
+    shell === undefined
+      ? new Deno.Command("deno", { ...PIPED, args: command })
+      : new Deno.Command("/bin/sh", {
+        ...PIPED,
+        args: ["-c", `${shell}; exec deno "$@"`, "sh", ...command],
+      }),
+    started,
+  );
+}
+
+/** The runtime's own server, to compare with. */
+export function startBareServer(): Promise<Server> {
+  const file = new URL("bare_server.ts", import.meta.url).pathname;
+  const args = [
+    "run",
+    "-q",
+    "--no-prompt",
+    "--config",
+    `${ROOT}deno.json`,
+    "--allow-net=127.0.0.1",
+  ];
+  return spawned(
+    new Deno.Command("deno", { ...PIPED, args: [...args, "--allow-sys", file] }),
+    performance.now(),
+  );
+}
+
+const PIPED = { stdin: "null", stdout: "piped", stderr: "piped" } as const;
+
+/** The process once it has told its address. */
+async function spawned(command: Deno.Command, started: number): Promise<Server> {
+  const process = command.spawn();
   let errors = "";
   collect(process.stderr, (text) => errors = (errors + text).slice(-20_000));
   const url = await new Promise<string>((resolve, reject) => {
