@@ -1,4 +1,5 @@
 import assert from "node:assert/strict";
+import { dirname } from "node:path";
 import { decodePng, encodePng } from "../../lib/image/mod.ts";
 import { ASKED, startService } from "../service/made_up_service.ts";
 import { type ReadEvent, readEvents } from "../service/read_events.ts";
@@ -68,6 +69,30 @@ Deno.test("An adaptation from its start to what it leaves", async (t) => {
       const response = await request(`/v1/adaptations/${id}/files/${name}`);
       assert.equal(response.status, 404, name);
       await response.body?.cancel();
+    }
+  });
+
+  await t.step("Nothing that is given names a folder of this machine", async () => {
+    const { files } = await (await request(`/v1/adaptations/${id}`)).json();
+    for (
+      const path of [
+        ...[
+          `adaptations/${id}`,
+          `adaptations/${id}/events`,
+          `generators/${id}`,
+          "generators",
+          "clip",
+        ],
+        ...["delta", "safetensors", "rosinality"].map((format) =>
+          `generators/${id}/download?format=${format}`
+        ),
+        ...[`generators/${id}/samples/1.png`, "generators/small/samples/1.webp"],
+        ...files.map((name: string) => `adaptations/${id}/files/${name}`),
+      ]
+    ) {
+      const bytes = await (await request(`/v1/${path}`)).bytes();
+      const text = new TextDecoder("latin1").decode(bytes);
+      assert.ok(!text.includes(dirname(service.config.data)), path);
     }
   });
 
@@ -236,4 +261,25 @@ Deno.test("A full queue answers 503 and says when to come again", async () => {
   assert.deepEqual(answers.map(({ status }) => status), [202, 202, 503]);
   assert.equal(answers[2]!.headers.get("retry-after"), "5");
   assert.equal((await answers[2]!.json()).code, "busy");
+});
+
+Deno.test("What is wrong with a request is said of its field", async () => {
+  await using service = await startService();
+  const wrong: [field: string, more: object][] = [
+    ["steps", { steps: 0 }],
+    ["clip.1.weight", { clip: [{ name: "tiny" }, { name: "tiny", weight: -1 }] }],
+    ["generator", { generator: "nobody" }],
+    ["clip.1.name", { clip: [{ name: "tiny" }, { name: "nobody" }] }],
+    ["target", { target: "a word that the model has no letters for" }],
+    ["train_layers", { train_layers: ["convs.99"] }],
+    ["start_from", { start_from: crypto.randomUUID() }],
+    ["webhook.url", { webhook: { url: "https://example.com/" } }],
+  ];
+  for (const [field, more] of wrong) {
+    const response = await service.post("/v1/adaptations", { ...ASKED, ...more });
+    assert.equal(response.status, 422, field);
+    assert.match(response.headers.get("content-type")!, /^application\/problem\+json/);
+    const { code, errors } = await response.json();
+    assert.deepEqual([code, errors?.[0]?.path], ["invalid_request", field]);
+  }
 });

@@ -77,3 +77,17 @@ Deno.test("publicAddress() gives no address that only this machine or its networ
   });
   assert.equal((await publicAddress(new URL("http://127.0.0.1:99/"), ["127.0.0.1:99"])).family, 4);
 });
+
+Deno.test("A webhook that leads to a private address is refused with the request", async () => {
+  const webhooks = { enabled: true, secret: null, allow: ["127.0.0.1:9"] };
+  await using service = await startService({ webhooks });
+  const status = async (url: string) => {
+    const asked = { ...ASKED, steps: 1, webhook: { url, events: ["started"] } };
+    const response = await service.post("/v1/adaptations", asked);
+    await response.body?.cancel();
+    return response.status;
+  };
+  assert.equal(await status("http://127.0.0.1:8/"), 422);
+  assert.equal(await status("http://[::1]/"), 422);
+  assert.equal(await status("http://127.0.0.1:9/"), 202);
+});

@@ -48,6 +48,20 @@ Deno.test("writeDelta() writes only what changed, and what it belongs to", async
   });
 });
 
+Deno.test("writeDelta() names files without their folders", async () => {
+  using folder = temporaryFolder();
+  const path = folder.file("adapted.safetensors");
+  const config = {
+    options: { generator: "/srv/a/base.pt", clips: [{ path: "/srv/b/clip.pt" }], source: "/photo" },
+    files: { generator: { path: "/srv/a/base.pt", sizeBytes: 7 } },
+  };
+  await writeDelta(path, await changes("conv1.noise.weight"), { base: BASE, config });
+  assert.deepEqual((await readDelta(path)).config, {
+    options: { generator: "base.pt", clips: [{ path: "clip.pt" }], source: "/photo" },
+    files: { generator: { path: "base.pt", sizeBytes: 7 } },
+  });
+});
+
 Deno.test("readDelta() gives back what writeDelta() wrote", async () => {
   using folder = temporaryFolder();
   const path = folder.file("adapted.safetensors");
