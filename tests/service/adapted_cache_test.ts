@@ -15,7 +15,7 @@ Deno.test("Adapted generators are evicted by their bytes and come back as they w
   const { path: base, architecture } = service.service.models.generator("small");
   const z = latentsFromSeeds([7], architecture.zSize);
   const draw = async (cache: AdaptedCache, delta: string | null) => {
-    const adapted = delta === null ? null : { delta, strength: 1 };
+    const adapted = delta === null ? [] : [{ delta, strength: 1 }];
     const wanted = { base, classIndex: null, adapted, noise: "const" } as const;
     return (await (await cache.sampler(wanted, 1)).sample({ z })).images;
   };
