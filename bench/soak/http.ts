@@ -13,7 +13,7 @@ function connect({ url }: Server): Promise<Deno.TcpConn> {
 export async function raw(
   server: Server,
   bytes: Uint8Array | string,
-  waitMs = 2000,
+  waitMs = 20_000,
 ): Promise<string> {
   const connection = await connect(server);
   try {
