@@ -24,10 +24,14 @@ export function createCommand(): Command {
     .addArgument(new Argument("[part]", "what to train, both if left out").choices(PART_NAMES))
     .option(
       "--steps <n>",
-      "steps of the main training (13000 for the generator, 12000 for CLIP)",
+      "steps of the main training (31000 for the generator, 3000 for CLIP)",
       parseCount,
     )
-    .option("--batch <n>", "latents a step (16), or scenes a step for CLIP (12)", parseCount)
+    .option(
+      "--batch <n>",
+      "latents a step (16), or groups of four pictures for CLIP (10)",
+      parseCount,
+    )
     .option("--seed <n>", "seed of weights and batches (1)", parseWhole)
     .option("-o, --out <dir>", "folder for states and models", "runs/demo-train")
     .option("--resume", "go on with the states in the folder")

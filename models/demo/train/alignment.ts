@@ -6,111 +6,69 @@
  */
 import { grad } from "../../../lib/graph/grad.ts";
 import {
-  add,
   type Band,
-  div,
-  maximum,
   mean,
   mul,
-  neg,
-  randomNormal,
   resample,
   reshape,
-  sqrt,
-  square,
+  slice,
   sub,
   sum,
 } from "../../../lib/graph/ops/mod.ts";
-import { constant, dims, input, type Tensor } from "../../../lib/graph/tensor.ts";
-import { resizeAndCrop } from "../../clip/preprocess.ts";
+import { dims, type Tensor } from "../../../lib/graph/tensor.ts";
 import { safeCosine } from "./cosine.ts";
-import type { StepRandom } from "./random.ts";
-
-/** Streams of random numbers; captioned pictures take stream 0. */
-const STREAMS = { uneven: 1, smooth: 2, white: 3 };
 
 /** Unit features of pictures. */
 export type Encode = (pictures: Tensor) => Tensor;
 
 export interface AlignmentTensors {
-  /** `[n, 3, side, side]`: photos, and the same scenes in the wanted style. */
-  readonly photos: Tensor;
+  /** `[n, 3, side, side]`: pictures, and the same scenes in the wanted style. */
+  readonly pictures: Tensor;
   readonly truths: Tensor;
   /** Unit vectors `[n, d]`. */
   readonly directions: Tensor;
-  /** u32 `[2]`, for the disturbances. */
-  readonly key: Tensor;
+  /** The first so many pictures come in groups of that size, each of one style. */
+  readonly groups: { readonly count: number; readonly size: number };
+}
+
+export interface Alignment {
+  /** `[n]`, for each picture. */
+  readonly whole: Tensor;
+  readonly fine: Tensor;
+  /** `[groups.count * groups.size]` */
+  readonly own: Tensor;
+  /** Of the score with respect to the pictures. */
+  readonly gradient: Tensor;
 }
 
 /**
- * 1 - cos of the score's gradient and the true change, the mean, for pictures whole and for their
- * details. `encodeOrigin` gives the photos' features, through which nothing is trained.
+ * 1 - cos of the score's gradient and the true change: for pictures whole, for their details, and
+ * for what sets the pictures of a group apart from each other, which is what keeps people
+ * themselves. The score is the features' projection on the direction.
  */
-export function alignmentLosses(
+export function alignment(
   encode: Encode,
-  encodeOrigin: Encode,
-  { photos, truths, directions, key }: AlignmentTensors,
-): Record<"whole" | "fine", Tensor> {
-  const x = onTheWay(photos, truths, key);
-  const features = encode(x);
-  const plain = sum(mul(features, directions), [1]);
-  const edit = sub(features, encodeOrigin(photos));
-  // Equal pictures have no direction; their gradient is then that of the plain score.
-  const length = sqrt(add(sum(square(edit), [1]), 1e-4));
-  const directional = div(sum(mul(edit, directions), [1]), length);
-  const usePlain = input("use plain", []);
-  const score = add(mul(plain, usePlain), mul(directional, sub(1, usePlain)));
-  const [gradient] = grad(sum(score), [x]);
-  const change = sub(truths, x);
-  const apart = (a: Tensor, b: Tensor) => sub(1, mean(pictureCosine(a, b)));
-  return { whole: apart(gradient!, change), fine: apart(details(gradient!), details(change)) };
-}
-
-/** The random inputs of a batch of `n` pairs. */
-export function alignmentInputs(random: StepRandom, n: number) {
-  const each = (f: () => number, count = n) => Float32Array.from({ length: count }, f);
-  const chance = (share: number) => random.uniform() < share ? 1 : 0;
+  { pictures, truths, directions, groups }: AlignmentTensors,
+): Alignment {
+  const score = sum(mul(encode(pictures), directions));
+  const gradient = grad(score, [pictures])[0]!;
+  const change = sub(truths, pictures);
+  const compared = (f: (x: Tensor) => Tensor) => sub(1, pictureCosine(f(gradient), f(change)));
   return {
-    "use plain": Float32Array.of(chance(0.5)),
-    share: each(() => 1.1 * random.uniform() * chance(0.7)),
-    uneven: each(() => 0.4 * chance(0.4)),
-    disturbance: each(() => 0.25 * random.uniform() ** 2),
-    cast: joinedRows(n, () => {
-      const level = 0.2 * chance(0.3);
-      return [0, 1, 2].map(() => level * random.normal());
-    }),
+    whole: compared((x) => x),
+    fine: compared(details),
+    own: compared((x) => apart(x, groups)),
+    gradient,
   };
 }
 
-function joinedRows(n: number, row: () => number[]): Float32Array<ArrayBuffer> {
-  return Float32Array.from(Array.from({ length: n }, row).flat());
+/** Groups of pictures without the mean of their group. */
+function apart(x: Tensor, { count, size }: AlignmentTensors["groups"]): Tensor {
+  const picture = x.shape.slice(1);
+  const some = slice(x, x.shape.map(() => 0), [count * size, ...picture]);
+  const grouped = reshape(some, [count, size, ...picture]);
+  return reshape(sub(grouped, mean(grouped, [1], true)), some.shape);
 }
-
-/** Pictures such as an adaptation meets: between photo and true picture, beyond, disturbed. */
-function onTheWay(photos: Tensor, truths: Tensor, key: Tensor): Tensor {
-  const { n, c, side } = dims(photos, "n c side columns");
-  const smooth = (channels: number, cells: number, stream: number) => {
-    const band = resizeAndCrop(cells, cells, side, "bicubic");
-    const noise = randomNormal(key, [n, channels, cells, cells], stream);
-    return band ? resample(resample(noise, 2, band), 3, band) : noise;
-  };
-  const of = (name: string) => input(name, [n, 1, 1, 1]);
-  const uneven = mul(of("uneven"), smooth(1, 4, STREAMS.uneven));
-  const share = clamp(add(of("share"), uneven), 0, 1.2);
-  const noise = add(
-    smooth(c, 8, STREAMS.smooth),
-    mul(randomNormal(key, photos.shape, STREAMS.white), 0.5),
-  );
-  return [
-    photos,
-    mul(share, sub(truths, photos)),
-    mul(of("disturbance"), noise),
-    input("cast", [n, c, 1, 1]),
-  ].reduce(add);
-}
-
-const clamp = (x: Tensor, low: number, high: number) =>
-  neg(maximum(neg(maximum(x, constant(low))), constant(-high)));
 
 /** What a blur over five pixels takes away. */
 function details(x: Tensor): Tensor {

@@ -1,141 +1,137 @@
-/** The demo CLIP from nothing: first what captions teach, then also what pairs of pictures teach. */
-import {
-  add,
-  embedding,
-  exp,
-  matmul,
-  maximum,
-  mul,
-  neg,
-  randomNormal,
-  slice,
-  unit,
-} from "../../../lib/graph/ops/mod.ts";
-import { constant, input, type Tensor } from "../../../lib/graph/tensor.ts";
-import { imageStages } from "../../clip/image.ts";
-import { LOGIT_SCALE } from "../../clip/names.ts";
-import { preprocess } from "../../clip/preprocess.ts";
-import { encodeText } from "../../clip/text.ts";
-import { STYLE_NAMES, STYLE_TEMPLATES } from "../world/mod.ts";
-import { alignmentInputs, alignmentLosses, type Encode } from "./alignment.ts";
-import {
-  captionedPictures,
-  DIRECTION_TEXTS,
-  directionTexts,
-  OTHERS,
-  picturePairs,
-  STYLES_EACH,
-} from "./clip_batches.ts";
+/**
+ * The demo CLIP from nothing. Its image tower first learns that its gradient leads from a photo to a
+ * style, then, in a last block, to tell people's attributes; its text tower learns from captions what
+ * features texts should have; and then both get a projection by which they meet.
+ */
+import { add, mean, mul, slice, unit } from "../../../lib/graph/ops/mod.ts";
+import { input, type Tensor } from "../../../lib/graph/tensor.ts";
+import { STYLE_TEMPLATES } from "../world/mod.ts";
+import { Adaptations } from "./adaptations.ts";
+import { alignment } from "./alignment.ts";
+import { finishAttributes, openAttributes, prepareAttributes } from "./attributes.ts";
 import {
   clipArchitecture,
   clipLeaves,
   type ClipSize,
   initialClip,
-  towerLeaves,
   type TransformerClip,
+  withoutLastBlock,
 } from "./clip_weights.ts";
-import { contrastiveLoss, directionLoss, textDirections } from "./contrastive.ts";
-import type { Group, Problem } from "./optimiser.ts";
+import { stylePlaces, waysOf } from "./codes.ts";
+import { fittedClip } from "./fit.ts";
+import type { FixedGenerator } from "./generator_weights.ts";
+import type { Group } from "./optimiser.ts";
 import { StepRandom } from "./random.ts";
 import type { OpenStage, Part } from "./run.ts";
+import { joined } from "./scenes.ts";
 import type { Settings } from "./state_file.ts";
+import { batchInputs, GROUP, type Groups, shownPictures } from "./style_space.ts";
+import { openTexts } from "./text_tower.ts";
 import { cutVocabulary, Texts } from "./texts.ts";
-import { ofKind, startState } from "./values.ts";
+import { towerStages } from "./tower.ts";
+import { startState } from "./values.ts";
+import type { Vector } from "./vectors.ts";
 
 /** The CLIP that comes with nada. */
 export const DEMO_CLIP: ClipSize = {
   side: 64,
   patch: 8,
-  imageWidth: 128,
-  imageBlocks: 4,
+  imageWidth: 192,
+  imageBlocks: 5,
   textWidth: 128,
   textBlocks: 2,
   context: 32,
-  features: 64,
+  features: 160,
+  scenes: 2048,
 };
 
-/** Steps, scenes a step (each in four styles), and the seed. */
-export const CLIP_SETTINGS: Settings = { steps: 12_000, batch: 12, seed: 1 };
+/** Steps of the alignment, groups of four pictures a step, and the seed. */
+export const CLIP_SETTINGS: Settings = { steps: 3000, batch: 10, seed: 1 };
 
-/** Of all steps, those without alignment: until styles are told apart it only learns tones. */
-const CAPTIONS_ALONE = 1 / 20;
+/** Steps after the alignment, as parts of it, and what the stages see in each for a group there. */
+const ATTRIBUTES = { steps: 2 / 15, photos: 12 };
+const TEXTS = { steps: 5 / 6, captions: 10 };
+/** Of the steps of the alignment, those in which the gradient would lead adaptations nowhere. */
+const STILL = 7 / 30;
+/** Of a stage's steps, those in which the rate rises. */
+const WARM_UP = 1 / 60;
 
 const ADAM = { beta1: 0.9, beta2: 0.98 };
-const PEAK = 1e-3;
-/** Of all steps, those in which the rate rises. */
-const WARM_UP = 1 / 40;
-const DECAY = 0.02;
-const MAX_SCALE = 100;
+const RATES = { adam: 2.5e-3, muon: 0.008 };
+const DECAYS = { adam: 0, muon: 0.02 };
 
-/** Norms that gradients are limited to: that of the pairs' loss, which has spikes, and the sum's. */
-const PAIRS_LIMIT = 1;
-const LIMIT = 2;
-
-export function clipPart(settings: Settings, size: ClipSize = DEMO_CLIP): Part {
-  const { steps, seed } = settings;
+/** `generator` gives what the pictures come from. */
+export function clipPart(
+  settings: Settings,
+  generator: () => Promise<FixedGenerator>,
+  size: ClipSize = DEMO_CLIP,
+): Part {
+  const { steps, batch, seed } = settings;
+  const { scenes } = size;
   const vocabulary = cutVocabulary();
   const a = clipArchitecture(size, vocabulary);
   const texts = new Texts(vocabulary, size.context);
-  const stage = (name: string, end: number, aligned: boolean) => ({
-    name,
-    end,
-    open: () => Promise.resolve(openStage(a, texts, settings, aligned)),
-  });
+  const places = stylePlaces(new StepRandom(seed, -4), size.features);
+  const aligned = steps;
+  const told = aligned + Math.ceil(ATTRIBUTES.steps * steps);
+  const end = told + Math.ceil(TEXTS.steps * steps);
+  const share = (since: number, end: number) => (step: number) =>
+    riseAndFall(step - since, end - since);
   return {
     name: "clip",
     stages: [
-      stage("captions", Math.ceil(CAPTIONS_ALONE * steps), false),
-      stage("alignment", steps, true),
+      {
+        name: "alignment",
+        end: aligned,
+        open: async () =>
+          openAlignment(withoutLastBlock(a), await generator(), {
+            settings,
+            places,
+            share: share(0, aligned),
+          }),
+        finish: (gpu, state) => prepareAttributes(gpu, a, state, { places, scenes, seed }),
+      },
+      {
+        name: "attributes",
+        end: told,
+        open: (_, state) =>
+          Promise.resolve(openAttributes(a, state, {
+            seed,
+            batch: ATTRIBUTES.photos * batch,
+            since: aligned,
+            share: share(aligned, told),
+          })),
+        finish: (_, state) => Promise.resolve(finishAttributes(a, state)),
+      },
+      {
+        name: "texts",
+        end,
+        open: () =>
+          Promise.resolve(openTexts(a, texts, {
+            seed,
+            batch: TEXTS.captions * batch,
+            since: told,
+            share: share(told, end),
+            places,
+          })),
+      },
     ],
     start: () => startState(initialClip(a, new StepRandom(seed, -2))),
-    export: (_, state) =>
-      Promise.resolve({
-        tensors: ofKind(state, "mean"),
-        metadata: {
-          format: "pt",
-          steps: String(steps),
-          seed: String(seed),
-          "nada.vocabulary": JSON.stringify(vocabulary),
-          "nada.templates": JSON.stringify(STYLE_TEMPLATES),
-        },
+    export: async (gpu, state) => ({
+      tensors: await fittedClip(gpu, a, state, {
+        texts,
+        places,
+        scenes,
+        random: new StepRandom(seed, -5),
       }),
-  };
-}
-
-function openStage(
-  a: TransformerClip,
-  texts: Texts,
-  { steps, batch, seed }: Settings,
-  aligned: boolean,
-): OpenStage {
-  const side = a.image.imageSize;
-  const pairScenes = Math.ceil(batch / 2);
-  return {
-    problem: problemOf(a, { scenes: batch, pairScenes }, aligned),
-    pictures: STYLES_EACH * (batch + (aligned ? 2 * pairScenes : 0)),
-    inputs(step) {
-      const random = new StepRandom(seed, step);
-      const { captions, ...shown } = captionedPictures(random, { scenes: batch, side });
-      const { ids, end } = texts.batch([...captions, ...directionTexts(random)]);
-      const own = {
-        key: random.key,
-        ids,
-        end,
-        noise: Float32Array.from(captions, () => 0.1 * random.uniform()),
-        tint: random.normals(3 * captions.length).map((value) => 0.1 * value),
-        pictures: shown.pictures,
-        edits: shown.edits,
-        "of text": shown.ofText,
-        "of picture": shown.ofPicture,
-      };
-      if (!aligned) return own;
-      return {
-        ...own,
-        ...picturePairs(random, { scenes: pairScenes, side }),
-        ...alignmentInputs(random, STYLES_EACH * pairScenes),
-      };
-    },
-    rate: (step) => PEAK * riseAndFall(step, steps),
+      metadata: {
+        format: "pt",
+        steps: String(steps),
+        seed: String(seed),
+        "nada.vocabulary": JSON.stringify(vocabulary),
+        "nada.templates": JSON.stringify(STYLE_TEMPLATES),
+      },
+    }),
   };
 }
 
@@ -145,97 +141,76 @@ function riseAndFall(step: number, steps: number): number {
   return Math.min((step + 1) / (WARM_UP * steps), fall);
 }
 
-function problemOf(
-  a: TransformerClip,
-  { scenes, pairScenes }: { scenes: number; pairScenes: number },
-  aligned: boolean,
-): Problem {
-  const side = a.image.imageSize;
-  const leaves = clipLeaves(a);
-  // The same values once more: gradients do not flow to these.
-  const fixed = clipLeaves(a);
-  const n = STYLES_EACH * scenes;
-  const encode = encodeImages(a, leaves);
-  const key = input("key", [2], "u32");
-
-  const pictures = encode(disturbed(input("pictures", [n, 3, side, side]), key));
-  const encoded = (by: Readonly<Record<string, Tensor>>) => {
-    const features = encodeTexts(a, by, n + STYLE_NAMES.length * DIRECTION_TEXTS);
-    const [captions, named] = [0, n].map((from) =>
-      slice(features, [from, 0], [from === 0 ? n : features.shape[0]! - n, a.features])
-    );
-    return { captions: captions!, directions: textDirections(named!, STYLE_NAMES.length) };
-  };
-  const { captions, directions } = encoded(leaves);
-  const towards = (name: string, count: number, of: Tensor) =>
-    matmul({ a: input(name, [count, OTHERS.length]), b: of }, {});
-  const contrast = contrastiveLoss(pictures, captions, scaleOf(leaves), {
-    ofText: input("of text", [n, n]),
-    ofPicture: input("of picture", [n, n]),
-  });
-  const edits = towards("edits", scenes * (STYLES_EACH - 1), directions);
-  const direction = directionLoss(pictures, edits, STYLES_EACH);
-  const terms = [{ loss: add(contrast, mul(direction, 0.5)), limit: Infinity }];
-
-  if (aligned) {
-    const pairs = STYLES_EACH * pairScenes;
-    const { whole, fine } = alignmentLosses(encode, encodeImages(a, fixed), {
-      photos: input("photos", [pairs, 3, side, side]),
-      truths: input("truths", [pairs, 3, side, side]),
-      directions: towards("wanted", pairs, encoded(fixed).directions),
-      key,
-    });
-    terms.push({ loss: add(whole, mul(fine, 0.5)), limit: PAIRS_LIMIT });
-  }
-  return { terms, limit: LIMIT, groups: groupsOf(leaves), adam: ADAM, meansSince: 0 };
+/** A batch of `count` groups: two fifths on paths, two fifths of adaptations, the rest blends. */
+function groupsOf(count: number): Groups {
+  const met = Math.min(7, Math.max(1, Math.round(0.4 * count)));
+  const blends = Math.max(1, Math.round(0.2 * count));
+  return { paths: Math.max(1, count - met - blends), met, blends };
 }
 
-/** Matrices decay, vectors do not. */
-function groupsOf(leaves: Readonly<Record<string, Tensor>>): Group[] {
-  const isMatrix = ([, { rank }]: [string, Tensor]) => rank >= 2;
-  const entries = Object.entries(leaves);
-  const group = (some: [string, Tensor][], decay: number) => ({
-    leaves: Object.fromEntries(some),
-    rate: 1,
-    decay,
+function openAlignment(
+  a: TransformerClip,
+  generator: FixedGenerator,
+  { settings: { steps, batch, seed }, places, share }: {
+    settings: Settings;
+    places: readonly Vector[];
+    share(step: number): number;
+  },
+): OpenStage {
+  const groups = groupsOf(batch);
+  const adaptations = new Adaptations(generator, {
+    count: groups.met,
+    since: Math.round(STILL * steps),
+    seed,
+  });
+  const leaves = clipLeaves(a, "image");
+  const { pictures, met } = shownPictures(generator, adaptations, groups);
+  const { directions } = waysOf(places);
+  const { whole, fine, own, gradient } = alignment(
+    (pictures) => unit(towerStages(a, leaves, pictures).features),
+    {
+      pictures,
+      truths: input("truths", pictures.shape),
+      directions: input("directions", [pictures.shape[0]!, a.features]),
+      groups: { count: groups.paths + groups.met, size: GROUP },
+    },
+  );
+  const first = [GROUP * groups.paths, 0, 0, 0];
+  const beside = adaptations.beside(met, slice(gradient, first, met.shape), GROUP);
+  return {
+    problem: {
+      loss: mul([whole, fine, own].map((one) => mean(one)).reduce(add), 2),
+      groups: groupsOfLeaves(leaves),
+      adam: ADAM,
+      meansSince: 0,
+      beside,
+    },
+    pictures: pictures.shape[0]!,
+    inputs(step) {
+      const random = new StepRandom(seed, step);
+      const { inputs, styles } = batchInputs(random, generator, groups, adaptations.stylesAt(step));
+      const wanted = styles.map((k) => {
+        const direction = new Float32Array(a.features);
+        direction.set(directions[k]!);
+        return direction;
+      });
+      return { ...inputs, ...adaptations.inputs(step), directions: joined(wanted) };
+    },
+    rate: share,
+  };
+}
+
+/** Matrices of the blocks learn by Muon, all else by Adam. */
+function groupsOfLeaves(leaves: Readonly<Record<string, Tensor>>): Group[] {
+  const split = Object.groupBy(
+    Object.entries(leaves),
+    ([name, { rank }]) => rank === 2 && name.includes("resblocks") ? "muon" : "adam",
+  );
+  return (["muon", "adam"] as const).map((rule) => ({
+    leaves: Object.fromEntries(split[rule] ?? []),
+    rule,
+    rate: RATES[rule],
+    decay: DECAYS[rule],
     since: 0,
-  });
-  return [
-    group(entries.filter(isMatrix), DECAY),
-    group(entries.filter((entry) => !isMatrix(entry)), 0),
-  ];
-}
-
-/** Unit features of pictures `[n, 3, side, side]` in [-1, 1]. */
-function encodeImages(a: TransformerClip, leaves: Readonly<Record<string, Tensor>>): Encode {
-  const parameters = towerLeaves(a, "image", leaves);
-  return (pictures) => {
-    const pixels = preprocess(pictures, a.image.imageSize, "bicubic");
-    return unit(imageStages(parameters, a.image, pixels).features);
-  };
-}
-
-/** Unit features of the `n` texts that are fed. */
-function encodeTexts(
-  a: TransformerClip,
-  leaves: Readonly<Record<string, Tensor>>,
-  n: number,
-): Tensor {
-  const { contextLength } = a.text;
-  const parameters = towerLeaves(a, "text", leaves);
-  const ids = input("ids", [n, contextLength], "u32");
-  const tokens = embedding({ table: parameters("token"), ids }, {});
-  return unit(encodeText(parameters, a.text, { tokens, end: input("end", [n, contextLength]) }));
-}
-
-/** What cosines are multiplied by, at most 100. */
-function scaleOf(leaves: Readonly<Record<string, Tensor>>): Tensor {
-  return exp(neg(maximum(neg(leaves[LOGIT_SCALE]!), constant(-Math.log(MAX_SCALE)))));
-}
-
-/** Pictures with noise and a tint. */
-function disturbed(pictures: Tensor, key: Tensor): Tensor {
-  const n = pictures.shape[0]!;
-  const noise = mul(input("noise", [n, 1, 1, 1]), randomNormal(key, pictures.shape));
-  return add(add(pictures, noise), input("tint", [n, 3, 1, 1]));
+  }));
 }

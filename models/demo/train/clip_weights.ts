@@ -1,11 +1,11 @@
 /** The CLIP's architecture, and its parameters under OpenAI's names. */
-import { numel, type Shape, type Tensor } from "../../../lib/graph/tensor.ts";
+import { constant, numel, type Shape, type Tensor } from "../../../lib/graph/tensor.ts";
 import {
   type Architecture,
   openaiSettings,
   type VitArchitecture,
 } from "../../clip/architecture.ts";
-import { LOGIT_SCALE, type SizeName, type Tower, towerPlaces } from "../../clip/names.ts";
+import { type SizeName, type Tower, towerPlaces } from "../../clip/names.ts";
 import type { Parameters } from "../../clip/transformer.ts";
 import { weightLeaf } from "./optimiser.ts";
 import type { StepRandom } from "./random.ts";
@@ -16,12 +16,15 @@ export interface ClipSize {
   readonly side: number;
   readonly patch: number;
   readonly imageWidth: number;
+  /** The last one tells attributes; those before it know styles. */
   readonly imageBlocks: number;
   readonly textWidth: number;
   readonly textBlocks: number;
   /** The longest text in tokens. */
   readonly context: number;
   readonly features: number;
+  /** Photos that attributes are read from at the end; the styles have an eighth of these each. */
+  readonly scenes: number;
 }
 
 /** A CLIP both of whose towers are transformers. */
@@ -64,7 +67,7 @@ interface Parameter {
   readonly shape: Shape;
 }
 
-/** Everything but the logit scale. */
+/** The parameters of both towers. */
 function parameters({ features, image, text }: TransformerClip): Parameter[] {
   const cells = (image.imageSize / image.patchSize) ** 2;
   const sizes: Record<Tower, Partial<Record<SizeName, number>>> = {
@@ -85,11 +88,34 @@ function parameters({ features, image, text }: TransformerClip): Parameter[] {
   });
 }
 
-/** Leaves of all parameters, by their names in files. */
-export function clipLeaves(a: TransformerClip): Record<string, Tensor> {
-  const leaves = parameters(a).map(({ stored, shape }) => [stored, weightLeaf(stored, shape)]);
-  return { ...Object.fromEntries(leaves), [LOGIT_SCALE]: weightLeaf(LOGIT_SCALE, []) };
+/** Leaves of a tower's parameters, by their names in files. */
+export function clipLeaves(a: TransformerClip, tower: Tower): Record<string, Tensor> {
+  const own = parameters(a).filter((parameter) => parameter.tower === tower);
+  return Object.fromEntries(own.map(({ stored, shape }) => [stored, weightLeaf(stored, shape)]));
 }
+
+/** The same as constants. */
+export function fixedLeaves(
+  a: TransformerClip,
+  tower: Tower,
+  weights: ReadonlyMap<string, Values>,
+): Record<string, Tensor> {
+  const own = parameters(a).filter((parameter) => parameter.tower === tower);
+  return Object.fromEntries(own.map(({ stored }) => {
+    const { shape, data } = weights.get(stored)!;
+    return [stored, constant(data, shape)];
+  }));
+}
+
+/** The CLIP without its last block. */
+export const withoutLastBlock = (a: TransformerClip): TransformerClip => ({
+  ...a,
+  image: { ...a.image, blocks: a.image.blocks - 1 },
+});
+
+/** What the names of the image tower's last block begin with in files. */
+export const lastBlock = ({ image }: TransformerClip): string =>
+  `visual.transformer.resblocks.${image.blocks - 1}`;
 
 /** The leaves of a tower as its graph asks for them. */
 export function towerLeaves(
@@ -102,19 +128,19 @@ export function towerLeaves(
   return (name) => leaves[stored.get(name)!]!;
 }
 
-/** Random weights that keep the size of what goes through them; the scale starts at 1 / 0.07. */
+/** Random weights that keep the size of what goes through them. */
 export function initialClip(a: TransformerClip, random: StepRandom): Map<string, Values> {
-  const values = parameters(a).map(({ tower, name, stored, shape }): [string, Values] => {
-    const count = numel(shape);
-    if (/norm\w*\.weight$/.test(name)) {
-      return [stored, { shape, data: new Float32Array(count).fill(1) }];
-    }
-    if (name.endsWith(".bias")) return [stored, { shape, data: new Float32Array(count) }];
-    const deviation = deviationOf(a, tower, name.replace(/^blocks\.\d+\./, ""));
-    return [stored, { shape, data: random.normals(count).map((value) => deviation * value) }];
-  });
-  const scale = { shape: [], data: Float32Array.of(Math.log(1 / 0.07)) };
-  return new Map([...values, [LOGIT_SCALE, scale]]);
+  return new Map(
+    parameters(a).map(({ tower, name, stored, shape }): [string, Values] => {
+      const count = numel(shape);
+      if (/norm\w*\.weight$/.test(name)) {
+        return [stored, { shape, data: new Float32Array(count).fill(1) }];
+      }
+      if (name.endsWith(".bias")) return [stored, { shape, data: new Float32Array(count) }];
+      const deviation = deviationOf(a, tower, name.replace(/^blocks\.\d+\./, ""));
+      return [stored, { shape, data: random.normals(count).map((value) => deviation * value) }];
+    }),
+  );
 }
 
 function deviationOf({ image, text }: TransformerClip, tower: Tower, name: string): number {
@@ -126,7 +152,8 @@ function deviationOf({ image, text }: TransformerClip, tower: Tower, name: strin
     case "patch":
       return 1 / (image.patchSize * Math.sqrt(3));
     case "position":
-      return tower === "image" ? 0.3 : 0.05;
+      // What the gradient says of a patch comes through what the tower knows of its place.
+      return tower === "image" ? 1 : 0.05;
     case "token":
       return 0.1;
     case "out.weight":

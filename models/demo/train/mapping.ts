@@ -8,7 +8,7 @@ import { input } from "../../../lib/graph/tensor.ts";
 import { type Architecture } from "../../stylegan2/architecture.ts";
 import { mapping } from "../../stylegan2/generator.ts";
 import { ATTRIBUTES, sceneFromLatent } from "../world/mod.ts";
-import { generatorLeaves, statisticsOfW } from "./generator_weights.ts";
+import { photoLeaves, statisticsOfW } from "./generator_weights.ts";
 import { weightLeaf } from "./optimiser.ts";
 import { principalCoordinates } from "./principal.ts";
 import { StepRandom } from "./random.ts";
@@ -61,7 +61,7 @@ function openStage(
   known: Goals,
   { seed, steps }: { seed: number; steps: number },
 ): OpenStage {
-  const leaves = generatorLeaves(a);
+  const leaves = photoLeaves(a);
   const head = {
     "head.weight": weightLeaf("head.weight", [GOALS, a.wSize]),
     "head.bias": weightLeaf("head.bias", [GOALS]),
@@ -74,9 +74,14 @@ function openStage(
   const loss = mean(square(sub(told, input("goals", [BATCH, GOALS]))));
   return {
     problem: {
-      terms: [{ loss, limit: Infinity }],
-      limit: Infinity,
-      groups: [{ leaves: { ...leaves.mapping, ...head }, rate: 1, decay: 0, since: 0 }],
+      loss,
+      groups: [{
+        leaves: { ...leaves.mapping, ...head },
+        rule: "adam",
+        rate: 1,
+        decay: 0,
+        since: 0,
+      }],
       adam: ADAM,
       meansSince: 0,
     },

@@ -4,7 +4,8 @@ import { writeSafetensors } from "../../../lib/checkpoint/mod.ts";
 import { UserError } from "../../../lib/errors.ts";
 import type { Gpu } from "../../../lib/gpu/device.ts";
 import { CLIP_SETTINGS, clipPart } from "./clip.ts";
-import { GENERATOR_SETTINGS, generatorPart } from "./generator.ts";
+import { GENERATOR_SETTINGS, generatorPart, trainedGenerator } from "./generator.ts";
+import type { FixedGenerator } from "./generator_weights.ts";
 import { type Part, run, stepCount, type StepEvent } from "./run.ts";
 import { readState, type Settings, writeState } from "./state_file.ts";
 
@@ -12,13 +13,38 @@ export type { StepEvent } from "./run.ts";
 
 interface Kind {
   readonly defaults: Settings;
-  create(settings: Settings): Part;
+  /** For states and models in that folder. */
+  create(settings: Settings, folder: string): Promise<Part>;
 }
 
 const KINDS = {
-  generator: { defaults: GENERATOR_SETTINGS, create: generatorPart },
-  clip: { defaults: CLIP_SETTINGS, create: clipPart },
+  generator: {
+    defaults: GENERATOR_SETTINGS,
+    create: (settings) => Promise.resolve(generatorPart(settings)),
+  },
+  clip: {
+    defaults: CLIP_SETTINGS,
+    create: async (settings, folder) => {
+      const generator = await readTrained(folder);
+      return clipPart(settings, () => Promise.resolve(generator));
+    },
+  },
 } as const satisfies Record<string, Kind>;
+
+/** The generator of that folder with its styles, which the CLIP's pictures come from. */
+async function readTrained(folder: string): Promise<FixedGenerator> {
+  const file = stateFile(folder, "generator");
+  const known = await isThere(file) ? await readState(file, "generator") : null;
+  const generator = known && trainedGenerator(known.settings, known.state);
+  if (generator) return generator;
+  throw new UserError(
+    `Cannot train the clip in "${folder}": its pictures come from the generator with its styles, and ` +
+      `"${file}" is ${known ? "not trained to its end" : "not there"}; train it first, with ` +
+      `deno task demo:train generator --out ${folder}${known ? " --resume" : ""}`,
+  );
+}
+
+const stateFile = (folder: string, part: string) => join(folder, `${part}.state.safetensors`);
 
 export type PartName = keyof typeof KINDS;
 
@@ -45,30 +71,31 @@ export interface TrainEvents {
  * Trains a part to its end or until told to stop. Returns the model's file, null if it stopped
  * before.
  *
- * Throws a UserError where the folder holds a state already, or none to go on with.
+ * Throws a UserError where the folder holds a state already, or none to go on with, or, for the CLIP,
+ * no trained generator.
  */
 export async function train(
   gpu: Gpu,
   { part: name, folder, settings: wanted, resume }: TrainRequest,
   { onStart, onStep, signal }: TrainEvents = {},
 ): Promise<string | null> {
-  const stateFile = join(folder, `${name}.state.safetensors`);
-  const before = resume ? await readState(stateFile, name) : null;
-  if (!before && await isThere(stateFile)) {
+  const file = stateFile(folder, name);
+  const before = resume ? await readState(file, name) : null;
+  if (!before && await isThere(file)) {
     throw new UserError(
-      `Cannot train into "${folder}": it has "${stateFile}" from before; go on with --resume, or ` +
+      `Cannot train into "${folder}": it has "${file}" from before; go on with --resume, or ` +
         `name another folder with --out`,
     );
   }
   const settings = before?.settings ?? { ...KINDS[name].defaults, ...wanted };
-  const part = KINDS[name].create(settings);
+  const part = await KINDS[name].create(settings, folder);
   let state = before?.state ?? part.start();
   await Deno.mkdir(folder, { recursive: true });
   onStart?.(stepCount(part), state.step);
   state = await run(gpu, part, state, {
     ...(onStep && { onStep }),
     ...(signal && { signal }),
-    save: (current) => writeState(stateFile, name, settings, current),
+    save: (current) => writeState(file, name, settings, current),
   });
   if (state.step < stepCount(part)) return null;
   const { tensors, metadata } = await part.export(gpu, state);

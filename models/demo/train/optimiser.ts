@@ -1,4 +1,4 @@
-/** Parameters on the device that losses move: Adam, limited gradients and running means. */
+/** Parameters on the device that a loss moves: Adam, Muon, and running means. */
 import { UserError } from "../../../lib/errors.ts";
 import type { Gpu } from "../../../lib/gpu/device.ts";
 import { DeviceTensor, readAll } from "../../../lib/graph/device_tensor.ts";
@@ -9,17 +9,21 @@ import {
   adamwHyper,
   add,
   assign,
-  div,
-  maximum,
   mul,
   reshape,
-  sqrt,
-  square,
+  slice,
   sub,
-  sum,
 } from "../../../lib/graph/ops/mod.ts";
 import { Program } from "../../../lib/graph/program.ts";
-import { constant, type HostArray, input, state, type Tensor } from "../../../lib/graph/tensor.ts";
+import {
+  type HostArray,
+  input,
+  type Shape,
+  state,
+  type Tensor,
+} from "../../../lib/graph/tensor.ts";
+import type { Update } from "../../../lib/graph/update.ts";
+import { muonStep } from "./muon.ts";
 import { keptName, type Kind, KINDS, type TrainState, type Values } from "./values.ts";
 
 /** Of the running means, once there were enough steps. */
@@ -34,6 +38,8 @@ export function weightLeaf(name: string, shape: readonly number[]): Tensor {
 export interface Group {
   /** Their leaves, by name. */
   readonly leaves: Readonly<Record<string, Tensor>>;
+  /** Adam, or Muon for matrices. */
+  readonly rule: "adam" | "muon";
   /** Of the step's learning rate. */
   readonly rate: number;
   /** Weight decay. */
@@ -44,14 +50,18 @@ export interface Group {
 
 /** What is made smaller. */
 export interface Problem {
-  /** Losses that are added; the gradient of each is limited to a norm first. */
-  readonly terms: readonly { readonly loss: Tensor; readonly limit: number }[];
-  /** The norm that their sum is limited to. */
-  readonly limit: number;
+  readonly loss: Tensor;
   readonly groups: readonly Group[];
   readonly adam: Pick<AdamwAttrs, "beta1" | "beta2">;
   /** The step from which running means are taken. */
   readonly meansSince: number;
+  /** What else a step changes, and is kept with the state: states that begin at zero. */
+  readonly beside?: Beside;
+}
+
+export interface Beside {
+  readonly shapes: Readonly<Record<string, Shape>>;
+  readonly updates: readonly Update[];
 }
 
 export class Optimiser implements Disposable {
@@ -67,20 +77,28 @@ export class Optimiser implements Disposable {
     const kept = new Map<string, DeviceTensor>();
     try {
       await gpu.scoped(() => {
-        for (const name of problem.groups.flatMap(({ leaves }) => Object.keys(leaves))) {
-          const weight = from.tensors.get(keptName("weight", name))!;
-          for (const kind of KINDS) {
-            const known = from.tensors.get(keptName(kind, name)) ?? atStart(kind, weight);
-            const label = keptName(kind, name);
-            kept.set(label, new DeviceTensor(gpu, weight.shape, label, known?.data));
+        const keep = (label: string, shape: Shape, start?: Values) => {
+          const known = from.tensors.get(label) ?? start;
+          kept.set(label, new DeviceTensor(gpu, shape, label, known?.data));
+        };
+        for (const { leaves, rule } of problem.groups) {
+          for (const name of Object.keys(leaves)) {
+            const weight = from.tensors.get(keptName("weight", name))!;
+            for (const kind of KINDS) {
+              // Muon has one moment.
+              if (rule === "muon" && kind === "second") continue;
+              keep(keptName(kind, name), weight.shape, atStart(kind, weight));
+            }
           }
+        }
+        for (const [label, shape] of Object.entries(problem.beside?.shapes ?? {})) {
+          keep(label, shape);
         }
         return Promise.resolve();
       });
-      const total = problem.terms.map(({ loss }) => loss).reduce(add);
       const program = await Program.compile(gpu, {
-        outputs: { total },
-        updates: updates(problem, reshape(total, [1])),
+        outputs: { loss: problem.loss },
+        updates: updates(problem),
         state: Object.fromEntries(kept),
       });
       return new Optimiser(gpu, problem, program, kept);
@@ -104,13 +122,15 @@ export class Optimiser implements Disposable {
     const count = step - meansSince;
     const own = {
       follow: Float32Array.of(1 - Math.min(MEAN_DECAY, count / (count + 10))),
-      ...Object.fromEntries(groups.map(({ rate, decay, since }, i) => [
-        `hyper/${i}`,
-        adamwHyper(adam, { t: step - since + 1, lr: rate * lr, decay }),
-      ])),
+      ...Object.fromEntries(groups.map(({ rule, rate, decay, since }, i) => {
+        const [t, own] = [step - since + 1, rate * lr];
+        const hyper = rule === "adam"
+          ? adamwHyper(adam, { t, lr: own, decay })
+          : Float32Array.of(own, 0, 1 - own * decay);
+        return [`hyper/${i}`, hyper];
+      })),
     };
-    const { total } = await this.program.run({ ...inputs, ...own }, { read: ["total"] });
-    const loss = total![0]!;
+    const loss = (await this.program.run({ ...inputs, ...own }, { read: ["loss"] })).loss![0]!;
     if (Number.isFinite(loss)) return loss;
     throw new UserError(
       `Cannot train on: the loss of step ${step} is ${loss}; go on from the last state that was ` +
@@ -139,36 +159,27 @@ function atStart(kind: Kind, weight: Values): Values | undefined {
   return kind === "mean" ? weight : undefined;
 }
 
-function updates({ terms, limit, groups, adam }: Problem, guard: Tensor) {
+function updates({ loss, groups, adam, beside }: Problem): Update[] {
   const leaves = groups.flatMap((group, i) =>
-    Object.entries(group.leaves).map(([name, leaf]) => ({ name, leaf, hyper: hyper(i) }))
+    Object.entries(group.leaves).map(([name, leaf]) => ({ name, leaf, rule: group.rule, i }))
   );
-  const gradients = limited(
-    terms.map((term) => limited(grad(term.loss, leaves.map(({ leaf }) => leaf)), term.limit))
-      .reduce((sums, more) => sums.map((sum, i) => add(sum, more[i]!))),
-    limit,
-  );
+  const gradients = grad(loss, leaves.map(({ leaf }) => leaf));
+  const guard = reshape(loss, [1]);
   const follow = input("follow", []);
-  return [
+  const kept = (kind: Kind, name: string, { shape }: Tensor) => state(keptName(kind, name), shape);
+  const become = (state: Tensor, value: Tensor) => assign({ state, value }, {});
+  return leaves.flatMap(({ name, leaf: w, rule, i }, k) => {
+    const hyper = input(`hyper/${i}`, [3]);
+    const [g, m, mean] = [gradients[k]!, kept("first", name, w), kept("mean", name, w)];
     // The mean follows the weight as it is before the step.
-    ...leaves.map(({ name, leaf }) => {
-      const mean = state(keptName("mean", name), leaf.shape);
-      return assign({ state: mean, value: add(mean, mul(sub(leaf, mean), follow)) }, {});
-    }),
-    ...leaves.map(({ name, leaf: w, hyper }, i) => {
-      const m = state(keptName("first", name), w.shape);
-      const v = state(keptName("second", name), w.shape);
-      return adamw({ w, m, v, g: gradients[i]!, hyper, guard }, { ...adam, eps: 1e-8 });
-    }),
-  ];
-}
-
-const hyper = (group: number) => input(`hyper/${group}`, [3]);
-
-/** Gradients that together have at most a norm of `limit`. */
-function limited(gradients: Tensor[], limit: number): Tensor[] {
-  if (limit === Infinity) return gradients;
-  const norm = sqrt(gradients.map((g) => sum(square(g))).reduce(add));
-  const scale = div(constant(limit), maximum(norm, constant(limit)));
-  return gradients.map((g) => mul(g, scale));
+    const followed = become(mean, add(mean, mul(sub(w, mean), follow)));
+    if (rule === "adam") {
+      const v = kept("second", name, w);
+      return [followed, adamw({ w, m, v, g, hyper, guard }, { ...adam, eps: 1e-8 })];
+    }
+    const { momentum, step } = muonStep(g, m);
+    const [rate, keep] = [0, 2].map((at) => slice(hyper, [at], [1]));
+    const moved = mul(sub(w, mul(step, rate!)), keep!);
+    return [followed, become(m, momentum), become(w, moved)];
+  }).concat(beside?.updates ?? []);
 }

@@ -1,5 +1,5 @@
 /** How far a picture is from the true one. */
-import { abs, add, mean, mul, slice, square, sub } from "../../../lib/graph/ops/mod.ts";
+import { abs, add, mean, mul, slice, square, sub, upfirdn2d } from "../../../lib/graph/ops/mod.ts";
 import { constant, dims, type Tensor } from "../../../lib/graph/tensor.ts";
 
 /** Distances of the pixels whose differences are compared, and what these count. */
@@ -25,6 +25,27 @@ export function pictureLoss(image: Tensor, truth: Tensor): Tensor {
   const absolute = mean(mul(abs(error), weight));
   const squared = mean(mul(square(error), weight));
   return [absolute, mul(squared, 2), ...edges].reduce(add);
+}
+
+/**
+ * How different the amounts of fine and of less fine detail around each point are, in brightness:
+ * texture that is off by a pixel is better than none, which an L1 would prefer. `[n, 3, h, w]` → `[]`.
+ */
+export function textureLoss(image: Tensor, truth: Tensor): Tensor {
+  const [ours, theirs] = [image, truth].map((x) => {
+    const grey = mean(x, [1], true);
+    return [grey, boxFiltered(grey, 2, { down: 2 })].map((y) => {
+      const high = sub(y, boxFiltered(y, 3, { pad: 1 }));
+      return boxFiltered(abs(high), 5, { down: 2 });
+    });
+  });
+  return ours!.map((energy, i) => mean(abs(sub(energy, theirs![i]!)))).reduce(add);
+}
+
+/** Means over squares of `size` pixels, zeros beyond the border. */
+function boxFiltered(x: Tensor, size: number, { down = 1, pad = 0 }): Tensor {
+  const f = constant(new Float32Array(size ** 2).fill(1 / size ** 2), [size, size]);
+  return upfirdn2d({ x, f }, { up: 1, down, pad: [pad, pad, pad, pad] });
 }
 
 /** `[side, side]` with mean 1: the face counts more than the background around it. */

@@ -4,6 +4,7 @@ import { matmul } from "../../../lib/graph/ops/mod.ts";
 import { Program } from "../../../lib/graph/program.ts";
 import { constant, input } from "../../../lib/graph/tensor.ts";
 import { StepRandom } from "./random.ts";
+import { orthonormal } from "./vectors.ts";
 
 /** Enough for the leading directions; they need not be exact. */
 const ROUNDS = 12;
@@ -25,10 +26,10 @@ export async function principalCoordinates(
     outputs: { along, next: matmul({ a: x, b: along }, { transposeA: true }) },
   });
   try {
-    let directions = orthonormal(new StepRandom(0, 0).normals(d * count), d, count);
+    let directions = orthonormalColumns(new StepRandom(0, 0).normals(d * count), d, count);
     for (let round = 0; round < ROUNDS; round++) {
       const { next } = await program.run({ directions }, { read: ["next"] });
-      directions = orthonormal(next!, d, count);
+      directions = orthonormalColumns(next!, d, count);
     }
     const { along } = await program.run({ directions }, { read: ["along"] });
     return Float32Array.from(along!);
@@ -37,22 +38,17 @@ export async function principalCoordinates(
   }
 }
 
-/** The columns of `[d, count]` made orthonormal, one after the other (Gram and Schmidt). */
-function orthonormal(
-  columns: ArrayLike<number>,
+/** The columns of `[d, count]` made orthonormal. */
+function orthonormalColumns(
+  flat: ArrayLike<number>,
   d: number,
   count: number,
 ): Float32Array<ArrayBuffer> {
-  const done: Float64Array[] = [];
-  for (let k = 0; k < count; k++) {
-    const column = Float64Array.from({ length: d }, (_, i) => columns[i * count + k]!);
-    for (const other of done) {
-      const share = column.reduce((sum, value, i) => sum + value * other[i]!, 0);
-      other.forEach((value, i) => column[i]! -= share * value);
-    }
-    const length = Math.hypot(...column);
-    done.push(column.map((value) => value / length));
-  }
+  const columns = Array.from(
+    { length: count },
+    (_, k) => Float64Array.from({ length: d }, (_, i) => flat[i * count + k]!),
+  );
+  const done = orthonormal(columns);
   return Float32Array.from(
     { length: d * count },
     (_, i) => done[i % count]![Math.floor(i / count)]!,

@@ -9,8 +9,8 @@ export interface Stage {
   readonly name: string;
   /** The step after its last. */
   readonly end: number;
-  /** Prepares what the stage needs: its graph, and what to feed. */
-  open(gpu: Gpu): Promise<OpenStage>;
+  /** Prepares what the stage needs: its graph, and what to feed. What it does not train it reads. */
+  open(gpu: Gpu, state: TrainState): Promise<OpenStage>;
   /** What is done to the state after its last step. */
   finish?(gpu: Gpu, state: TrainState): Promise<TrainState>;
 }
@@ -68,7 +68,7 @@ export async function run(
 ): Promise<TrainState> {
   for (const stage of part.stages) {
     if (state.step >= stage.end || signal?.aborted) continue;
-    const open = await stage.open(gpu);
+    const open = await stage.open(gpu, state);
     using optimiser = await Optimiser.create(gpu, open.problem, state);
     let { step } = state;
     while (step < stage.end && !signal?.aborted) {

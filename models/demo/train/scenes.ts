@@ -1,5 +1,15 @@
 /** Pictures of the world as networks are fed with them. */
-import { drawFace, type Picture, sceneFromLatent, type StyleName, STYLES } from "../world/mod.ts";
+import {
+  drawFace,
+  type Picture,
+  sceneFromLatent,
+  STYLE_NAMES,
+  type StyleName,
+  STYLES,
+} from "../world/mod.ts";
+
+/** What photos become. */
+export const OTHERS: readonly StyleName[] = STYLE_NAMES.filter((style) => style !== "photo");
 
 /** Side at which pictures are drawn; smaller ones are means of their pixels. */
 const DRAWN = 64;
@@ -38,34 +48,6 @@ export function joined(parts: readonly Float32Array[]): Float32Array<ArrayBuffer
   return out;
 }
 
-export interface Move {
-  readonly zoom: number;
-  /** In half sides of the picture. */
-  readonly x: number;
-  readonly y: number;
-}
-
-/** Planes `[3, side, side]` seen a little closer, farther or aside; the border's pixels go on. */
-export function moved(
-  planes: Float32Array<ArrayBuffer>,
-  side: number,
-  { zoom, x, y }: Move,
-): Float32Array<ArrayBuffer> {
-  const from = (shift: number) =>
-    Array.from({ length: side }, (_, i) => {
-      const place = (zoom * (2 * (i + 0.5) / side - 1) + shift + 1) * side / 2 - 0.5;
-      const inside = Math.min(side - 1, Math.max(0, place));
-      const low = Math.min(side - 2, Math.floor(inside));
-      return { low, share: inside - low };
-    });
-  const [rows, columns] = [from(y), from(x)];
-  return planes.map((_, i) => {
-    const plane = i - i % (side * side);
-    const row = rows[Math.floor(i / side) % side]!;
-    const column = columns[i % side]!;
-    const at = plane + row.low * side + column.low;
-    const above = planes[at]! + (planes[at + 1]! - planes[at]!) * column.share;
-    const below = planes[at + side]! + (planes[at + side + 1]! - planes[at + side]!) * column.share;
-    return above + (below - above) * row.share;
-  });
-}
+/** The rows of `[n, width]`. */
+export const rowsOf = (data: Float32Array<ArrayBuffer>, width: number) =>
+  Array.from({ length: data.length / width }, (_, i) => data.subarray(i * width, (i + 1) * width));
