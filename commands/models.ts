@@ -43,6 +43,7 @@ interface Listed {
   readonly resolution?: number;
   readonly licence: string | null;
   readonly path: string | null;
+  /** Of what is here, else as it is stated; null where it is not. */
   readonly sizeBytes: number | null;
 }
 
@@ -50,10 +51,10 @@ function list(json: boolean): void {
   const stored = storedModels();
   const known = REGISTRY.map((entry) => {
     const record = stored.find(({ name }) => name === entry.name);
-    return { ...entry, ...hereOf(record) };
+    return { sizeBytes: null, ...entry, ...hereOf(record) };
   });
   const others = stored.filter(({ name }) => !REGISTRY.some((entry) => entry.name === name))
-    .map((record) => ({ ...record, about: record.source, ...hereOf(record) }));
+    .map((record) => ({ ...record, about: record.source, sizeBytes: null, ...hereOf(record) }));
   if (json) {
     return console.log(JSON.stringify({ folder: modelsFolder(), models: [...others, ...known] }));
   }
@@ -62,8 +63,10 @@ function list(json: boolean): void {
   console.log(table(all.filter(({ path }) => path === null), "\nTo be had with nada pull NAME:"));
 }
 
-function hereOf(record: ModelRecord | undefined): Pick<Listed, "path" | "sizeBytes"> {
-  if (!record) return { path: null, sizeBytes: null };
+function hereOf(
+  record: ModelRecord | undefined,
+): Pick<Listed, "path"> & Partial<Pick<Listed, "sizeBytes">> {
+  if (!record) return { path: null };
   const sizeBytes = record.files.reduce((sum, file) => sum + file.sizeBytes, 0);
   return { path: modelPath(record), sizeBytes };
 }

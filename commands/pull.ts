@@ -43,7 +43,7 @@ export function register(command: Command): void {
 async function run(source: string, { sha256, name, json, quiet }: Flags): Promise<void> {
   const plan = await planPull({ source, name: name ?? null, sha256: sha256 ?? null });
   const isNew = findModel(plan.name) === null;
-  if (isNew && !quiet) console.error(licenceLine(plan));
+  if (isNew && !quiet) console.error(`${licenceLine(plan)}\n${sizeLine(plan)}`);
   using progress = quiet || !isNew ? null : new Bar();
   const record = await pullModel(plan, {
     onProgress: (done, total) => progress?.update(done, total),
@@ -61,6 +61,14 @@ function licenceLine({ licence, licenceUrl, source }: PullPlan): string {
       `publishes ${printable(source)}`;
   }
   return `Licence  ${printable(licence)}${licenceUrl === null ? "" : `, ${printable(licenceUrl)}`}`;
+}
+
+function sizeLine({ files }: PullPlan): string {
+  const sizes = files.map(({ sizeBytes }) => sizeBytes);
+  const stated = sizes.filter((size) => size !== null);
+  if (stated.length < sizes.length) return "Size     not stated";
+  const bytes = stated.reduce((sum, size) => sum + size, 0);
+  return `Size     ${formatBytes(bytes)}${files.length === 1 ? "" : ` in ${files.length} files`}`;
 }
 
 function reportLines(record: ModelRecord, isNew: boolean): string[] {

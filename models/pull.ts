@@ -2,9 +2,10 @@
 import { existsSync } from "node:fs";
 import { mkdir } from "node:fs/promises";
 import { join } from "node:path";
-import { sha256File } from "../lib/checkpoint/mod.ts";
+import { sha256File, sidecarPath, sidecarText } from "../lib/checkpoint/mod.ts";
 import { download, type DownloadOptions } from "../lib/download/download.ts";
 import { UserError } from "../lib/errors.ts";
+import { writeFileAtomic } from "../lib/files.ts";
 import { huggingFacePlan } from "./hugging_face.ts";
 import { inspectFile } from "./recognise.ts";
 import { entryOf } from "./registry.ts";
@@ -133,6 +134,8 @@ async function bring(
       ? { sha256, sizeBytes: (await Deno.stat(path)).size }
       : await download({ url, path, sha256, sizeBytes, headers }, options);
     stored.push({ name: file, ...brought });
+    // Compared whenever the file is read from now on, and by sha256sum -c.
+    await writeFileAtomic(sidecarPath(path), sidecarText(path, brought.sha256));
   }
   const record: ModelRecord = {
     name,

@@ -12,7 +12,7 @@ export interface RegistryEntry {
   readonly licence: string;
   readonly licenceUrl: string;
   readonly url: string;
-  /** Where its publisher says them. */
+  /** Where somebody has said them in public; they are compared with what comes. */
   readonly sha256?: string;
   readonly sizeBytes?: number;
 }

@@ -3,6 +3,7 @@
  *
  *     NADA_MODELS, else XDG_CACHE_HOME/nada/models, else ~/.cache/nada/models
  *       ffhq/ffhq.pkl
+ *       ffhq/ffhq.pkl.sha256
  *       ffhq/nada.json
  *       ViT-B%2F32/…
  */

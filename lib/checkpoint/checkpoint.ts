@@ -38,6 +38,8 @@ export interface Contents {
 export interface Checkpoint extends Contents, Disposable {
   file: string;
   sizeBytes: number;
+  /** The SHA-256 of the file in hexadecimal; it is read for that at the first call. */
+  sha256(): Promise<string>;
   /**
    * Gives the file back. A `read()` after that opens it for its own time, and throws a
    * CheckpointError where it has changed.

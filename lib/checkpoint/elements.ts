@@ -62,7 +62,7 @@ export function isIndex(value: unknown): value is number {
 /**
  * `count` elements from the byte `offset` on as float32: exact for f32, f16, bf16 and the integers
  * up to 16 bits, rounded to nearest for the rest. Conversion takes place in pieces, so the memory
- * needed is that of the result and a few MiB.
+ * needed is that of the result and a few MiB. Every byte is read once, in order.
  */
 export async function readFloat32(
   range: ByteRange,

@@ -2,8 +2,10 @@ import type { Checkpoint, Contents, TensorEntry } from "./checkpoint.ts";
 import { readPickle } from "./pickle_file.ts";
 import { type ByteRange, RangeFile } from "./range_file.ts";
 import { type Container, recognise } from "./recognise.ts";
-import { explained } from "./refusal.ts";
+import { explained, refuse } from "./refusal.ts";
 import { readSafetensors } from "./safetensors.ts";
+import { sha256Of } from "./sha256.ts";
+import { readSidecar } from "./sidecar.ts";
 import { readTorch } from "./torch.ts";
 import { readLegacyTorch } from "./torch_legacy.ts";
 
@@ -11,6 +13,7 @@ export type { Checkpoint, TensorEntry } from "./checkpoint.ts";
 export type { Dtype } from "./elements.ts";
 export type { ModuleAbout, Plain } from "./flatten.ts";
 export { sha256File } from "./sha256.ts";
+export { sidecarPath, sidecarText } from "./sidecar.ts";
 export { safetensorsParts, type TensorData, writeSafetensors } from "./write_safetensors.ts";
 export { type TorchValue, writeTorch } from "./write_torch.ts";
 export { writeZip, type ZipFile } from "./write_zip.ts";
@@ -24,7 +27,9 @@ const READERS: Record<Container, (file: ByteRange) => Promise<Contents>> = {
 
 /**
  * Opens a safetensors file, a PyTorch file or TorchScript archive, or a pickle as NVIDIA writes
- * them, by what it holds, whatever it is called. Only the description of the tensors is read; each `read()` then reads its own elements.
+ * them, by what it holds, whatever it is called. Only the description of the tensors is read; each
+ * `read()` then reads its own elements. Where a file FILE.sha256 lies beside it, the first `read()`
+ * compares the whole file with that.
  *
  * Throws a CheckpointError that says what the file is when it is missing, broken or another kind.
  */
@@ -33,17 +38,28 @@ export function openCheckpoint(path: string): Promise<Checkpoint> {
     const file = await RangeFile.open(path);
     try {
       const contents = await READERS[await recognise(file)](file);
+      const sha256 = once(() => sha256Of(file));
+      const wanted = await readSidecar(path);
+      const check = once(async () => {
+        if (wanted !== null && await sha256() !== wanted) {
+          refuse(
+            `the file's sha256 is ${await sha256()}, "${path}.sha256" has ${wanted}: it is damaged, or ` +
+              `another file; fetch it again`,
+          );
+        }
+      });
       const close = () => file[Symbol.dispose]();
       return {
         ...contents,
         tensors: new Map(
           contents.tensors.entries().map(([name, tensor]) => [
             name,
-            naming(tensor, path),
+            naming({ ...tensor, read: () => check().then(tensor.read) }, path),
           ]),
         ),
         file: path,
         sizeBytes: file.size,
+        sha256: () => explained(`"${path}"`, sha256),
         close,
         [Symbol.dispose]: close,
       };
@@ -52,6 +68,12 @@ export function openCheckpoint(path: string): Promise<Checkpoint> {
       throw error;
     }
   });
+}
+
+/** What `make` gives, made when it is first asked for. */
+function once<T>(make: () => Promise<T>): () => Promise<T> {
+  let made: Promise<T> | undefined;
+  return () => made ??= make();
 }
 
 /** The same tensor, with errors that name it and its file. */

@@ -28,7 +28,14 @@ class PersistentModule extends PickleModule {
     return this.state instanceof Map ? this.state : new Map();
   }
   override get contents() {
-    return ["_parameters", "_buffers", "_modules"].flatMap((key) => pairs(this.#attribute(key)));
+    const { state } = this;
+    const parts = ["_parameters", "_buffers", "_modules"];
+    const missing = state instanceof Map ? parts.filter((key) => !state.has(key)) : parts;
+    // A module has all three, and what else NVIDIA decorates none.
+    if (missing.length === 1 || missing.length === 2) {
+      refuse(`an object of its class "${this.className}" lacks "${missing[0]}"; it is damaged`);
+    }
+    return parts.flatMap((key) => pairs(this.#attribute(key)));
   }
 
   #attribute(name: string): PickleValue {
@@ -56,13 +63,25 @@ class TensorflowNetwork extends PickleModule {
     return new Map();
   }
   override get contents() {
+    const lacking = ["static_kwargs", "components", "variables"].find((key) => !this.#has(key));
+    if (lacking) {
+      refuse(`a network of its class "${this.className}" lacks "${lacking}"; it is damaged`);
+    }
     const variables = this.#field("variables");
     const own = variables === null ? [] : items(variables).map((pair): Pair => {
       const [name, value = null] = items(pair);
+      // TensorFlow gives rows one after the other: a mark that says columns is a damaged one.
+      if (value instanceof NumpyArray && value.isColumnMajor) {
+        refuse(`the variable ${describe(name)} of its network is column-major; it is damaged`);
+      }
       // A variable without axes is kept as a number.
       return [name ?? null, typeof value === "number" ? NumpyArray.ofNumber(value) : value];
     });
     return [...own, ...pairs(this.#field("components"))];
+  }
+
+  #has(name: string): boolean {
+    return this.state instanceof Map && this.state.has(name);
   }
 
   #field(name: string): PickleValue {

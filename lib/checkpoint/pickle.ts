@@ -99,6 +99,8 @@ class Machine {
   }
 
   put(key: number): void {
+    // No pickler uses a number twice: what recalls it later would get another value.
+    if (this.#memo.has(key)) refuse(`its pickle keeps two values as ${key}; it is damaged`);
     this.#memo.set(key, this.top());
   }
 
@@ -129,7 +131,11 @@ class Machine {
     const dict = this.top();
     if (!(dict instanceof Map)) refuse(`its pickle sets items of ${describe(dict)}`);
     if (items.length % 2 !== 0) refuse("its pickle has a dict key without a value");
-    for (let i = 0; i < items.length; i += 2) dict.set(items[i]!, items[i + 1]!);
+    for (let i = 0; i < items.length; i += 2) {
+      const key = items[i]!;
+      if (dict.has(key)) refuse(`its pickle has ${describe(key)} twice in a dict; it is damaged`);
+      dict.set(key, items[i + 1]!);
+    }
   }
 
   global(module: string, name: string): void {

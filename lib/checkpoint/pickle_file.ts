@@ -26,7 +26,7 @@ export async function readPickle(file: ByteRange): Promise<Contents> {
   });
   const { extras, scalars, modules } = flatten(content);
   const tensors = new Map<string, TensorEntry>([
-    ...torchEntries(extras, (name, { offset }) => {
+    ...torchEntries(extras, { isChecked: false }, (name, { offset }) => {
       if (offset === null) refuse(`the elements of "${name}" are not in the file`);
       // What lies behind the storage is not touched: views were checked against its size.
       const elements = part(file, offset, file.size - offset);

@@ -1,4 +1,5 @@
 import type { Contents, TensorEntry } from "./checkpoint.ts";
+import { checkedRead, CHECKSUMS, readChecksums } from "./checksums.ts";
 import {
   BYTES_PER_ELEMENT,
   type Dtype,
@@ -38,17 +39,19 @@ interface Extent {
 
 /**
  * Reads a safetensors file: the length of the header, the header in JSON, then the elements of the
- * tensors, which have to fill the rest without a gap.
+ * tensors, which have to fill the rest without a gap. Where nada wrote it, it has checksums.
  */
 export async function readSafetensors(file: ByteRange): Promise<Contents> {
-  const { header, dataStart } = await readHeader(file);
+  const { header: { [METADATA]: texts = {}, ...fields }, bytes, dataStart } = await readHeader(
+    file,
+  );
+  const { [CHECKSUMS]: sums, ...metadata } = readMetadata(texts);
+  const sorted = Object.entries(fields).sort(byKey).map(([name]) => name);
+  const checksums = sums === undefined ? new Map() : readChecksums(bytes, sums, sorted);
   const data = part(file, dataStart, file.size - dataStart);
-  const extents: Extent[] = [];
-  let metadata: Record<string, string> = {};
-  for (const [name, value] of Object.entries(header)) {
-    if (name === METADATA) metadata = readMetadata(value);
-    else extents.push(readExtent(name, value, data));
-  }
+  const extents = Object.entries(fields).map(([name, value]) =>
+    readExtent(name, value, data, checksums.get(name))
+  );
   checkExtents(extents, data.size);
   return {
     format: "safetensors",
@@ -59,7 +62,18 @@ export async function readSafetensors(file: ByteRange): Promise<Contents> {
   };
 }
 
-async function readHeader(file: ByteRange): Promise<{ header: object; dataStart: number }> {
+/** The order of names in files that nada writes. */
+export function byKey([a]: [string, unknown], [b]: [string, unknown]): number {
+  return a < b ? -1 : a > b ? 1 : 0;
+}
+
+interface Header {
+  header: { readonly [name: string]: unknown };
+  bytes: Uint8Array;
+  dataStart: number;
+}
+
+async function readHeader(file: ByteRange): Promise<Header> {
   const length = new DataView((await readBytes(file, 0, LENGTH_BYTES)).buffer);
   const size = Number(length.getBigUint64(0, true)); // rounded above 2^53, refused all the same
   const dataStart = LENGTH_BYTES + size;
@@ -69,18 +83,17 @@ async function readHeader(file: ByteRange): Promise<{ header: object; dataStart:
         "it is cut off, or no safetensors file",
     );
   }
+  const bytes = await readBytes(file, LENGTH_BYTES, size);
   let text: string;
   try {
-    text = new TextDecoder("utf-8", { fatal: true }).decode(
-      await readBytes(file, LENGTH_BYTES, size),
-    );
+    text = new TextDecoder("utf-8", { fatal: true }).decode(bytes);
   } catch (error) {
     if (!(error instanceof TypeError)) throw error;
     refuse("its header is not valid UTF-8", error);
   }
   const header = parseStrictJson(text);
   if (!isObject(header)) refuse("its header is not a JSON object");
-  return { header, dataStart };
+  return { header, bytes, dataStart };
 }
 
 function readMetadata(value: unknown): Record<string, string> {
@@ -90,7 +103,12 @@ function readMetadata(value: unknown): Record<string, string> {
   return value as Record<string, string>;
 }
 
-function readExtent(name: string, value: unknown, data: ByteRange): Extent {
+function readExtent(
+  name: string,
+  value: unknown,
+  data: ByteRange,
+  checksum: string | undefined,
+): Extent {
   if (
     !isObject(value) || !("dtype" in value) || !("shape" in value) || !("data_offsets" in value)
   ) {
@@ -117,7 +135,8 @@ function readExtent(name: string, value: unknown, data: ByteRange): Extent {
         `take ${sizeBytes}`,
     );
   }
-  const read = () => readFloat32(data, dtype, begin, count);
+  const read = () =>
+    checkedRead(data, checksum, (elements) => readFloat32(elements, dtype, begin, count));
   return { entry: { name, dtype, shape, count, sizeBytes, read }, begin, end };
 }
 
@@ -136,6 +155,6 @@ function checkExtents(extents: Extent[], size: number): void {
   if (filled < size) refuse(`its tensors take ${filled} bytes, but ${size} are there`);
 }
 
-function isObject(value: unknown): value is object {
+function isObject(value: unknown): value is { readonly [key: string]: unknown } {
   return typeof value === "object" && value !== null && !Array.isArray(value);
 }

@@ -15,6 +15,25 @@ export function span({ shape, strides }: Omit<View, "offset">): number {
   return 1 + shape.reduce((sum, size, axis) => sum + (size - 1) * strides[axis]!, 0);
 }
 
+/**
+ * Whether an element may be met twice, other than by strides of 0 over all of a storage of `count`
+ * elements, as `expand` makes them. Strides that slices, steps and transpositions of a tensor without
+ * gaps have are such that each is beyond what those below it span.
+ */
+export function repeats({ shape, strides }: Omit<View, "offset">, count: number): boolean {
+  if (shape.includes(0)) return false;
+  const axes = shape.map((size, axis) => ({ size, stride: strides[axis]! }))
+    .filter(({ size }) => size > 1);
+  const moving = axes.filter(({ stride }) => stride > 0).sort((a, b) => a.stride - b.stride);
+  let [spanned, seen] = [1, 1];
+  for (const { size, stride } of moving) {
+    if (stride < spanned) return true;
+    spanned += (size - 1) * stride;
+    seen *= size;
+  }
+  return moving.length < axes.length && seen < count;
+}
+
 /** A tensor that is a view of a storage, which `open` gives. */
 export function viewEntry(
   name: string,

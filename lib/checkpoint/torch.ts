@@ -31,7 +31,7 @@ export async function readTorch(file: ByteRange): Promise<Contents> {
 
   const { extras, scalars } = flatten(content);
   const open = entryOpener(file);
-  const tensors = torchEntries(extras, (name, storage) => {
+  const tensors = torchEntries(extras, { isChecked: true }, (name, storage) => {
     const entry = storageEntry(entries, root, name, storage);
     return () => open(entry);
   });

@@ -13,7 +13,7 @@ import {
 } from "./pickle_values.ts";
 import { refuse } from "./refusal.ts";
 import type { ByteRange } from "./range_file.ts";
-import { span, type View, viewEntry } from "./strided.ts";
+import { repeats, span, type View, viewEntry } from "./strided.ts";
 
 /** A run of elements that tensors look into, kept outside of the pickle under a key. */
 export class TorchStorage extends PickleExtra {
@@ -109,15 +109,26 @@ export function torchStorage(id: PickleValue): TorchStorage {
   return new TorchStorage(type.dtype, key, count);
 }
 
-/** The tensors among the values of a pickle. `locate` says how to open the storage of one. */
+/**
+ * The tensors among the values of a pickle. `locate` says how to open the storage of one. In a pickle
+ * that no checksum covers, strides that meet elements twice are refused: they are more likely damaged
+ * than meant.
+ */
 export function torchEntries(
   values: ReadonlyMap<string, PickleExtra>,
+  { isChecked }: { readonly isChecked: boolean },
   locate: (name: string, storage: TorchStorage) => () => Promise<ByteRange>,
 ): Map<string, TensorEntry> {
   const entries = new Map<string, TensorEntry>();
   for (const [name, value] of values) {
     if (!(value instanceof TorchTensor)) continue;
     const { storage, view } = value;
+    if (!isChecked && repeats(view, storage.count)) {
+      refuse(
+        `"${name}" of shape ${listText(view.shape)} has strides ${listText(view.strides)}, which ` +
+          `meet elements twice; save a contiguous copy of it`,
+      );
+    }
     entries.set(name, viewEntry(name, storage.dtype, view, locate(name, storage)));
   }
   return entries;

@@ -37,7 +37,7 @@ export async function readLegacyTorch(file: ByteRange): Promise<Contents> {
   const offsets = await findStorages(file, input.position, order, storages);
 
   const { extras, scalars } = flatten(content);
-  const tensors = torchEntries(extras, (name, storage) => {
+  const tensors = torchEntries(extras, { isChecked: false }, (name, storage) => {
     const offset = offsets.get(storage.key);
     if (offset === undefined) refuse(`the elements of "${name}" are missing from its storages`);
     const elements = part(file, offset, sizeOf(storage));

@@ -1,5 +1,6 @@
 import { writeAtomic } from "../files.ts";
-import { LENGTH_BYTES, METADATA } from "./safetensors.ts";
+import { CHECKSUMS, checksumsText, sealHeader } from "./checksums.ts";
+import { byKey, LENGTH_BYTES, METADATA } from "./safetensors.ts";
 
 export interface TensorData {
   shape: readonly number[];
@@ -8,9 +9,10 @@ export interface TensorData {
 }
 
 /**
- * Writes float32 and float16 tensors under their names, and texts as metadata, replacing `path` at once or not
- * at all. The same content gives the same bytes, in whichever order it comes: sorted by name. The
- * elements are written from where they are, without a copy of the file in memory.
+ * Writes float32 and float16 tensors under their names, and texts as metadata with checksums of it
+ * all, replacing `path` at once or not at all. The same content gives the same bytes, in whichever
+ * order it comes: sorted by name. The elements are written from where they are, without a copy of the
+ * file in memory.
  *
  * Throws a RangeError where data and shape disagree or a name is taken twice, a UserError where the
  * file system refuses.
@@ -32,25 +34,22 @@ export function safetensorsParts(
   metadata: Record<string, string> = {},
 ): Uint8Array<ArrayBuffer>[] {
   const sorted = [...tensors].sort(byKey);
-  const header = encodeHeader(sorted, metadata);
+  const contents = sorted.map(([, { data }]) =>
+    new Uint8Array(data.buffer as ArrayBuffer, data.byteOffset, data.byteLength)
+  );
+  const header = encodeHeader(sorted, { ...metadata, [CHECKSUMS]: checksumsText(contents) });
+  sealHeader(header);
   const length = new DataView(new ArrayBuffer(LENGTH_BYTES));
   length.setBigUint64(0, BigInt(header.length), true);
-  return [
-    new Uint8Array(length.buffer),
-    header,
-    ...sorted.map(([, { data }]) =>
-      new Uint8Array(data.buffer as ArrayBuffer, data.byteOffset, data.byteLength)
-    ),
-  ];
+  return [new Uint8Array(length.buffer), header, ...contents];
 }
 
 function encodeHeader(
   sorted: [string, TensorData][],
   metadata: Record<string, string>,
 ): Uint8Array<ArrayBuffer> {
-  const fields: string[] = [];
   const texts = Object.entries(metadata).sort(byKey).map(([key, text]) => field(key, text));
-  if (texts.length > 0) fields.push(`"${METADATA}":{${texts.join(",")}}`);
+  const fields = [`"${METADATA}":{${texts.join(",")}}`];
 
   let offset = 0;
   sorted.forEach(([name, { shape, data }], i) => {
@@ -81,8 +80,4 @@ function encodeHeader(
 /** Written out by hand since an object would bring keys such as "10" into another order. */
 function field(key: string, value: unknown): string {
   return `${JSON.stringify(key)}:${JSON.stringify(value)}`;
-}
-
-function byKey([a]: [string, unknown], [b]: [string, unknown]): number {
-  return a < b ? -1 : a > b ? 1 : 0;
 }

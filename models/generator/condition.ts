@@ -10,15 +10,13 @@
  *
  * where W and b are stored larger by the reciprocal of the same learning rate.
  */
-import type { TensorEntry } from "../../lib/checkpoint/mod.ts";
 import { sameShape } from "../../lib/graph/tensor.ts";
-
-type Entry = Pick<TensorEntry, "shape" | "read">;
+import type { SourceTensor } from "./generator.ts";
 
 /** A linear layer: weight `[out, in]`, bias `[out]`. */
 export interface Linear {
-  readonly weight: Entry;
-  readonly bias: Entry;
+  readonly weight: SourceTensor;
+  readonly bias: SourceTensor;
 }
 
 const EPSILON = 1e-8;
@@ -38,7 +36,7 @@ export interface ConditionNames {
  * classes, 0 for none. Calls `refuse` with the reason where the class cannot be had.
  */
 export function chooseClass(
-  tensors: Map<string, Entry>,
+  tensors: Map<string, SourceTensor>,
   names: ConditionNames,
   chosen: ClassChoice,
   refuse: (reason: string) => never,
@@ -67,7 +65,9 @@ export function chooseClass(
   return classes;
 }
 
-function isLinear(layer: { weight: Entry | undefined; bias: Entry | undefined }): layer is Linear {
+function isLinear(
+  layer: { weight: SourceTensor | undefined; bias: SourceTensor | undefined },
+): layer is Linear {
   const [outputs, inputs, ...more] = layer.weight?.shape ?? [];
   return more.length === 0 && inputs !== undefined && inputs > 0 &&
     sameShape(layer.bias?.shape ?? [], [outputs!]);

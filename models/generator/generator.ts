@@ -106,10 +106,15 @@ export interface Weights<A> {
 
 type Attributes = { readonly attributes: Readonly<Record<string, unknown>> };
 
+/** A tensor of a file; its element type is missing where the values were made of others. */
+export type SourceTensor =
+  & Pick<TensorEntry, "shape" | "read">
+  & Partial<Pick<TensorEntry, "dtype">>;
+
 /** The part of an open checkpoint that generators are read from. */
 export interface TensorSource {
   readonly file: string;
-  readonly tensors: ReadonlyMap<string, Pick<TensorEntry, "shape" | "read">>;
+  readonly tensors: ReadonlyMap<string, SourceTensor>;
   /** What pickles keep of networks and layers, by path. */
   readonly modules?: ReadonlyMap<string, Partial<Pick<ModuleAbout, "kwargs">> & Attributes>;
   /** Text beside the tensors. */

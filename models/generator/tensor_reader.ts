@@ -1,17 +1,14 @@
 /** Checked reading of the tensors of one generator in a file. */
-import type { TensorEntry } from "../../lib/checkpoint/mod.ts";
 import { CheckpointError } from "../../lib/errors.ts";
 import { sameShape, type Shape } from "../../lib/graph/tensor.ts";
-import type { HostTensor, StoredTensor } from "./generator.ts";
-
-type Entry = Pick<TensorEntry, "shape" | "read">;
+import type { HostTensor, SourceTensor, StoredTensor } from "./generator.ts";
 
 /** Every method that does not find what it wants throws a CheckpointError. */
 export class TensorReader {
   constructor(
     private readonly file: string,
     /** By their names in the layout. */
-    readonly tensors: ReadonlyMap<string, Entry>,
+    readonly tensors: ReadonlyMap<string, SourceTensor>,
     /** The name as it stands in the file. */
     readonly fullName: (name: string) => string,
   ) {}
@@ -36,11 +33,16 @@ export class TensorReader {
     this.refuse(`"${this.fullName(name)}" has shape [${shape}], ${rank} axes were expected`);
   }
 
-  /** The tensor, if it has the shape that is wanted; `needs` says by what. */
-  check(name: string, wanted: Shape, needs: string): Entry {
+  /** The tensor, if it has floats and the shape that is wanted; `needs` says by what. */
+  check(name: string, wanted: Shape, needs: string): SourceTensor {
     const full = this.fullName(name);
     const tensor = this.tensors.get(name) ??
       this.refuse(`it lacks "${full}", of shape [${wanted}] in ${needs}`);
+    if (tensor.dtype !== undefined && !/^b?f\d+$/.test(tensor.dtype)) {
+      this.refuse(
+        `"${full}" has elements of type ${tensor.dtype}; f32, f16, bf16 or f64 was expected`,
+      );
+    }
     if (sameShape(tensor.shape, wanted)) return tensor;
     this.refuse(`"${full}" has shape [${tensor.shape}], ${needs} needs [${wanted}]`);
   }

@@ -1,5 +1,5 @@
 /** A generator as commands take it: a checkpoint, perhaps with an adaptation on top. */
-import { openCheckpoint, sha256File } from "../../lib/checkpoint/mod.ts";
+import { openCheckpoint } from "../../lib/checkpoint/mod.ts";
 import { CheckpointError } from "../../lib/errors.ts";
 import { findWeights } from "../clip/mod.ts";
 import { type GeneratorWeights, readGenerator } from "../generator/families.ts";
@@ -29,7 +29,7 @@ export async function loadGenerator(
     );
   }
   const weights = await readGenerator(checkpoint, classIndex);
-  return { file: path, sha256: await sha256File(file), classIndex, weights };
+  return { file: path, sha256: await checkpoint.sha256(), classIndex, weights };
 }
 
 /** Whether the file is a delta and no generator of its own. */

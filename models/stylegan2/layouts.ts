@@ -2,9 +2,8 @@
  * What the tensors of a generator are called in the files that it comes in, and how they differ from
  * those here, whose names and shapes are rosinality's.
  */
-import type { TensorEntry } from "../../lib/checkpoint/mod.ts";
 import type { Shape } from "../../lib/graph/tensor.ts";
-import type { TensorSource } from "../generator/generator.ts";
+import type { SourceTensor, TensorSource } from "../generator/generator.ts";
 import {
   architecture,
   type ConvLayer,
@@ -186,15 +185,13 @@ const MARKS: Readonly<Record<Layout, Marks>> = {
   },
 };
 
-type Entry = Pick<TensorEntry, "shape" | "read">;
-
 /** The tensors of one generator. */
 export interface Renamed {
   readonly layout: Layout;
   /** What stands in front of the names of its tensors and modules in the file. */
   readonly prefix: string;
   /** Under our names and in our shapes; what has no place here keeps its name. */
-  readonly tensors: Map<string, Entry>;
+  readonly tensors: Map<string, SourceTensor>;
   /** The name in the file of one of ours. */
   fullName(name: string): string;
 }
@@ -225,7 +222,7 @@ function rename(all: TensorSource["tensors"], layout: Layout, prefix: string): R
   const fullName = (name: string) =>
     layout === "rosinality" && name === MEAN ? name : prefix + (places.get(name)?.[0] ?? name);
 
-  const tensors = new Map<string, Entry>();
+  const tensors = new Map<string, SourceTensor>();
   const used = new Set<string>();
   for (const [name, [, change]] of places) {
     const entry = all.get(fullName(name));
@@ -259,8 +256,12 @@ function placesIn(layout: Layout, mappingDepth: number, blocks: number): Map<str
   );
 }
 
-function changed({ shape, read }: Entry, { shape: reshape, values }: Change): Entry {
+function changed(
+  { shape, read, ...rest }: SourceTensor,
+  { shape: reshape, values }: Change,
+): SourceTensor {
   return {
+    ...rest,
     shape: [...reshape(shape)],
     read: values ? async () => values(await read(), shape) : read,
   };

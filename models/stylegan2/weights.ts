@@ -81,12 +81,18 @@ function checkTensors(reader: GeneratorReader) {
     reader.check(name, shape, needs);
   }
   if (reader.has(MEAN)) reader.checkMean(a, needs);
+  else reader.refuseStrayMean(a);
   return { architecture: a, needs, kernels, hasNoises };
 }
+
+/** What rosinality's training script saves beside the averaged generator and its mean w. */
+const PARTS = /^(g|d|g_optim|d_optim|args)\./;
 
 /** The generator's tensors by our names; what a training run adds is left out. */
 class GeneratorReader extends TensorReader {
   readonly #settings: Settings;
+  /** What the file has beside the generator. */
+  readonly #others: TensorSource["tensors"];
   readonly layout: Layout;
   readonly classes: number;
 
@@ -97,6 +103,7 @@ class GeneratorReader extends TensorReader {
     super(file, tensors, (name) => found?.fullName(name) ?? name);
     if (!found) this.refuse(whyNotGenerator([...all.keys()]));
     this.layout = found.layout;
+    this.#others = new Map(all.entries().filter(([name]) => !name.startsWith(found.prefix)));
     const refuse = (reason: string): never => this.refuse(reason);
     this.#settings = settingsOf(source, found, refuse);
     this.classes = chooseClass(tensors, { first: "style.1", embed: EMBED }, chosen, refuse);
@@ -119,6 +126,19 @@ class GeneratorReader extends TensorReader {
 
   checkMean(a: Architecture, needs: string): void {
     this.check(MEAN, this.#meanShape(a), needs);
+  }
+
+  /** A vector beside rosinality's generator is taken for its mean w under a damaged name. */
+  refuseStrayMean({ wSize }: Architecture): void {
+    if (this.layout !== "rosinality") return;
+    const stray = this.#others.entries().find(([name, { shape }]) =>
+      !PARTS.test(name) && (sameShape(shape, [wSize]) || sameShape(shape, [1, wSize]))
+    );
+    if (!stray) return;
+    this.refuse(
+      `it has "${stray[0]}" of shape [${stray[1].shape}] beside the generator and no "${MEAN}"; ` +
+        `rename or remove it`,
+    );
   }
 
   storedMean(a: Architecture, needs: string): StoredTensor {

@@ -43,7 +43,7 @@ Deno.test("nada pull brings a file by its address, and its name then stands for 
   const url = `${server.origin}/files/my%20model.safetensors?download=true`;
   const args = ["pull", url, "--sha256", sha256.toUpperCase(), "--name", "mine"];
   const { out, err } = await both(...args);
-  assert.match(err, /^Licence {2}not stated; ask whoever publishes http/m);
+  assert.match(err, /^Licence {2}not stated; ask whoever publishes http.*\nSize {5}not stated$/m);
   assert.match(err, /the server answers 500; trying again/);
   assert.match(out, /^Pulled .*mine\/my model\.safetensors .*\nUse .*--generator "mine"$/);
   const record = JSON.parse(Deno.readTextFileSync(folder.file("models/mine/nada.json")));
@@ -60,6 +60,16 @@ Deno.test("nada pull brings a file by its address, and its name then stands for 
   const image = folder.file("image.png");
   await succeed("sample", "--generator", "mine", "--seeds", "1", "--out", image, "--quiet");
   assert.match(await succeed("inspect", "mine"), /StyleGAN2 generator/);
+  const stored = folder.file("models/mine/my model.safetensors");
+  assert.equal(Deno.readTextFileSync(`${stored}.sha256`), `${sha256}  my model.safetensors\n`);
+  const damaged = bytes.slice();
+  damaged[damaged.length - 1]! ^= 1;
+  await Deno.writeFile(stored, damaged);
+  assert.match(
+    await fail("sample", "--generator", "mine", "--out", folder.file("b.png")),
+    new RegExp(`"\\S+ model\\.safetensors\\.sha256" has ${sha256}: it is damaged`),
+  );
+  await Deno.writeFile(stored, bytes);
   assert.match((await both(...args)).out, /^Here /);
   assert.equal(server.asked.length, 2);
   assert.match(
@@ -191,7 +201,8 @@ Deno.test("nada pull hf:owner/repo brings a folder from a hub, with licence and 
     HF_TOKEN: "hf_secret",
   });
   const { out, err } = await both("pull", "hf:some/clip");
-  assert.match(err, new RegExp(`^Licence {2}mit, ${server.origin}/some/clip$`, "m"));
+  const licence = `^Licence {2}mit, ${server.origin}/some/clip\nSize {5}[\\d.]+ KiB in 2 files$`;
+  assert.match(err, new RegExp(licence, "m"));
   assert.match(out, /^Use .*--clip "hf:some\/clip"$/m);
   const [record] = JSON.parse(await succeed("models", "--json")).models;
   assert.deepEqual(

@@ -28,3 +28,8 @@ export function utf8(text: string): Bytes {
 export function bytesOf(array: ArrayBufferView<ArrayBuffer>): Bytes {
   return new Uint8Array(array.buffer, array.byteOffset, array.byteLength);
 }
+
+/** What `once` gives for each number below `count`. */
+export function repeated(count: number, once: (i: number) => Bytes): Bytes {
+  return concat(...Array.from({ length: count }, (_, i) => once(i)));
+}

@@ -15,7 +15,7 @@ import {
 import { buildSafetensors } from "./build_safetensors.ts";
 import { buildTorch, storage, tensor, type TensorView } from "./build_torch.ts";
 import { buildZip, type ZipPart } from "./build_zip.ts";
-import { type Bytes, bytesOf, concat, fields, utf8 } from "./bytes.ts";
+import { type Bytes, bytesOf, concat, fields, repeated, utf8 } from "./bytes.ts";
 import { SAMPLES } from "./samples.ts";
 
 export interface Hostile {
@@ -185,7 +185,7 @@ function bombs(): Hostile[] {
     ["a dict that holds itself", () => op(0x7d, 0x71, 0, 0x4b, 1, 0x68, 0, 0x73), /over 64 deep/],
     [
       "doubling by recall",
-      () => concat(save(1), times(60, op(0x71, 0, 0x68, 0, 0x86))),
+      () => concat(save(1), repeated(60, (i) => op(0x71, i, 0x68, i, 0x86))),
       /more than 1048576 values/,
     ],
     ["three million steps", () => concat(times(15e5, op(0x4e, 0x30)), save(1)), /2097152 steps/],

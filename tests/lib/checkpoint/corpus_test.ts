@@ -1,10 +1,10 @@
 import assert from "node:assert/strict";
 import { existsSync } from "node:fs";
-import process from "node:process";
 import { openCheckpoint } from "../../../lib/checkpoint/mod.ts";
 import { CheckpointError } from "../../../lib/errors.ts";
 import { temporaryFolder } from "../../temporary.ts";
 import { corpus, MARKER } from "./corpus.ts";
+import { processorSeconds } from "./processor_time.ts";
 
 const MAX_SECONDS = 2;
 const MAX_MIB = 512;
@@ -21,12 +21,6 @@ async function refusal(path: string): Promise<string> {
   throw new Error("it was accepted");
 }
 
-/** Processor time of this process: what others do on the machine does not count. */
-function seconds(): number {
-  const { user, system } = process.cpuUsage();
-  return (user + system) / 1e6;
-}
-
 Deno.test("openCheckpoint() refuses every file of the corpus with its reason, at once and in little memory", async () => {
   using folder = temporaryFolder();
   const path = folder.file("model.pkl");
@@ -37,9 +31,9 @@ Deno.test("openCheckpoint() refuses every file of the corpus with its reason, at
   const worst = { time: 0, slowest: "", mib: 0, largest: "" };
   for (const { name, bytes, reason } of files) {
     await Deno.writeFile(path, bytes());
-    const [start, before] = [seconds(), Deno.memoryUsage().rss];
+    const [start, before] = [processorSeconds(), Deno.memoryUsage().rss];
     const message = await refusal(path).catch(({ stack }) => stack);
-    const [time, mib] = [seconds() - start, (Deno.memoryUsage().rss - before) / 2 ** 20];
+    const [time, mib] = [processorSeconds() - start, (Deno.memoryUsage().rss - before) / 2 ** 20];
 
     const namesFile = message.startsWith(`Cannot read "${path}": `) ||
       /^Cannot read ".*" from /.test(message) && message.includes(` from "${path}": `);

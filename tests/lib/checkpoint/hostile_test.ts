@@ -2,8 +2,9 @@ import assert from "node:assert/strict";
 import { call, dict, named, op, pickle, save, tuple } from "./build_pickle.ts";
 import { storage } from "./build_torch.ts";
 import { buildZip } from "./build_zip.ts";
-import { type Bytes, concat, fields, utf8 } from "./bytes.ts";
+import { type Bytes, concat, fields, repeated, utf8 } from "./bytes.ts";
 import { assertRefused, readOrRefuse, withCheckpoint } from "./open_bytes.ts";
+import { processorSeconds } from "./processor_time.ts";
 import { CHECKED, SAMPLES } from "./samples.ts";
 
 /** An archive with these instructions of a pickle, of which PROTO and STOP are added. */
@@ -64,6 +65,8 @@ const CALLS: [what: string, bytes: Bytes, reason: RegExp][] = [
     /of a Sto/,
   ],
   ["items of a tuple", running(op(0x29), save("k"), save("v"), op(0x73)), /sets items of a tuple/],
+  ["a key twice", running(op(0x7d, 0x28), ...["k", 1, "k", 2].map(save), op(0x75)), /"k" twice in/],
+  ["a number of its memo twice", running(save(1), op(0x71, 4, 0x71, 4)), /two values as 4/],
   ["a key without a value", running(op(0x7d, 0x28), save("k"), op(0x75)), /without a value/],
   ["append to a dict", running(op(0x7d), save(1), op(0x61)), /appends to a dict/],
   [
@@ -137,7 +140,7 @@ const BOMBS: [what: string, bytes: () => Bytes, reason: RegExp][] = [
   [
     // Each tuple holds the one before twice: 2^60 leaves.
     "doubling by recall",
-    () => running(save(1), times(60, op(0x71, 0, 0x68, 0, 0x86))),
+    () => running(save(1), repeated(60, (i) => op(0x71, i, 0x68, i, 0x86))),
     /more than 1048576 values/,
   ],
   [
@@ -156,7 +159,7 @@ const BOMBS: [what: string, bytes: () => Bytes, reason: RegExp][] = [
         storage("FloatStorage", "0", 1),
         save(0),
         op(0x5d),
-        times(60, op(0x71, 0, 0x30, 0x5d, 0x28, 0x68, 0, 0x68, 0, 0x65)),
+        repeated(60, (i) => op(0x71, i, 0x30, 0x5d, 0x28, 0x68, i, 0x68, i, 0x65)),
         op(0x85),
         tuple(1),
         op(0x74, 0x52),
@@ -167,9 +170,9 @@ const BOMBS: [what: string, bytes: () => Bytes, reason: RegExp][] = [
 for (const [what, bytes, reason] of BOMBS) {
   Deno.test(`openCheckpoint() refuses a pickle with ${what} within seconds`, async () => {
     const file = bytes();
-    const start = performance.now();
+    const start = processorSeconds();
     await assertRefused(file, reason);
-    assert.ok(performance.now() - start < 5000, `${performance.now() - start} ms`);
+    assert.ok(processorSeconds() - start < 5, `${processorSeconds() - start} s`);
   });
 }
 
@@ -193,7 +196,7 @@ for (const [what, bytes] of Object.entries(SAMPLES)) {
     }
   });
 
-  // Only archives have checksums; in the rest another number is as good as the right one.
+  // In what has no checksums another number is as good as the right one.
   const isChecked = CHECKED.includes(what);
   Deno.test(`openCheckpoint() reads ${isChecked ? "the same" : "numbers"} or refuses a ${what} with any byte damaged`, async () => {
     const whole = await readOrRefuse(bytes, "whole");

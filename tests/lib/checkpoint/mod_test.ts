@@ -1,8 +1,14 @@
 import assert from "node:assert/strict";
-import { openCheckpoint } from "../../../lib/checkpoint/mod.ts";
+import {
+  openCheckpoint,
+  sha256File,
+  sidecarPath,
+  sidecarText,
+} from "../../../lib/checkpoint/mod.ts";
 import { temporaryFolder } from "../../temporary.ts";
-import { call } from "./build_pickle.ts";
-import { buildTorch } from "./build_torch.ts";
+import { buildLegacy, legacyStorage } from "./build_legacy.ts";
+import { call, dict } from "./build_pickle.ts";
+import { buildTorch, tensor } from "./build_torch.ts";
 import { buildZip } from "./build_zip.ts";
 import { type Bytes, utf8 } from "./bytes.ts";
 import { assertRefused } from "./open_bytes.ts";
@@ -72,4 +78,41 @@ Deno.test("close() may be called again at the end of a using block", async () =>
   using checkpoint = await openCheckpoint(folder.file("a"));
   checkpoint.close();
   assert.equal(checkpoint.tensors.size, 0);
+});
+
+Deno.test("read() compares a file with the sha256 beside it, where there is one", async () => {
+  using folder = temporaryFolder();
+  const path = folder.file("a b.pt");
+  const six = Float32Array.of(1, 2, 3, 4, 5, 6);
+  const content = dict({
+    v: tensor(legacyStorage("FloatStorage", "k", 6), { shape: [6] }),
+  });
+  const bytes = buildLegacy({ content, storages: { k: [6, six] } });
+  await Deno.writeFile(path, bytes);
+  const sha256 = await sha256File(path);
+  const read = async () => {
+    using checkpoint = await openCheckpoint(path);
+    assert.equal(await checkpoint.sha256(), sha256);
+    return [...await checkpoint.tensors.get("v")!.read()];
+  };
+  const good = [sha256, sidecarText(path, sha256), `${sha256.toUpperCase()} *x/a b.pt\r\n`];
+  good.push(`${"0".repeat(64)}  other.pt\n${sha256}  a b.pt\n`);
+  for (const text of good) {
+    await Deno.writeTextFile(sidecarPath(path), text);
+    assert.deepEqual(await read(), [...six], text);
+  }
+  const wrong: [text: string, reason: RegExp][] = [
+    [
+      sidecarText(path, "0".repeat(64)),
+      /^CheckpointError: Cannot read "v" .*has 0{64}: it is damaged/,
+    ],
+    ["", /"\S+ b\.pt\.sha256" beside it has no line of sha256sum for it; mend or remove/],
+    [sidecarText("other.pt", sha256), /has no line of sha256sum for it/],
+  ];
+  for (const [text, reason] of wrong) {
+    await Deno.writeTextFile(sidecarPath(path), text);
+    await assert.rejects(read(), reason);
+  }
+  await Deno.remove(sidecarPath(path));
+  assert.deepEqual(await read(), [...six]);
 });

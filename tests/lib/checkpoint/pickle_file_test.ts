@@ -156,8 +156,11 @@ const BROKEN: [what: string, bytes: Bytes, reason: RegExp][] = [
 
 /** A persistent object whose parts have it in them. */
 function selfHolding(): Bytes {
-  const put = concat(op(0x7d, 0x71, 0));
-  const state = concat(put, op(0x28), save("_modules"), op(0x68, 0), save("k"), op(0x68, 0, 0x75));
+  const itself = op(0x68, 0);
+  const parts = ["_parameters", "_buffers", "_modules", "k"].map((key) =>
+    concat(save(key), itself)
+  );
+  const state = concat(op(0x7d, 0x71, 0, 0x28), ...parts, op(0x75));
   const about = concat(
     op(0x7d, 0x28),
     save("class_name"),

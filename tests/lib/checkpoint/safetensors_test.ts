@@ -224,3 +224,23 @@ Deno.test("openCheckpoint() refuses a header that is not UTF-8", async () => {
   const bytes = concat(fields([8, 4]), Uint8Array.of(0x7b, 0xff, 0xff, 0x7d));
   await assertRefused(bytes, /header is not valid UTF-8/);
 });
+
+Deno.test("read() names the tensor whose bytes do not match their checksum", async () => {
+  using folder = temporaryFolder();
+  const path = folder.file("a.safetensors");
+  const values = (x: number) => ({ shape: [2], data: Float32Array.of(x, 0.5) });
+  await writeSafetensors(path, [["one", values(1)], ["two", values(2)]], { about: "this" });
+  const bytes = await Deno.readFile(path);
+  bytes[bytes.length - 1]! ^= 1;
+  await withCheckpoint(bytes, async ({ tensors, metadata }) => {
+    assert.deepEqual(metadata, { about: "this" });
+    assert.deepEqual([...await tensors.get("one")!.read()], [1, 0.5]);
+    await assert.rejects(
+      tensors.get("two")!.read(),
+      /^CheckpointError: Cannot read "two" from .*: it does not match its checksum in "nada\.crc32"/,
+    );
+  });
+  const text = new TextDecoder("latin1").decode(await Deno.readFile(path));
+  const renamed = Uint8Array.from(text.replace('"one"', '"0ne"'), (c) => c.charCodeAt(0));
+  await assertRefused(renamed, /its header does not match its checksum/);
+});

@@ -3,8 +3,9 @@ import { buildLegacy, legacyStorage } from "./build_legacy.ts";
 import { embedded, floatArray, persistent, tensorflow } from "./build_network.ts";
 import { dict, pickle, tuple } from "./build_pickle.ts";
 import { buildSafetensors } from "./build_safetensors.ts";
+import { safetensorsParts } from "../../../lib/checkpoint/mod.ts";
 import { buildTorch, storage, tensor } from "./build_torch.ts";
-import type { Bytes } from "./bytes.ts";
+import { type Bytes, concat } from "./bytes.ts";
 
 const six = Float32Array.of(1, 2, 3, 4, 5, 6);
 
@@ -25,6 +26,12 @@ export const SAMPLES: Readonly<Record<string, Bytes>> = {
     a: { dtype: "F16", shape: [2, 2], data_offsets: [0, 8] },
     b: { dtype: "F32", shape: [3], data_offsets: [8, 20] },
   }, new Uint8Array(20).fill(60)),
+  "safetensors file of nada's": concat(
+    ...safetensorsParts([
+      ["a", { shape: [2, 2], data: Float16Array.of(1, 2, 3, 4) }],
+      ["b", { shape: [3], data: Float32Array.of(5, 6, 7) }],
+    ], { base: "abc" }),
+  ),
   "PyTorch file of before 1.6": buildLegacy({
     content: dict({
       w: tensor(legacyStorage("FloatStorage", "a", 6), { shape: [3, 2] }),
@@ -45,4 +52,8 @@ export const SAMPLES: Readonly<Record<string, Bytes>> = {
 };
 
 /** Those whose every byte that matters a checksum covers. */
-export const CHECKED = ["torch archive", "deflated torch archive"];
+export const CHECKED = [
+  "torch archive",
+  "deflated torch archive",
+  "safetensors file of nada's",
+];

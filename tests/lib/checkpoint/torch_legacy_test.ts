@@ -1,7 +1,7 @@
 import assert from "node:assert/strict";
 import { buildLegacy, type LegacyFile, legacyStorage } from "./build_legacy.ts";
 import { dict, tuple } from "./build_pickle.ts";
-import { tensor } from "./build_torch.ts";
+import { tensor, type TensorView } from "./build_torch.ts";
 import { concat } from "./bytes.ts";
 import { assertRefused, readAll, withCheckpoint } from "./open_bytes.ts";
 
@@ -91,3 +91,23 @@ for (const [what, bytes, reason] of BROKEN) {
     await assertRefused(bytes, reason);
   });
 }
+
+Deno.test("openCheckpoint() refuses strides that meet elements twice where no checksum covers them", async () => {
+  const six = Float32Array.of(1, 2, 3, 4, 5, 6);
+  const viewed = (view: TensorView, count = 6) =>
+    buildLegacy({
+      content: dict({ w: tensor(legacyStorage("FloatStorage", "a", count), view) }),
+      storages: { a: [count, six.subarray(0, count)] },
+    });
+  const refused: TensorView[] = [
+    { shape: [2, 3], strides: [1, 1] },
+    { shape: [2, 3], strides: [0, 1] },
+    { shape: [6], strides: [0] },
+  ];
+  for (const view of refused) {
+    await assertRefused(viewed(view), /"w" of .*meet elements twice; save/);
+  }
+  const expanded = await readAll(viewed({ shape: [2, 3], strides: [0, 1] }, 3));
+  assert.deepEqual(expanded.w, [1, 2, 3, 1, 2, 3]);
+  assert.deepEqual((await readAll(viewed({ shape: [2, 2], strides: [1, 4] }))).w, [1, 5, 2, 6]);
+});

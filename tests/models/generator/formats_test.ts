@@ -1,171 +1,24 @@
 /** Every form of file that a generator comes in gives the same generator. */
 import assert from "node:assert/strict";
-import { writeSafetensors } from "../../../lib/checkpoint/mod.ts";
 import { loadGenerator } from "../../../models/nada/generator_file.ts";
 import { kernelNames } from "../../../models/stylegan2/architecture.ts";
 import { assertClose } from "../../assert.ts";
-import {
-  embedded,
-  floatArray,
-  persistent,
-  tensorflow,
-} from "../../lib/checkpoint/build_network.ts";
-import { dict, type Picklable, pickle, tuple } from "../../lib/checkpoint/build_pickle.ts";
 import {
   type FloatType,
   legacyArchive,
   torchArchive,
 } from "../../lib/checkpoint/build_state_dict.ts";
-import type { Bytes } from "../../lib/checkpoint/bytes.ts";
 import { temporaryFolder } from "../../temporary.ts";
 import type { Tensors } from "../stylegan2/made_up.ts";
-import { asTensorflow, madeUp } from "../stylegan2/made_up_tensorflow.ts";
+import { madeUp } from "../stylegan2/made_up_tensorflow.ts";
+import { type Form, FORMS } from "./forms.ts";
 import { allValues } from "./values.ts";
-
-/** A made-up generator under the names of NVIDIA's code for PyTorch. */
-function asNvidia(ours: Tensors): Tensors {
-  const theirs: Tensors = new Map();
-  const put = (name: string, from: string, shape: (shape: number[]) => number[] = (s) => s) => {
-    const tensor = ours.get(from);
-    if (tensor) theirs.set(name, { ...tensor, shape: shape(tensor.shape) });
-  };
-  const layer = (name: string, from: string) => {
-    put(`${name}.weight`, `${from}.conv.weight`, (s) => s.slice(1));
-    put(`${name}.affine.weight`, `${from}.conv.modulation.weight`);
-    put(`${name}.affine.bias`, `${from}.conv.modulation.bias`);
-    put(`${name}.noise_strength`, `${from}.noise.weight`, () => []);
-    put(`${name}.bias`, `${from}.activate.bias`);
-    put(`${name}.bias`, `${from}.bias`, () => [3]);
-  };
-  for (const k of [0, 1]) {
-    put(`mapping.fc${k}.weight`, `style.${k + 1}.weight`);
-    put(`mapping.fc${k}.bias`, `style.${k + 1}.bias`);
-  }
-  put("mapping.w_avg", "latent_avg");
-  put("synthesis.b4.const", "input.input", (s) => s.slice(1));
-  layer("synthesis.b4.conv1", "conv1");
-  layer("synthesis.b4.torgb", "to_rgb1");
-  put("synthesis.b4.conv1.noise_const", "noises.noise_0", (s) => s.slice(2));
-  [8, 16].forEach((r, block) => {
-    for (const k of [0, 1]) {
-      layer(`synthesis.b${r}.conv${k}`, `convs.${2 * block + k}`);
-      const noise = `noises.noise_${2 * block + 1 + k}`;
-      put(`synthesis.b${r}.conv${k}.noise_const`, noise, (s) => s.slice(2));
-    }
-    layer(`synthesis.b${r}.torgb`, `to_rgbs.${block}`);
-  });
-  // The same low-pass filter, without the factor 4 for zero insertion.
-  const filter = ours.get("to_rgbs.0.upsample.kernel")!;
-  const quarter = { ...filter, data: filter.data.map((x) => x / 4) };
-  for (const r of [4, 8, 16]) {
-    theirs.set(`synthesis.b${r}.resample_filter`, quarter);
-    theirs.set(`synthesis.b${r}.conv1.resample_filter`, quarter);
-    if (r > 4) theirs.set(`synthesis.b${r}.conv0.resample_filter`, quarter);
-  }
-  return theirs;
-}
-
-/** Modules within modules, by the dots in the names of their tensors. */
-function nested(tensors: Tensors): Bytes {
-  const parameters: Record<string, Picklable> = {};
-  const parts = new Map<string, Tensors>();
-  for (const [name, tensor] of tensors) {
-    const [first, ...rest] = name.split(".");
-    if (rest.length === 0) {
-      parameters[first!] = embedded(tensor.data, { shape: tensor.shape });
-      continue;
-    }
-    if (!parts.has(first!)) parts.set(first!, new Map());
-    parts.get(first!)!.set(rest.join("."), tensor);
-  }
-  const modules = Object.fromEntries(parts.entries().map(([name, part]) => [name, nested(part)]));
-  return persistent("Module", { parameters, modules });
-}
-
-/** G, D and the averaged G, which differ, as NVIDIA's training loop saves them. */
-function nvidiaPickle(ours: Tensors): Bytes {
-  const theirs = asNvidia(ours);
-  const other: Tensors = new Map(
-    theirs.entries().map(([name, t]) => [name, { ...t, data: t.data.map((x) => x + 1) }]),
-  );
-  const discriminator = persistent("Discriminator", {
-    parameters: { b4: embedded([1, 2], { shape: [2] }) },
-  });
-  return pickle(dict({ G: nested(other), D: discriminator, G_ema: nested(theirs) }));
-}
-
-function tensorflowPickle(ours: Tensors): Bytes {
-  const components = new Map<string, Record<string, Picklable>>([["", {}]]);
-  for (const [name, { shape, data }] of asTensorflow(ours)) {
-    const [, component = "", variable = name] = /^(mapping|synthesis)\.(.*)$/.exec(name) ?? [];
-    if (!components.has(component)) components.set(component, {});
-    components.get(component)![variable] = shape.length === 0 ? data[0]! : floatArray(shape, data);
-  }
-  const { "": own, ...parts } = Object.fromEntries(components);
-  const averaged = tensorflow(
-    "G_main",
-    own!,
-    Object.fromEntries(Object.entries(parts).map(([n, v]) => [n, tensorflow(`G_${n}`, v)])),
-  );
-  return pickle(tuple(tensorflow("G_main", {}), tensorflow("D_stylegan2", {}), averaged));
-}
-
-/** What a training run has beside the averaged generator. */
-function trainingState(ours: Tensors): Tensors {
-  const state: Tensors = new Map([["latent_avg", ours.get("latent_avg")!]]);
-  for (const [name, tensor] of ours) {
-    if (name === "latent_avg") continue;
-    state.set(`g_ema.${name}`, tensor);
-    state.set(`g.${name}`, { ...tensor, data: tensor.data.map((x) => x + 1) });
-  }
-  state.set("d.convs.0.0.weight", { shape: [2], data: Float32Array.of(1, 2) });
-  return state.set("g_optim.state.0.exp_avg", { shape: [1], data: Float32Array.of(3) });
-}
-
-/** StyleGAN-NADA's own results: no mean w. */
-function nadaResult(ours: Tensors): Tensors {
-  const result = trainingState(ours);
-  result.delete("latent_avg");
-  for (const name of result.keys()) if (/^(g|d)\./.test(name)) result.delete(name);
-  return result;
-}
-
-interface Form {
-  readonly name: string;
-  write(path: string, ours: Tensors): Promise<void>;
-  readonly hasMean?: boolean;
-}
-
-const bytesForm = (name: string, make: (ours: Tensors) => Bytes, hasMean = true): Form => ({
-  name,
-  write: (path, ours) => Deno.writeFile(path, make(ours)),
-  hasMean,
-});
-
-const FORMS: readonly Form[] = [
-  bytesForm("a .pt of a generator", torchArchive),
-  bytesForm("a .pt of a generator from before PyTorch 1.6", legacyArchive),
-  bytesForm("rosinality's training checkpoint", (ours) => torchArchive(trainingState(ours))),
-  bytesForm("the same from before PyTorch 1.6", (ours) => legacyArchive(trainingState(ours))),
-  bytesForm("a result of StyleGAN-NADA", (ours) => torchArchive(nadaResult(ours)), false),
-  { name: "safetensors with rosinality's names", write: writeSafetensors },
-  bytesForm("NVIDIA's pickle", nvidiaPickle),
-  {
-    name: "safetensors with NVIDIA's names",
-    write: (path, ours) => writeSafetensors(path, asNvidia(ours)),
-  },
-  bytesForm("NVIDIA's pickle for TensorFlow", tensorflowPickle),
-  {
-    name: "safetensors with the names of NVIDIA's code for TensorFlow",
-    write: (path, ours) => writeSafetensors(path, asTensorflow(ours)),
-  },
-];
 
 /** What nada reads, all values included. */
 async function load(form: Form, ours: Tensors) {
   using folder = temporaryFolder();
   const path = folder.file("generator");
-  await form.write(path, ours);
+  await Deno.writeFile(path, form.make(ours));
   const { architecture, parameters, fixed, latentAvg } = (await loadGenerator(path)).weights;
   return {
     architecture,
@@ -210,7 +63,7 @@ for (const type of ["f64", "f32", "f16", "bf16"] as FloatType[]) {
           { shape, data: /kernel$/.test(name) ? data : data.map((x) => Math.round(x * 4) / 8) },
         ]),
       );
-      const form = bytesForm(type, (tensors) => archive(tensors, "", type));
+      const form = { name: type, make: (tensors: Tensors) => archive(tensors, "", type) };
       const { parameters } = await load(form, ours);
       for (const [name, { data }] of parameters) {
         // The mapping network's numbers are a hundred times larger: bfloat16 keeps 8 bits.

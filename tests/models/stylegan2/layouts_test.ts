@@ -103,6 +103,25 @@ Deno.test("readGenerator() says how many classes there are where none, or no suc
   assert.equal(outlineGenerator(source).classes, 4);
 });
 
+Deno.test("readGenerator() refuses a mean w under another name, and tensors of whole numbers", async () => {
+  const tensors = new Map(prefixed(madeUp(), "g_ema."));
+  const mean = tensors.get("g_ema.latent_avg")!;
+  tensors.delete("g_ema.latent_avg");
+  tensors.set("latent_avh", mean);
+  const { file, tensors: entries } = asSource(tensors);
+  await assert.rejects(
+    readGenerator({ file, tensors: entries }),
+    /has "latent_avh" of shape \[5\] beside the generator and no "latent_avg"; rename or remove it/,
+  );
+  const sound = asSource(madeUp());
+  const weight = sound.tensors.get("conv1.conv.weight")!;
+  const whole = new Map(sound.tensors).set("conv1.conv.weight", { ...weight, dtype: "i32" });
+  await assert.rejects(
+    readGenerator({ file, tensors: whole }),
+    /"conv1\.conv\.weight" has elements of type i32; f32, f16, bf16 or f64 was expected/,
+  );
+});
+
 /** The made-up generator with what a pickle says of one of its modules. */
 const withModule = (path: string, attributes: Record<string, unknown>): TensorSource => ({
   ...asSource(prefixed(new Map([["synthesis.b4.const", madeUp().get("input.input")!]]), "G_ema.")),

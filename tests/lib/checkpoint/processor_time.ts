@@ -1,0 +1,7 @@
+import process from "node:process";
+
+/** Processor time of this process: what others do on the machine does not count. */
+export function processorSeconds(): number {
+  const { user, system } = process.cpuUsage();
+  return (user + system) / 1e6;
+}
