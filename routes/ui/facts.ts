@@ -38,6 +38,7 @@ function defaultsOf(options: Pick<AdaptOptions, keyof typeof ADAPT_DEFAULTS>): D
     mixing,
     augmentation,
     noise,
+    train_params: options.trainParams,
     preview_every: sampleEvery,
     preview_count: sampleCount,
     preview_truncation: options.sampleTruncation,

@@ -20,6 +20,7 @@ export interface Defaults {
   readonly mixing: number;
   readonly augmentation: string;
   readonly noise: string;
+  readonly train_params: string;
   readonly preview_every: number;
   readonly preview_count: number;
   readonly preview_truncation: number;

@@ -60,7 +60,7 @@ export function Advanced({ defaults }: { defaults: Defaults }) {
           name="train_params"
           label="What of the layers"
           help="Styles alone change less, and make files of kilobytes"
-          default="all"
+          default={defaults.train_params}
           options={facts.trainParams}
         />
         <Num
