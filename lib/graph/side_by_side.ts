@@ -5,6 +5,7 @@
  */
 import { KernelError } from "../errors.ts";
 import type { GeneratedLaunch } from "./codegen.ts";
+import { foldGroups, ROW_GROUPS } from "./ops/launch.ts";
 
 /** A launch of the list, with what it has to wait for. */
 export interface Neighbour {
@@ -18,7 +19,7 @@ export interface Neighbour {
 }
 
 /** Launches of more work than this, some 100 µs on a large GPU, gain nothing by company. */
-const SMALL = { operations: 2 ** 32, bytes: 2 ** 26 };
+const SMALL = { operations: 2 ** 32, bytes: 2 ** 27 };
 
 /**
  * At most so many launches in one, which takes as long to compile as all of them; of kernels whose
@@ -27,16 +28,12 @@ const SMALL = { operations: 2 ** 32, bytes: 2 ** 26 };
 const MOST = 8;
 const MOST_LARGE = 2;
 
-/** WebGPU allows so many workgroups along an axis. */
-const MOST_GROUPS = 65535;
-
 /** Numbers of the launches to be run as one, in order; every launch is in one list. */
 export function partners(launches: readonly Neighbour[], maxBuffers: number): number[][] {
   interface Batch {
     readonly at: number;
     readonly members: number[];
     readonly buffers: Set<string>;
-    workgroups: number;
     large: number;
   }
   const batches: Batch[] = [];
@@ -49,25 +46,23 @@ export function partners(launches: readonly Neighbour[], maxBuffers: number): nu
     );
     const first = Math.max(-1, ...after.map((k) => batchOf[k]!)) + 1;
     const small = operations <= SMALL.operations && bytes <= SMALL.bytes;
-    const workgroups = launch.grid.reduce((a, b) => a * b);
     const large = launch.source.includes("workgroupBarrier") ? 1 : 0;
     const key = `${threadsOf(launch.source)} ${group}`;
     const fitting = !small
       ? undefined
       : open.get(key)?.find((batch) =>
         batch.at >= first && batch.members.length < MOST &&
-        batch.large + large <= MOST_LARGE && batch.workgroups + workgroups <= MOST_GROUPS &&
+        batch.large + large <= MOST_LARGE &&
         batch.buffers.size + buffers.difference(batch.buffers).size <= maxBuffers
       );
     if (fitting) {
       fitting.members.push(i);
-      fitting.workgroups += workgroups;
       fitting.large += large;
       buffers.forEach((buffer) => fitting.buffers.add(buffer));
       batchOf.push(fitting.at);
       return;
     }
-    const batch = { at: batches.length, members: [i], buffers, workgroups, large };
+    const batch = { at: batches.length, members: [i], buffers, large };
     batches.push(batch);
     batchOf.push(batch.at);
     if (small) open.set(key, [...open.get(key) ?? [], batch]);
@@ -128,9 +123,7 @@ export function sideBySide(launches: readonly GeneratedLaunch[]): GeneratedLaunc
   const fields = launches.map((_, k) =>
     `@align(16) p${k}: ${own.has("Params") ? `Params_${k}` : "Params"}`
   );
-  const branches = calls.map((call, k) =>
-    k + 1 < calls.length ? `if (n < joined.places[${k + 1}].x) { ${call} return; }` : call
-  );
+  const branches = calls.map((call, k) => `if (n < joined.places[${k}].y) { ${call} return; }`);
   const buffers = [...bound.values()];
   const source = [
     ...lines,
@@ -142,7 +135,7 @@ export function sideBySide(launches: readonly GeneratedLaunch[]): GeneratedLaunc
     PLACE,
     `@compute @workgroup_size(${threads})
 fn main(@builtin(workgroup_id) group: vec3<u32>, @builtin(local_invocation_index) lane: u32) {
-  let n = group.x;
+  let n = group.y * ${ROW_GROUPS}u + group.x;
   ${branches.join("\n  ")}
 }`,
   ].join("\n");
@@ -151,7 +144,7 @@ fn main(@builtin(workgroup_id) group: vec3<u32>, @builtin(local_invocation_index
     label: labelOf(launches),
     source,
     params: packAll(launches, groups),
-    grid: [groups.reduce((a, b) => a + b), 1, 1],
+    grid: foldGroups(groups.reduce((a, b) => a + b)),
     bindings: [
       { group: 0, binding: 0, tensor: null },
       ...buffers.map(({ binding }, i) => ({ ...binding, group: 1, binding: i })),
@@ -176,7 +169,7 @@ const WORD = /(?<![.\w])[A-Za-z_]\w*/g;
 const PLACE = `fn place_of(n: u32, k: u32) -> vec3<u32> {
   let place = joined.places[k];
   let m = n - place.x;
-  return vec3<u32>(m % place.y, m / place.y % place.z, m / (place.y * place.z));
+  return vec3<u32>(m % place.z, m / place.z % place.w, m / (place.z * place.w));
 }`;
 
 /** What member k gets for one of the values that it is told. */
@@ -244,7 +237,7 @@ function bufferKey({ tensor, run }: Binding, ids: Map<object, number>): string {
   return `${id} ${run?.offset} ${run?.count}`;
 }
 
-/** Number of the first workgroup of each launch and its grid, then the parameters of each. */
+/** Numbers of the first workgroup of each launch and of the next's, x and y of its grid; parameters. */
 function packAll(launches: readonly GeneratedLaunch[], groups: readonly number[]): ArrayBuffer {
   const aligned = (bytes: number) => Math.ceil(bytes / 16) * 16;
   const sizes = launches.map(({ params }) => aligned(params.byteLength));
@@ -252,7 +245,8 @@ function packAll(launches: readonly GeneratedLaunch[], groups: readonly number[]
   const places = new Uint32Array(bytes.buffer, 0, 4 * launches.length);
   let at = places.byteLength;
   launches.forEach(({ params, grid: [x, y] }, k) => {
-    places.set([groups.slice(0, k).reduce((a, b) => a + b, 0), x, y], 4 * k);
+    const first = groups.slice(0, k).reduce((a, b) => a + b, 0);
+    places.set([first, first + groups[k]!, x, y], 4 * k);
     bytes.set(new Uint8Array(params), at);
     at += sizes[k]!;
   });

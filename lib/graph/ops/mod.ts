@@ -10,6 +10,7 @@ export * from "./embedding.ts";
 export * from "./filtered_lrelu.ts";
 export * from "./filtered_lrelu_axis.ts";
 export * from "./normalize.ts";
+export * from "./product_sums.ts";
 export * from "./random.ts";
 export * from "./reduce.ts";
 export * from "./resample.ts";

@@ -3,7 +3,20 @@ import { defineElementwise, type Op } from "../op.ts";
 import { f32Literal } from "../wgsl.ts";
 import { div, lreluInverse, mul, sub } from "./elementwise.ts";
 import { type ClampedLreluAttrs, clampedLreluGrad } from "./clamped_lrelu.ts";
-import { fitCotangent } from "./reduce.ts";
+import { productSums } from "./product_sums.ts";
+import { fitCotangent, sum } from "./reduce.ts";
+import { expand, reshape } from "./shape.ts";
+import { numel, type Tensor } from "../tensor.ts";
+
+/** Whether scale, strength and bias are the same for all pixels of a plane of y `[n, c, h, w]`. */
+function isPerPlane(
+  y: Tensor,
+  { scale, strength, bias }: Record<"scale" | "strength" | "bias", Tensor>,
+): boolean {
+  const perPlane = (x: Tensor) => x.rank === 0 || x.shape.slice(-2).every((size) => size === 1);
+  return y.rank === 4 && numel(strength.shape) === 1 && bias.rank === 3 && perPlane(bias) &&
+    scale.rank === 4 && perPlane(scale) && numel(scale.shape) === y.shape[0]! * y.shape[1]!;
+}
 
 export type ModulatedLreluInputs = "x" | "scale" | "noise" | "strength" | "bias";
 
@@ -31,6 +44,17 @@ export const modulatedLrelu: Op<ModulatedLreluInputs, ClampedLreluAttrs> = defin
   vjp(gy, { scale, noise, strength, bias, out: y }, attrs) {
     const g = clampedLreluGrad({ gy, y }, attrs);
     const scaled = sub(sub(lreluInverse({ y }, attrs), mul(noise, strength)), bias);
+    if (isPerPlane(y, { scale, strength, bias })) {
+      // What is summed over planes takes one pass over them.
+      const [ofBias, ofStrength, ofScale] = productSums(g, expand(noise, y.shape), scaled);
+      return {
+        x: mul(g, scale),
+        scale: div(ofScale, scale),
+        noise: mul(g, strength),
+        strength: reshape(sum(ofStrength), strength.shape),
+        bias: ofBias,
+      };
+    }
     return {
       x: mul(g, scale),
       // Σ g x = (Σ g scale x) / scale, so one division for each scale is enough.
