@@ -6,7 +6,8 @@ gradient of a style's score leads:
 - What the new block adds to the class token is orthogonal to what the scores of the styles read, to
   the vector of ones (the last norm takes the mean away) and to the mean class token (else its length
   would change, by which the norm divides). Its last matrices are projected so in every step.
-- A penalty on how far it moves the class token keeps the rest small.
+- Penalties on how far it moves the class token, and on how much it moves the scores of photos and of
+  pictures in all styles, keep the rest small: the norm's division is not linear.
 
 It is trained by cross entropy of the attributes' classes on photos, with a linear head, of which
 fit_clip.py makes rows of the projection. Two things make this a matter of minutes: almost all of a token is the same for all pictures,
@@ -27,10 +28,10 @@ from train_clip import FEATURES, WIDTH, share_of_rate
 BLOCKS = 4  # before the new one
 OUTPUTS = ("out_proj", "c_proj")  # the layers that add to the tokens
 SCALE = 30
-PENALTY = 0.5
+PENALTY, SCORES_PENALTY = 0.5, 10
 RATE, DECAY, MUON_RATE, MUON_DECAY = 2e-3, 0.05, 0.01, 0.03
-BATCH = 128
-STYLED = 300  # scenes in every style behind the mean feature
+PHOTOS, STYLED = 112, 48  # of a batch
+SCENES = 1200  # in every style
 
 
 @torch.no_grad()
@@ -88,13 +89,20 @@ def train(options):
     sizes = (classes.amax(0) + 1).tolist()
 
     mean = tokens_of(p, photos[:500]).mean(0)
-    # Half the memory, and nothing is lost: what tokens have in common is kept apart.
-    stored = torch.cat([(tokens_of(p, part) - mean).half() for part in photos.split(1000)])
-    held_tokens = tokens_of(p, held)
-    styled = [read_pictures(folders[0], style)[:STYLED] for style in STYLES]
-    states = torch.cat([class_state(p, tokens_of(p, pixels)) for pixels in styled])
+
+    def stored_tokens(pixels):
+        """Half the memory, and nothing is lost: what tokens have in common is kept apart."""
+        return torch.cat([(tokens_of(p, part) - mean).half() for part in pixels.split(1000)])
+
+    stored, held_tokens = stored_tokens(photos), tokens_of(p, held)
+    others = [read_pictures(folders[0], style)[:SCENES] for style in STYLES[1:]]
+    styled = torch.cat([stored_tokens(pixels) for pixels in others])
+    states = class_state(p, torch.cat([stored[:SCENES, :1], styled[:, :1]]).float() + mean[:1])
     rows = style_rows(p, places, states)
-    read = p["visual.ln_post.weight"][:, None] * (rows @ (places[1:] - places[:1]).T)
+    # The scores themselves, of a spread of 1 in all.
+    score_rows = rows @ (places[1:] - places[:1]).T
+    score_rows = score_rows / (states @ score_rows).var(0).sum().sqrt()
+    read = p["visual.ln_post.weight"][:, None] * score_rows
     seen = projector(torch.cat([torch.ones(WIDTH, 1), read, mean[:1].T], 1))
 
     full = initial_parameters(Architecture(0, image_width=WIDTH, image_blocks=BLOCKS + 1))
@@ -120,16 +128,17 @@ def train(options):
 
     for step in range(options.steps):
         share = share_of_rate(step, options.steps)
-        pick = torch.randint(len(stored), (BATCH,))
-        x = stored[pick].float() + mean
+        pick = torch.randint(len(stored), (PHOTOS,))
+        x = torch.cat([stored[pick], styled[torch.randint(len(styled), (STYLED,))]]).float() + mean
         with torch.autocast("cpu", dtype=torch.bfloat16):
             y = class_tokens(x)
-        logits = head(class_state(p, y))
+        before, after = class_state(p, x), class_state(p, y)
+        entropy = class_losses(head(after[:PHOTOS]), classes[pick], sizes)
         moved = (y - x[:, :1]).norm(dim=2) / x[:, :1].norm(dim=2)
-        entropy = class_losses(logits, classes[pick], sizes)
+        scores = ((after - before) @ score_rows).square().sum(1).mean()
         adam.zero_grad()
         muon.zero_grad()
-        (entropy + PENALTY * moved.square().mean()).backward()
+        (entropy + PENALTY * moved.square().mean() + SCORES_PENALTY * scores).backward()
         adam.param_groups[0]["lr"] = RATE * share
         adam.step()
         muon.step(share)
@@ -137,8 +146,8 @@ def train(options):
             with torch.no_grad():
                 found = rates(head(class_state(p, class_tokens(held_tokens))), held_classes, sizes)
             shown = " ".join(f"{value:.0f}" for value in found)
-            told = f"loss {entropy.item():.3f}, moved {moved.mean().item():.2f}, held-out {shown} %"
-            print(f"{step + 1}: {told}", flush=True)
+            told = f"moved {moved.mean().item():.2f}, scores {scores.item():.4f}"
+            print(f"{step + 1}: loss {entropy.item():.3f}, {told}, held-out {shown} %", flush=True)
     block = {n: value.detach() for n, value in used().items()}
     save_state(options.out, {
         "parameters": {**p, **block}, "head": {n: v.detach() for n, v in head.named_parameters()},
@@ -151,7 +160,7 @@ if __name__ == "__main__":
     parser.add_argument("--data", required=True)
     parser.add_argument("--tower", required=True)
     parser.add_argument("--out", required=True)
-    parser.add_argument("--steps", type=int, default=400)
+    parser.add_argument("--steps", type=int, default=600)
     parser.add_argument("--threads", type=int, default=1)
     parser.add_argument("--every", type=int, default=100)
     parser.add_argument("--seed", type=int, default=1)

@@ -5,7 +5,8 @@
  * - What the block adds to the class token is orthogonal to what the scores of the styles read, to the
  *   vector of ones (the last norm takes the mean away) and to the mean class token (else its length
  *   would change, by which the norm divides).
- * - A penalty on how far it moves the class token keeps the rest small.
+ * - Penalties on how far it moves the class token, and on how much it moves the scores of photos and of
+ *   pictures in other styles, keep the rest small: the norm's division is not linear.
  *
  * It is trained by cross entropy of the attributes' classes on photos, with a linear head, of which
  * rows of the projection are made in the end. Almost all of a token is the same for all pictures, so the block's norms start by taking just
@@ -42,13 +43,14 @@ import { CLASS_COUNTS, placeLength, waysOf } from "./codes.ts";
 import { weightLeaf } from "./optimiser.ts";
 import { StepRandom } from "./random.ts";
 import type { OpenStage } from "./run.ts";
-import { drawLayers, drawPlanes, joined, rowsOf } from "./scenes.ts";
+import { drawLayers, drawPlanes, joined, OTHERS, rowsOf } from "./scenes.ts";
 import { classState, classToken, seenByTower, towerStages } from "./tower.ts";
 import { keptName, ofKind, startState, type TrainState, type Values } from "./values.ts";
 import { dot, meanOf, orthonormal, plus, unitVector, type Vector } from "./vectors.ts";
 
 const SCALE = 30;
 const PENALTY = 0.5;
+const SCORES_PENALTY = 10;
 const RATES = { adam: 2e-3, muon: 0.01 };
 const DECAYS = { adam: 0.05, muon: 0.03 };
 const ADAM = { beta1: 0.9, beta2: 0.98 };
@@ -62,7 +64,7 @@ const isOutput = (name: string) => /\.(out_proj|c_proj)\./.test(name);
 const isMatrix = (_: string, { rank }: { rank: number }) => rank === 2;
 
 /**
- * After the alignment: what the styles' scores read `[7, width]`, what the last block may not touch
+ * After the alignment: what the styles' scores read `[7, width]`, at a spread of 1 in all, what the last block may not touch
  * `[width, width]`, and a last block whose norms take away what tokens have in common.
  */
 export async function prepareAttributes(
@@ -82,8 +84,11 @@ export async function prepareAttributes(
   const photos = pictures.filter((_, i) => STYLE_NAMES[i % STYLE_NAMES.length] === "photo");
   const seen = (some: typeof pictures, make: Parameters<typeof seenByTower>[4]) =>
     seenByTower(gpu, early, weights, some, make);
-  const states = await seen(pictures, (stages, leaves) => classState(early, leaves, stages));
-  const rows = styleRows(weights.get("visual.proj")!, states, places);
+  const states = await seen(
+    pictures,
+    ({ layers }, leaves) => classState(early, leaves, layers.at(-1)!),
+  );
+  const rows = ofUnitSpread(styleRows(weights.get("visual.proj")!, states, places), states);
   const classTokens = await seen(photos, ({ layers }) => classToken(layers.at(-1)!));
   const normed = await seen(photos, ({ layers }) => {
     const x = normalize(layers.at(-1)!, epsilon);
@@ -158,6 +163,15 @@ function styleRows(
   });
 }
 
+/** Rows whose products with these states have variances that sum to 1. */
+function ofUnitSpread(rows: readonly Vector[], states: readonly Vector[]): Vector[] {
+  const scores = states.map((state) => Float64Array.from(rows, (row) => dot(row, state)));
+  const mean = meanOf(scores);
+  const squares = scores.map((score) => plus(score, -1, mean)).map((rest) => dot(rest, rest));
+  const spread = Math.sqrt(squares.reduce((sum, value) => sum + value) / squares.length);
+  return rows.map((row) => row.map((value) => value / spread));
+}
+
 /** A norm's weight and bias that give such rows the mean 0 and the deviation 1. */
 function whitening(name: string, rows: readonly Vector[], least: number): [string, Values][] {
   const mean = meanOf(rows);
@@ -173,10 +187,11 @@ function whitening(name: string, rows: readonly Vector[], least: number): [strin
 export function openAttributes(
   a: TransformerClip,
   state: TrainState,
-  { seed, batch, since, share }: {
+  { seed, photos, styled, since, share }: {
     seed: number;
-    /** Photos a step. */
-    batch: number;
+    /** Pictures a step. */
+    photos: number;
+    styled: number;
     since: number;
     /** Of the rates, at a step. */
     share(step: number): number;
@@ -184,24 +199,35 @@ export function openAttributes(
 ): OpenStage {
   const { width, imageSize: side } = a.image;
   const fixed = fixedLeaves(withoutLastBlock(a), "image", ofKind(state, "mean"));
-  const { data, shape } = state.tensors.get(BLIND)!;
+  const [blind, rows] = [BLIND, STYLE_ROWS].map((name) => {
+    const { data, shape } = state.tensors.get(name)!;
+    return constant(data, shape);
+  });
   const block = lastBlock(a);
   const own = Object.fromEntries(
     Object.entries(clipLeaves(a, "image")).filter(([name]) => name.startsWith(`${block}.`)),
   );
-  const leaves = { ...fixed, ...usedBlock(own, constant(data, shape)) };
+  const leaves = { ...fixed, ...usedBlock(own, blind!) };
   const head = {
     "head.weight": weightLeaf("head.weight", [CLASSES, width]),
     "head.bias": weightLeaf("head.bias", [CLASSES]),
   };
-  const stages = towerStages(a, leaves, input("photos", [batch, 3, side, side]));
-  const [before, after] = stages.layers.slice(-2).map(classToken);
-  const lengths = [sub(after!, before!), before!].map((x) => sum(square(x), [1]));
+  const count = photos + styled;
+  const { layers } = towerStages(a, leaves, input("pictures", [count, 3, side, side]));
+  const [before, after] = layers.slice(-2);
+  const [stateBefore, stateAfter] = [before, after].map((x) => classState(a, leaves, x!));
   const told = add(
-    matmul({ a: classState(a, leaves, stages), b: head["head.weight"] }, { transposeB: true }),
+    matmul(
+      { a: slice(stateAfter!, [0, 0], [photos, width]), b: head["head.weight"] },
+      { transposeB: true },
+    ),
     head["head.bias"],
   );
-  const penalty = mul(mean(div(lengths[0]!, lengths[1]!)), PENALTY);
+  const squares = (x: Tensor) => sum(square(x), [1]);
+  const token = classToken(before!);
+  const moved = mean(div(squares(sub(classToken(after!), token)), squares(token)));
+  const change = sub(stateAfter!, stateBefore!);
+  const scores = mean(squares(matmul({ a: change, b: rows! }, { transposeB: true })));
   const entries = Object.entries(own);
   const group = (rule: "adam" | "muon", leaves: Record<string, Tensor>) => ({
     leaves,
@@ -212,7 +238,11 @@ export function openAttributes(
   });
   return {
     problem: {
-      loss: add(classLoss(told, input("classes", [batch, CLASSES])), penalty),
+      loss: [
+        classLoss(told, input("classes", [photos, CLASSES])),
+        mul(moved, PENALTY),
+        mul(scores, SCORES_PENALTY),
+      ].reduce(add),
       groups: [
         group("muon", Object.fromEntries(entries.filter((entry) => isMatrix(...entry)))),
         group("adam", {
@@ -223,13 +253,15 @@ export function openAttributes(
       adam: ADAM,
       meansSince: since,
     },
-    pictures: batch,
+    pictures: count,
     inputs(step) {
-      const latents = rowsOf(new StepRandom(seed, step).normals(batch * LATENT_SIZE), LATENT_SIZE);
-      return {
-        photos: joined(latents.map((z) => drawPlanes(drawLayers(z), "photo", side))),
-        classes: wantedClasses(latents),
-      };
+      const random = new StepRandom(seed, step);
+      const latents = rowsOf(random.normals(count * LATENT_SIZE), LATENT_SIZE);
+      const pictures = latents.map((z, i) => {
+        const style = i < photos ? "photo" : OTHERS[random.whole(OTHERS.length)]!;
+        return drawPlanes(drawLayers(z), style, side);
+      });
+      return { pictures: joined(pictures), classes: wantedClasses(latents.slice(0, photos)) };
     },
     rate: share,
   };

@@ -49,7 +49,7 @@ export const DEMO_CLIP: ClipSize = {
 export const CLIP_SETTINGS: Settings = { steps: 3000, batch: 10, seed: 1 };
 
 /** Steps after the alignment, as parts of it, and what the stages see in each for a group there. */
-const ATTRIBUTES = { steps: 2 / 15, photos: 12 };
+const ATTRIBUTES = { steps: 1 / 5, photos: 11, styled: 5 };
 const TEXTS = { steps: 5 / 6, captions: 10 };
 /** Of the steps of the alignment, those in which the gradient would lead adaptations nowhere. */
 const STILL = 7 / 30;
@@ -97,7 +97,8 @@ export function clipPart(
         open: (_, state) =>
           Promise.resolve(openAttributes(a, state, {
             seed,
-            batch: ATTRIBUTES.photos * batch,
+            photos: ATTRIBUTES.photos * batch,
+            styled: ATTRIBUTES.styled * batch,
             since: aligned,
             share: share(aligned, told),
           })),

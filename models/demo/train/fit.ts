@@ -51,7 +51,13 @@ export async function fittedClip(
   const weights = ofKind(state, "mean");
   const side = a.image.imageSize;
   const statesOf = (pictures: Float32Array<ArrayBuffer>[]) =>
-    seenByTower(gpu, a, weights, pictures, (stages, leaves) => classState(a, leaves, stages));
+    seenByTower(
+      gpu,
+      a,
+      weights,
+      pictures,
+      ({ layers }, leaves) => classState(a, leaves, layers.at(-1)!),
+    );
   const layers = Array.from({ length: scenes }, () => drawLayers(random.normals(LATENT_SIZE)));
   const photos = await statesOf(layers.map((one) => drawPlanes(one, "photo", side)));
   const styled = await statesOf(

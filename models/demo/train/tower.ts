@@ -27,14 +27,14 @@ export function classToken(tokens: Tensor): Tensor {
   return reshape(slice(tokens, [0, 0, 0], [n, 1, width]), [n, width]);
 }
 
-/** What the projection reads: the class token after the last block and its norm, `[n, width]`. */
+/** What the projection reads of tokens `[n, t, width]`: the class token after its norm, `[n, width]`. */
 export function classState(
   a: TransformerClip,
   leaves: Readonly<Record<string, Tensor>>,
-  { layers }: ImageStages,
+  tokens: Tensor,
 ): Tensor {
   const p = towerLeaves(a, "image", leaves);
-  return layerNorm(p, "norm_post", classToken(layers.at(-1)!), a.image.epsilon);
+  return layerNorm(p, "norm_post", classToken(tokens), a.image.epsilon);
 }
 
 /** Pictures a run. */

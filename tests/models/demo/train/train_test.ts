@@ -60,7 +60,7 @@ const tinyClip = (settings: Settings) =>
 function withLargeTokens({ step, tensors }: TrainState): TrainState {
   const name = keptName("mean", "visual.ln_pre.weight");
   const { shape, data } = tensors.get(name)!;
-  const large = { shape, data: data.map((value) => 50 * value) };
+  const large = { shape, data: data.map((value) => 200 * value) };
   return { step, tensors: new Map([...tensors, [name, large]]) };
 }
 
@@ -69,17 +69,18 @@ Deno.test("Optimiser lowers the CLIP's loss on one batch in every stage", async 
   const part = tinyClip({ steps: 40, batch: 3, seed: 1 });
   let state = part.start();
   let first = 0;
-  const allowed = { alignment: 0.9, attributes: 0.8, texts: 0.3 };
+  const rates = { alignment: 0.5, attributes: 4, texts: 1 };
+  const allowed = { alignment: 0.9, attributes: 0.85, texts: 0.3 };
   for (const { name, end, open, finish } of part.stages) {
     const { problem, inputs } = await open(gpu, state);
     using optimiser = await Optimiser.create(gpu, problem, state);
     const losses: number[] = [];
-    const lr = name === "alignment" ? 0.5 : 1;
+    const stage = name as keyof typeof rates;
     for (let step = 0; step < 20; step++) {
-      losses.push(await optimiser.run(inputs(end - 1), { step: first + step, lr }));
+      losses.push(await optimiser.run(inputs(end - 1), { step: first + step, lr: rates[stage] }));
     }
     console.log(`${name}: ${losses[0]!.toFixed(3)} to ${losses.at(-1)!.toFixed(3)}`);
-    const wanted = allowed[name as keyof typeof allowed] * losses[0]!;
+    const wanted = allowed[stage] * losses[0]!;
     assert.ok(losses.at(-1)! < wanted, `${name}: ${losses}`);
     state = await optimiser.read(end, state);
     // As after thousands of steps: what the last block adds is scaled for large tokens.
