@@ -39,7 +39,8 @@ async function bench(gpu: Gpu, torch: TorchPeer | null, options: Options): Promi
     for (const opener of await SECTIONS[name](gpu, options.large || gpu.kind === "gpu")) {
       if (!opener.name.includes(options.only)) continue;
       using subject = await opener.open();
-      const means = { peak, torch, kernels: options.kernels };
+      const isCpu = gpu.kind === "cpu";
+      const means = { peak, torch, kernels: options.kernels, isCpu };
       const result = await measure({ section: name, name: opener.name }, subject, means);
       results.push(result);
       console.log(describe(result, peak));

@@ -1,7 +1,8 @@
 /** Timing: what is compared takes turns, and the shortest run counts. */
+import process from "node:process";
 import type { Peak } from "./peak.ts";
 import { type Form, FORMS, type PeerRun, type TorchPeer } from "./peers/torch.ts";
-import type { KernelTime, Subject } from "./subject.ts";
+import type { KernelTime, Subject, Timing } from "./subject.ts";
 import type { Work } from "./work.ts";
 
 const MIN_ROUNDS = 3;
@@ -17,6 +18,8 @@ export interface PeerResult {
   readonly ms: number;
   /** Its time by ours: above 1 where we are faster. */
   readonly ratio: number;
+  /** The same for processors, which a busy machine changes less; null where a GPU computes. */
+  readonly cpuRatio: number | null;
   readonly memoryBytes: number | undefined;
   readonly notes: readonly string[];
 }
@@ -26,6 +29,8 @@ export interface Result {
   readonly name: string;
   readonly rounds: number;
   readonly ms: number;
+  /** Of all processors together. */
+  readonly cpuMs: number;
   readonly work: Work | null;
   /** What the work would take at the adapter's peak of arithmetic, and of memory. */
   readonly floors: { readonly arithmeticMs: number; readonly memoryMs: number } | null;
@@ -40,33 +45,39 @@ export interface Means {
   readonly torch: TorchPeer | null;
   /** Whether to time kernel by kernel as well. */
   readonly kernels: boolean;
+  /** Whether the adapter is a CPU. */
+  readonly isCpu: boolean;
 }
 
 export async function measure(
   { section, name }: Pick<Result, "section" | "name">,
   subject: Subject,
-  { peak, torch, kernels }: Means,
+  { peak, torch, kernels, isCpu }: Means,
 ): Promise<Result> {
   const peers = torch && subject.peer ? await preparePeers(torch, name, subject) : [];
   const start = performance.now();
-  const best = [subject, ...peers].map(() => Infinity);
+  const runs = [() => timed(subject), ...peers.map((peer) => () => peer.run())];
+  const best = runs.map((): Timing => ({ seconds: Infinity, cpu: Infinity }));
   let rounds = 0;
   while (
     rounds < MIN_ROUNDS || (rounds < MAX_ROUNDS && performance.now() < start + 1e3 * SECONDS)
   ) {
     rounds++;
-    for (const [i, one] of [subject, ...peers].entries()) {
-      best[i] = Math.min(best[i]!, await one.run());
+    for (const [i, run] of runs.entries()) {
+      const { seconds, cpu } = await run();
+      const { [i]: so } = best;
+      best[i] = { seconds: Math.min(so!.seconds, seconds), cpu: Math.min(so!.cpu, cpu) };
     }
   }
   for (const peer of peers) await peer.drop();
-  const [seconds, ...theirs] = best as [number, ...number[]];
+  const [{ seconds, cpu }, ...theirs] = best as [Timing, ...Timing[]];
   const { work, images } = subject;
   return {
     section,
     name,
     rounds,
     ms: 1e3 * seconds,
+    cpuMs: 1e3 * cpu,
     work,
     floors: work && peak && {
       arithmeticMs: 1e3 * work.operations / peak.operations,
@@ -77,12 +88,21 @@ export async function measure(
     kernels: kernels ? await subject.byKernel?.() ?? null : null,
     peers: peers.map(({ form, memory, notes }, i) => ({
       form,
-      ms: 1e3 * theirs[i]!,
-      ratio: theirs[i]! / seconds,
+      ms: 1e3 * theirs[i]!.seconds,
+      ratio: theirs[i]!.seconds / seconds,
+      cpuRatio: isCpu ? theirs[i]!.cpu / cpu : null,
       memoryBytes: memory,
       notes,
     })),
   };
+}
+
+/** One run, with the time that all of this process's threads, the software adapter's too, worked. */
+async function timed(subject: Subject): Promise<Timing> {
+  const before = process.cpuUsage();
+  const seconds = await subject.run();
+  const { user, system } = process.cpuUsage(before);
+  return { seconds, cpu: (user + system) / 1e6 };
 }
 
 /** Every form of the same work. Throws where a result differs from ours. */

@@ -33,9 +33,10 @@ export function describe(result: Result, peak: Peak | null): string {
   ].join("\n");
 }
 
-function describePeer({ form, ms, ratio, notes }: PeerResult): string {
+function describePeer({ form, ms, ratio, cpuRatio, notes }: PeerResult): string {
+  const cpu = cpuRatio === null ? "" : `, of CPU time ${number(cpuRatio)}`;
   const more = notes.map((note) => `; ${note}`).join("");
-  return line([number(ms)], `  PyTorch ${form}: ratio ${number(ratio)}${more}`);
+  return line([number(ms)], `  PyTorch ${form}: ratio ${number(ratio)}${cpu}${more}`);
 }
 
 function kernelRows(kernels: readonly KernelTime[], peak: Peak | null): string[] {

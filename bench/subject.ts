@@ -9,6 +9,13 @@ export interface KernelTime extends Work {
   readonly seconds: number;
 }
 
+/** Seconds of one run. */
+export interface Timing {
+  readonly seconds: number;
+  /** Of all processors together. */
+  readonly cpu: number;
+}
+
 export interface Subject extends Disposable {
   /** null where no program is what takes the time. */
   readonly work: Work | null;

@@ -1,6 +1,6 @@
 /** PyTorch on the same machine, in a process that answers one JSON line for each that it is given. */
 import { UserError } from "../../lib/errors.ts";
-import type { PeerWork } from "../subject.ts";
+import type { PeerWork, Timing } from "../subject.ts";
 
 /** The plain form of the public code, and the one with the best settings. */
 export const FORMS = ["eager", "best"] as const;
@@ -15,8 +15,7 @@ export interface PeerRun {
   readonly notes: readonly string[];
   /** Device memory, where it has some of its own. */
   readonly memory?: number;
-  /** Seconds of one run. */
-  run(): Promise<number>;
+  run(): Promise<Timing>;
   drop(): Promise<void>;
 }
 
@@ -72,7 +71,7 @@ export class TorchPeer {
       result,
       notes,
       memory,
-      run: async () => (await this.#ask({ command: "run", id })).seconds,
+      run: () => this.#ask({ command: "run", id }),
       drop: async () => void await this.#ask({ command: "drop", id }),
     };
   }

@@ -61,7 +61,12 @@ Deno.test("measure() gives the floors of the work at a peak", async () => {
   using running = await Running.create(await testGpu(), PRODUCT);
   const peak = { operations: 1e6, bytes: 1e6 };
   const about = { section: "matmul", name: "product" };
-  const result = await measure(about, running, { peak, torch: null, kernels: false });
+  const result = await measure(about, running, {
+    peak,
+    torch: null,
+    kernels: false,
+    isCpu: true,
+  });
   assert.deepEqual(result.floors, { arithmeticMs: 0.21, memoryMs: 0.284 });
   assert.deepEqual(result.peers, []);
 });
