@@ -18,7 +18,10 @@ export interface PeerResult {
   readonly ms: number;
   /** Its time by ours: above 1 where we are faster. */
   readonly ratio: number;
-  /** The same for processors, which a busy machine changes less; null where a GPU computes. */
+  /**
+   * The same of processor time, which a busy machine changes less; null where a GPU computes, and for
+   * kernels, whose time has nothing of the host's in it.
+   */
   readonly cpuRatio: number | null;
   readonly memoryBytes: number | undefined;
   readonly notes: readonly string[];
@@ -90,7 +93,7 @@ export async function measure(
       form,
       ms: 1e3 * theirs[i]!.seconds,
       ratio: theirs[i]!.seconds / seconds,
-      cpuRatio: isCpu ? theirs[i]!.cpu / cpu : null,
+      cpuRatio: isCpu && !subject.deviceOnly ? theirs[i]!.cpu / cpu : null,
       memoryBytes: memory,
       notes,
     })),

@@ -11,6 +11,7 @@ import { kernelOf, type Work, workOf } from "./work.ts";
 
 export class Running implements Subject {
   readonly images: number | undefined;
+  readonly deviceOnly: boolean;
   readonly peer: PeerWork | null;
 
   private constructor(
@@ -26,6 +27,7 @@ export class Running implements Subject {
     readonly memoryBytes: number,
   ) {
     this.images = test.images;
+    this.deviceOnly = test.clock === "device" && gpu.hasTimestamps;
     const read = test.read !== undefined;
     this.peer = test.peer && { work: test.peer, tensors, read, result };
   }
@@ -70,7 +72,7 @@ export class Running implements Subject {
 
   /** Seconds of one run. */
   async run(): Promise<number> {
-    if (this.test.clock === "device" && this.gpu.hasTimestamps) {
+    if (this.deviceOnly) {
       return (await this.#events()).reduce((sum, { dur }) => sum + dur, 0) / 1e6;
     }
     await this.gpu.idle();

@@ -23,6 +23,8 @@ export interface Subject extends Disposable {
   readonly memoryBytes: number | null;
   /** Images in a run. */
   readonly images?: number | undefined;
+  /** Whether a run's seconds leave out what the host does for it. */
+  readonly deviceOnly?: boolean;
   /** Seconds of one run. */
   run(): Promise<number>;
   /** One run, by kernel, the longest first. */
