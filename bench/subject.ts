@@ -27,7 +27,7 @@ export interface Subject extends Disposable {
   readonly deviceOnly?: boolean;
   /** Seconds of one run. */
   run(): Promise<number>;
-  /** One run, by kernel, the longest first. */
+  /** The shortest time of each dispatch, added up by kernel, the longest first. */
   byKernel?(): Promise<KernelTime[]>;
   /** null where a peer can do nothing comparable. */
   readonly peer: PeerWork | null;
