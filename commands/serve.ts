@@ -3,6 +3,7 @@ import { VERSION } from "../lib/version.ts";
 import { createApp } from "../routes/app.ts";
 import { listen, type Listening } from "../routes/listen.ts";
 import type { ServiceConfig } from "../service/config.ts";
+import { createLog } from "../service/log.ts";
 import { Service, startWorkers, type Workers } from "../service/service.ts";
 import { addServeOptions, checkExposure, describeConfig, readConfig } from "./serve_options.ts";
 
@@ -20,7 +21,12 @@ Examples:
 export function register(command: Command): void {
   addServeOptions(command).addHelpText("after", NOTES).action(async () => {
     const config = readConfig(command);
-    console.error(describeConfig(command).map((line) => `  ${line}`).join("\n"));
+    const settings = describeConfig(command);
+    if (config.logFormat === "json") {
+      createLog("json").info("Settings", Object.fromEntries(settings));
+    } else {
+      console.error(settings.map(([name, value]) => `  ${name} = ${value}`).join("\n"));
+    }
     await serve(config);
   });
 }

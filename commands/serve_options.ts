@@ -99,14 +99,14 @@ export function readConfig(command: Command): ServiceConfig {
   };
 }
 
-/** Every setting with where it comes from, secrets masked. */
-export function describeConfig(command: Command): string[] {
+/** Every setting by its name, with where it comes from, secrets masked. */
+export function describeConfig(command: Command): [name: string, value: string][] {
   return command.options.flatMap((option) => {
     const name = option.attributeName();
     const value: unknown = command.getOptionValue(name);
     if (value === undefined) return [];
     const shown = name === "webhookSecret" ? "***" : JSON.stringify(value);
-    return [`${name} = ${shown} (${SOURCES[command.getOptionValueSource(name)!] ?? "default"})`];
+    return [[name, `${shown} (${SOURCES[command.getOptionValueSource(name)!] ?? "default"})`]];
   });
 }
 

@@ -103,7 +103,13 @@ export function onInvalid(
 
 /** Field by field what is wrong. */
 function invalid(c: Context, { issues }: z.ZodError): Response {
-  const errors = issues.map(({ path, message }) => ({ path: path.map(String).join("."), message }));
+  const errors = issues.flatMap((issue) => {
+    const { path, message } = issue;
+    const paths = issue.code === "unrecognized_keys"
+      ? issue.keys.map((key) => [...path, key])
+      : [path];
+    return paths.map((path) => ({ path: path.map(String).join("."), message }));
+  });
   const [{ path, message }] = errors as [typeof errors[number]];
   const detail = `Cannot use the request: ${path === "" ? "" : `"${path}": `}${message}`;
   return problem(c, 422, { code: "invalid_request", detail, errors });

@@ -1,6 +1,7 @@
 import { createRoute, z } from "@hono/zod-openapi";
 import type { Context } from "hono";
 import { parseSeeds } from "../models/generator/latents.ts";
+import { inField } from "../service/failure.ts";
 import type { SampleFormat, SampleQuery } from "../service/samples.ts";
 import type { Service } from "../service/service.ts";
 import { MAX_FRAMES, WALK_FORMATS } from "../service/walks.ts";
@@ -182,7 +183,7 @@ export function sampleRoutes({ samples, walks }: Service) {
       etag,
       "cache-control": cacheable ? "private, max-age=31536000, immutable" : "no-store",
     };
-    if (cacheable && c.req.header("if-none-match") === etag) return c.body(null, 304, headers);
+    if (cacheable && isKnown(etag, c.req.header("if-none-match"))) return c.body(null, 304, headers);
     const { bytes, type } = await samples.draw(query);
     return c.body(bytes, 200, { ...headers, "content-type": type });
   }
@@ -226,9 +227,17 @@ export function sampleRoutes({ samples, walks }: Service) {
     });
 }
 
-/** Throws a UserError for anything but a list of seeds. */
+/** Whether If-None-Match names the tag, weak or strong, among others or by "*". */
+function isKnown(etag: string, given = ""): boolean {
+  const tags = given.split(",").map((tag) => tag.trim().replace(/^W\//, ""));
+  return tags.includes(etag) || tags.includes("*");
+}
+
+const Seeds = z.object({ seeds: z.array(Seed).min(1).max(MAX_IMAGES) });
+
+/** Throws a ServiceError or ZodError for anything but a list of seeds. */
 function readSeeds(text: string): number[] {
-  return z.array(Seed).min(1).max(MAX_IMAGES).parse(parseSeeds(text));
+  return Seeds.parse({ seeds: inField("seeds", () => parseSeeds(text)) }).seeds;
 }
 
 /** Optional fields are left out, not undefined. */

@@ -4,7 +4,7 @@ import { ADAPT_DEFAULTS, type AdaptOptions } from "../models/nada/adapt.ts";
 import { layerPlan } from "../models/nada/inputs.ts";
 import { checkOptions } from "../models/nada/options.ts";
 import type { AdaptationRequest } from "./adaptation_request.ts";
-import { inField } from "./failure.ts";
+import { inField, inFields } from "./failure.ts";
 import { checkText, classOf, type Models } from "./models.ts";
 
 /** Steps between states that a crash can lose no more than. */
@@ -71,7 +71,7 @@ export function runOptions(
       sampleTruncation: request.preview_truncation,
     }),
   };
-  checkOptions(options);
+  inFields(() => checkOptions(options));
   inField("train_layers", () => layerPlan(base.architecture, options));
   for (const { model, weight } of clips) {
     if (weight === 0) continue;

@@ -51,6 +51,37 @@ export function inField<T>(field: string, action: () => T): T {
   }
 }
 
+/** The same where messages speak of options of the command line: a request has fields instead. */
+export function inFields<T>(action: () => T): T {
+  try {
+    return action();
+  } catch (error) {
+    const { code, detail } = failureOf(error);
+    if (code !== "invalid_request") throw error;
+    const fieldOf = (flag: string) => FIELDS[flag] ?? flag.replaceAll("-", "_");
+    const [, first] = FLAG.exec(detail) ?? [];
+    throw new ServiceError(
+      code,
+      detail.replaceAll(new RegExp(FLAG, "g"), (_, flag) => fieldOf(flag)),
+      { cause: error, ...first !== undefined && { field: fieldOf(first) } },
+    );
+  }
+}
+
+const FLAG = /--([a-z][a-z-]*)/;
+
+/** Fields with other names than the options that mean the same. */
+const FIELDS: Readonly<Record<string, string>> = {
+  "style-images": "images",
+  "auto-layer-k": "auto_layers.count",
+  "auto-layer-iters": "auto_layers.iterations",
+  "auto-layer-batch": "auto_layers.batch",
+  "lambda-direction": "lambdas.direction",
+  "lambda-global": "lambdas.global",
+  "lambda-patch": "lambdas.patch",
+  "lambda-manifold": "lambdas.manifold",
+};
+
 /** SQLite's code for a full disk. */
 const SQLITE_FULL = 13;
 

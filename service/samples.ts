@@ -146,6 +146,7 @@ export class Samples {
         "invalid_request",
         `Cannot blend "${generator.id}" with "${second.id}": they are of different bases, ` +
           `"${generator.base.name}" and "${second.base.name}"`,
+        { field: "blend.generator" },
       );
     }
     const by = blend?.by ?? 0;
@@ -186,6 +187,7 @@ export class Samples {
       throw new ServiceError(
         "invalid_request",
         `Cannot mix ${rows.length} latents with ${mix.seeds.length} seeds: give one for each`,
+        { field: "mix.seeds" },
       );
     }
     const count = rows.length;
@@ -195,6 +197,7 @@ export class Samples {
           "invalid_request",
           "Cannot go towards other seeds: give seeds, and of `towards.seeds` and `towards.by` one " +
             "for each",
+          { field: "towards" },
         );
       }
       const [from, to] = [seeds, towards.seeds].map((each) => latentsFromSeeds(each, zSize));
@@ -210,6 +213,7 @@ export class Samples {
         `Cannot draw from w_plus of ${
           layers.length / count
         } layers: this generator takes ${wCount}`,
+        { field: "w_plus" },
       );
     }
     return { latents: { wPlus: flat("w_plus", layers, wSize) }, count };
@@ -243,6 +247,7 @@ function flat(
   throw new ServiceError(
     "invalid_request",
     `Cannot draw from ${name} of ${wrong.length} values: this generator takes ${size}`,
+    { field: name },
   );
 }
 

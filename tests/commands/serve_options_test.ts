@@ -35,7 +35,7 @@ Deno.test("nada serve takes options from the command line, the environment, a fi
     assert.deepEqual(config.generators, { a: "/models/a.pt", b: "/models/b.pt" });
     assert.deepEqual(config.corsOrigins, ["https://a.example"]);
     assert.equal(config.metricsPublic, true);
-    const told = describeConfig(command).join("\n");
+    const told = describeConfig(command).map((setting) => setting.join(" = ")).join("\n");
     assert.match(told, /port = 3 \(command line\)/);
     assert.match(told, /host = "environment" \(environment\)/);
     assert.match(told, /maxQueued = 7 \(file\)/);

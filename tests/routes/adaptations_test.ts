@@ -272,6 +272,8 @@ Deno.test("What is wrong with a request is said of its field", async () => {
     ["clip.1.name", { clip: [{ name: "tiny" }, { name: "nobody" }] }],
     ["target", { target: "a word that the model has no letters for" }],
     ["train_layers", { train_layers: ["convs.99"] }],
+    ["target", { target: undefined }],
+    ["nonsense", { nonsense: 1 }],
     ["start_from", { start_from: crypto.randomUUID() }],
     ["webhook.url", { webhook: { url: "https://example.com/" } }],
   ];

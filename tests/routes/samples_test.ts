@@ -142,6 +142,34 @@ Deno.test("Samples", async (t) => {
   });
 });
 
+Deno.test("What is wrong with a request for samples is said of its field", async () => {
+  await using service = await startService();
+  const wrong: [field: string, body: object][] = [
+    ["seeds", { seeds: "a-b" }],
+    ["seeds", { seeds: "0-100" }],
+    ["w", { w: [[1, 2]] }],
+    ["w_plus", { w_plus: [[[1, 2]]] }],
+    ["mix.seeds", { seeds: [1], mix: { seeds: [1, 2], from_layer: 1 } }],
+  ];
+  for (const [field, body] of wrong) {
+    const response = await service.post("/v1/generators/small/samples", body);
+    const { errors } = await response.json();
+    assert.deepEqual([response.status, errors?.[0]?.path], [422, field]);
+  }
+});
+
+Deno.test("An image that the client has is not sent again, however it names it", async () => {
+  await using service = await startService();
+  const path = "/v1/generators/small/samples/1.png";
+  const etag = (await service.request(path)).headers.get("etag")!;
+  const status = async (known: string) =>
+    (await service.request(path, { headers: { "if-none-match": known } })).status;
+  for (const known of [etag, `W/${etag}`, `"other", ${etag}`, "*"]) {
+    assert.equal(await status(known), 304, known);
+  }
+  assert.equal(await status('"other"'), 200);
+});
+
 Deno.test("Classes of a generator are drawn, adapted and downloaded", async (t) => {
   using folder = temporaryFolder();
   const generator = folder.file("classes.safetensors");
