@@ -3,7 +3,7 @@ import type { Command } from "commander";
 import { basename } from "node:path";
 import { sha256File } from "../lib/checkpoint/mod.ts";
 import { UserError } from "../lib/errors.ts";
-import type { AdaptationAbout, ExportAbout } from "../models/generator/export.ts";
+import { aboutAll, type ExportAbout } from "../models/generator/export.ts";
 import type { GeneratorWeights } from "../models/generator/families.ts";
 import { applyDeltas, promptOf, readDelta } from "../models/nada/delta.ts";
 import { loadGenerator } from "../models/nada/generator_file.ts";
@@ -62,16 +62,7 @@ export async function loadAdapted(
       generator: basename(generator),
       generatorSha256: base.sha256,
       ...classIndex !== null && { class: classIndex },
-      ...abouts.length > 1 ? { added: abouts, ...allTexts(abouts) } : abouts[0],
+      ...aboutAll(abouts),
     },
-  };
-}
-
-/** The texts of several adaptations, as those of a run with several targets; none if one has none. */
-function allTexts(abouts: readonly AdaptationAbout[]) {
-  if (abouts.some(({ source, target }) => !source || !target)) return {};
-  return {
-    source: [...new Set(abouts.map(({ source }) => source))].join(" + "),
-    target: abouts.map(({ target, strength }) => `${target} (${strength})`).join(" + "),
   };
 }

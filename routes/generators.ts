@@ -27,6 +27,9 @@ const GeneratorView = z.object({
   }),
   class: z.int().nullable().openapi({ description: "The one that was adapted." }),
   sha256: z.string().nullable(),
+  size_bytes: z.int().nullable().openapi({
+    description: "Of its file: a base's own, or the delta; null where that is gone.",
+  }),
   source: z.string().nullable(),
   target: AdaptationRequest.shape.target.nullable(),
   created_at: z.iso.datetime().nullable(),
@@ -104,9 +107,15 @@ const download = createRoute({
 });
 
 export function generatorRoutes({ generators }: Service) {
+  const view = async (generator: Generator) =>
+    generatorView(generator, await generators.sizeBytes(generator));
+
   return createRouter()
-    .openapi(list, (c) => c.json({ generators: generators.list().map(generatorView) }, 200))
-    .openapi(show, (c) => c.json(generatorView(generators.get(c.req.valid("param").id)), 200))
+    .openapi(
+      list,
+      async (c) => c.json({ generators: await Promise.all(generators.list().map(view)) }, 200),
+    )
+    .openapi(show, async (c) => c.json(await view(generators.get(c.req.valid("param").id)), 200))
     .openapi(remove, async (c) => {
       await generators.delete(c.req.valid("param").id);
       return c.body(null, 204);
@@ -130,7 +139,10 @@ export function generatorRoutes({ generators }: Service) {
     });
 }
 
-function generatorView({ id, base, adaptation }: Generator): z.infer<typeof GeneratorView> {
+function generatorView(
+  { id, base, adaptation }: Generator,
+  sizeBytes: number | null,
+): z.infer<typeof GeneratorView> {
   const { resolution, zSize, wSize, wCount } = base.architecture;
   return {
     id,
@@ -144,6 +156,7 @@ function generatorView({ id, base, adaptation }: Generator): z.infer<typeof Gene
     classes: base.classes,
     class: adaptation?.request.class ?? null,
     sha256: adaptation ? adaptation.result!.sha256 : base.sha256,
+    size_bytes: sizeBytes,
     source: adaptation?.request.source ?? null,
     target: adaptation?.request.target ?? null,
     created_at: adaptation && new Date(adaptation.createdAt).toISOString(),

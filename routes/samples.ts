@@ -183,7 +183,9 @@ export function sampleRoutes({ samples, walks }: Service) {
       etag,
       "cache-control": cacheable ? "private, max-age=31536000, immutable" : "no-store",
     };
-    if (cacheable && isKnown(etag, c.req.header("if-none-match"))) return c.body(null, 304, headers);
+    if (cacheable && isKnown(etag, c.req.header("if-none-match"))) {
+      return c.body(null, 304, headers);
+    }
     const { bytes, type } = await samples.draw(query);
     return c.body(bytes, 200, { ...headers, "content-type": type });
   }

@@ -60,6 +60,13 @@ export class Generators {
     return adaptation ? this.adaptations.deltaPath(id) : base.path;
   }
 
+  /** Of the file of its weights; null where that is gone. */
+  async sizeBytes({ id, base, adaptation }: Generator): Promise<number | null> {
+    if (!adaptation) return base.sizeBytes;
+    const about = await Deno.stat(this.adaptations.deltaPath(id)).catch(() => null);
+    return about?.size ?? null;
+  }
+
   /**
    * Writes the whole generator, of one class where there are some, to a new file, which is the
    * caller's to remove.

@@ -4,9 +4,11 @@ import { basename } from "node:path";
 import { safetensorsParts } from "../lib/checkpoint/mod.ts";
 import type { ImageFormat } from "../lib/image/mod.ts";
 import { VERSION } from "../lib/version.ts";
-import type { PictureAbout } from "../models/nada/picture_text.ts";
+import { aboutAll, type AdaptationAbout } from "../models/generator/export.ts";
 import { latentsBetween, latentsFromSeeds } from "../models/generator/latents.ts";
 import type { Latents } from "../models/generator/sampler.ts";
+import type { PictureAbout } from "../models/nada/picture_text.ts";
+import type { AdaptationJob } from "./adaptations.ts";
 import { ByteCache } from "./byte_cache.ts";
 import type { Remote } from "./calls.ts";
 import { ServiceError } from "./failure.ts";
@@ -109,13 +111,17 @@ export class Samples {
     const second = blend ? this.generators.get(blend.generator) : null;
     const { zSize } = generator.base.architecture;
     const { latents, count } = this.#latents(query, generator);
+    const shares = sharesOf(query, generator, second);
     if (this.#waiting + count > MAX_WAITING) {
       throw new ServiceError("busy", `Cannot draw now: ${this.#waiting} images wait; try later`);
     }
     const work: SampleWork = {
       base: generator.base.path,
       classIndex: chosenClass(query, generator),
-      adapted: this.#shares(query, generator, second),
+      adapted: shares.map(({ of, strength }) => ({
+        delta: this.generators.path(of, "delta"),
+        strength,
+      })),
       latents,
       count,
       truncation: truncationOf(query),
@@ -128,34 +134,11 @@ export class Samples {
     const started = performance.now();
     try {
       const drawn = await this.gpu.call("sample", work);
-      return { drawn, latents, generator, about: aboutOf(query, generator, second) };
+      return { drawn, latents, generator, about: aboutOf(query, generator, shares) };
     } finally {
       this.#waiting -= count;
       this.drawn((performance.now() - started) / 1000);
     }
-  }
-
-  /** How much of which adaptation the base is moved by. */
-  #shares(
-    { strength, blend }: SampleQuery,
-    generator: Generator,
-    second: Generator | null,
-  ): SampleWork["adapted"] {
-    if (second && second.base !== generator.base) {
-      throw new ServiceError(
-        "invalid_request",
-        `Cannot blend "${generator.id}" with "${second.id}": they are of different bases, ` +
-          `"${generator.base.name}" and "${second.base.name}"`,
-        { field: "blend.generator" },
-      );
-    }
-    const by = blend?.by ?? 0;
-    const shares = [{ of: generator, share: 1 - by }, { of: second, share: by }];
-    return shares.flatMap(({ of, share }) =>
-      of?.adaptation && share !== 0
-        ? [{ delta: this.generators.path(of, "delta"), strength: strength * share }]
-        : []
-    );
   }
 
   async #encode(
@@ -220,6 +203,35 @@ export class Samples {
   }
 }
 
+/** An adapted generator, and how much of its change. */
+interface Share {
+  readonly of: Generator & { readonly adaptation: AdaptationJob };
+  readonly strength: number;
+}
+
+/** What the base is moved by: none of a base itself. Throws a ServiceError for two bases. */
+function sharesOf(
+  { strength, blend }: SampleQuery,
+  generator: Generator,
+  second: Generator | null,
+): Share[] {
+  if (second && second.base !== generator.base) {
+    throw new ServiceError(
+      "invalid_request",
+      `Cannot blend "${generator.id}" with "${second.id}": they are of different bases, ` +
+        `"${generator.base.name}" and "${second.base.name}"`,
+      { field: "blend.generator" },
+    );
+  }
+  const by = blend?.by ?? 0;
+  const parts = [{ of: generator, part: 1 - by }, { of: second, part: by }];
+  return parts.flatMap(({ of, part }) =>
+    of?.adaptation && part !== 0
+      ? [{ of: { ...of, adaptation: of.adaptation }, strength: strength * part }]
+      : []
+  );
+}
+
 function mixFrom({ from_layer }: NonNullable<SampleQuery["mix"]>, { base }: Generator): number {
   return from_layer ?? base.architecture.wCount / 2;
 }
@@ -254,12 +266,11 @@ function flat(
 function aboutOf(
   query: SampleQuery,
   generator: Generator,
-  second: Generator | null,
+  shares: readonly Share[],
 ): PictureAbout {
-  const { base, adaptation } = generator;
-  const { seeds, mix, towards, blend, noise, strength } = query;
+  const { base } = generator;
+  const { seeds, mix, towards, noise } = query;
   const ofClass = chosenClass(query, generator);
-  const target = adaptation?.request.target;
   return {
     ...seeds ? seeds.length === 1 ? { seed: seeds[0]! } : { seeds } : { latents: "given" },
     ...mix && { mixSeeds: mix.seeds, mixFrom: mixFrom(mix, generator) },
@@ -269,19 +280,19 @@ function aboutOf(
     generator: basename(base.path),
     generatorSha256: base.sha256,
     ...ofClass !== null && { class: ofClass },
-    ...adaptation && {
-      adapted: adaptation.id,
-      adaptedSha256: adaptation.result!.sha256,
-      strength,
-      source: adaptation.request.source ?? "generator",
-      target: typeof target === "string" ? target : target?.map(({ text }) => text).join(" + ") ??
-        "images",
-    },
-    ...blend && second && {
-      blend: second.id,
-      blendSha256: hashesOf(second).at(-1)!,
-      blendBy: blend.by,
-    },
+    ...aboutAll(shares.map(adaptationAbout)),
+  };
+}
+
+function adaptationAbout({ of: { adaptation }, strength }: Share): AdaptationAbout {
+  const { id, request: { source = "generator", target }, result } = adaptation;
+  return {
+    adapted: id,
+    adaptedSha256: result!.sha256,
+    strength,
+    source,
+    target: typeof target === "string" ? target : target?.map(({ text }) => text).join(" + ") ??
+      "images",
   };
 }
 

@@ -1,6 +1,7 @@
 /**
  * Runs the tests: `deno test` with their permission set and the arguments given, then one line
  * with the totals. Exit code 0 only where Deno succeeded and its report says that nothing failed.
+ * With --browser before other arguments, runs those of the page in a browser instead.
  */
 import { judge, totalsLine } from "./report.ts";
 
@@ -29,7 +30,7 @@ async function runTests(args: string[]): Promise<number> {
 /** One `deno test`, its output passed on as it comes. */
 async function denoTest(args: string[]): Promise<ReturnType<typeof judge>> {
   const child = new Deno.Command("deno", {
-    args: ["test", "-q", "-P=test", ...writablePlaces(), ...nativeLibraries(), ...args],
+    args: ["test", "-q", ...what(args)],
     cwd: `${import.meta.dirname}/..`,
     stdin: "null",
     stdout: "piped",
@@ -42,6 +43,13 @@ async function denoTest(args: string[]): Promise<ReturnType<typeof judge>> {
     output += decoder.decode(chunk, { stream: true });
   }
   return judge(output, await child.status);
+}
+
+function what([first, ...others]: string[]): string[] {
+  // Playwright looks at more of the machine than the permission set of the others lets it.
+  if (first === "--browser") return ["-A", ...others, "tests/browser/page.ts"];
+  const given = first === undefined ? [] : [first, ...others];
+  return ["-P=test", ...writablePlaces(), ...nativeLibraries(), ...given];
 }
 
 /** Where temporary folders are made, if elsewhere than /tmp, which the permission set names. */

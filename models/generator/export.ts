@@ -41,6 +41,22 @@ export interface ExportAbout extends Partial<AdaptationAbout> {
   readonly added?: readonly AdaptationAbout[];
 }
 
+/** What is said of all that a generator went through. */
+export function aboutAll(
+  abouts: readonly AdaptationAbout[],
+): Partial<AdaptationAbout> & Pick<ExportAbout, "added"> {
+  return abouts.length > 1 ? { added: abouts, ...allTexts(abouts) } : abouts[0] ?? {};
+}
+
+/** The texts of several adaptations, as those of a run with several targets; none if one has none. */
+function allTexts(abouts: readonly AdaptationAbout[]) {
+  if (abouts.some(({ source, target }) => !source || !target)) return {};
+  return {
+    source: [...new Set(abouts.map(({ source }) => source))].join(" + "),
+    target: abouts.map(({ target, strength }) => `${target} (${strength})`).join(" + "),
+  };
+}
+
 /** Files that a folder of the format "hf" has. */
 export const HF_FILES = {
   weights: "model.safetensors",

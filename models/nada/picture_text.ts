@@ -17,10 +17,6 @@ export interface PictureAbout extends ExportAbout {
   readonly towardsBy?: readonly number[];
   readonly truncation: number;
   readonly noise?: string;
-  /** A second adaptation, and how much of it is in the image, from 0 to 1. */
-  readonly blend?: string;
-  readonly blendSha256?: string;
-  readonly blendBy?: number;
   /** Steps of training. */
   readonly step?: number;
 }
@@ -44,7 +40,6 @@ export function pictureText(about: PictureAbout): Record<string, string> {
       adaptations.map(({ adapted, adaptedSha256, strength }) =>
         `${adapted}, sha256 ${adaptedSha256}, strength ${strength}`
       ).join("; ") || undefined,
-    Blend: about.blend && `${about.blend}, sha256 ${about.blendSha256}, by ${about.blendBy}`,
     Step: step === undefined ? undefined : String(step),
     Prompt: source && `${source} to ${target}`,
     nada: JSON.stringify({ version: VERSION, ...about }),

@@ -32,7 +32,7 @@ export const PRESETS: readonly Preset[] = [
   },
   {
     name: "images",
-    about: "a style that pictures show, with --style-images",
+    about: "a style that pictures show, given instead of a text",
     options: { steps: 500, batch: 2, lr: 0.002 },
   },
 ];

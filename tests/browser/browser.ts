@@ -17,6 +17,9 @@ export function findBrowser(): string | null {
   }) ?? null;
 }
 
+/** Nothing here depends on time: long enough for a machine with a lot else to do. */
+const TIMEOUT_MS = 240_000;
+
 /** Where screenshots are kept, for people to look at. */
 const SCREENSHOTS = join(import.meta.dirname!, "../../runs/browser");
 
@@ -34,7 +37,7 @@ export async function openBrowser(executablePath: string) {
 async function openPage(browser: Browser, options: BrowserContextOptions) {
   const context = await browser.newContext({ viewport: { width: 1280, height: 860 }, ...options });
   const page = await context.newPage();
-  page.setDefaultTimeout(90_000);
+  page.setDefaultTimeout(TIMEOUT_MS);
   const failures: string[] = [];
   page.on("pageerror", (error) => failures.push(`${error.stack}`));
   page.on("console", (message) => {
@@ -42,10 +45,14 @@ async function openPage(browser: Browser, options: BrowserContextOptions) {
   });
   return {
     page,
-    /** Keeps a picture of the view, and finds nothing in it that keeps people out. */
+    /** Keeps pictures of the view, light and dark, and finds nothing in it that keeps people out. */
     async look(name: string) {
-      await page.screenshot({ path: join(SCREENSHOTS, `${name}.png`) });
-      await assertAccessible(page, name);
+      for (const colorScheme of ["light", "dark"] as const) {
+        await page.emulateMedia({ colorScheme });
+        await page.locator(`[data-theme="${colorScheme}"]`).waitFor();
+        await page.screenshot({ path: join(SCREENSHOTS, `${name}-${colorScheme}.png`) });
+        await assertAccessible(page, `${name}, ${colorScheme}`);
+      }
     },
     async [Symbol.asyncDispose]() {
       await context.close();

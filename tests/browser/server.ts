@@ -14,7 +14,7 @@ export function nada(args: readonly string[]): Deno.Command {
   });
 }
 
-/** With the demo generator, and a CLIP called "tiny" that knows single letters. */
+/** With the demo models, and a CLIP called "tiny" that knows single letters. */
 export async function startServer() {
   const folder = temporaryFolder();
   const { clip } = await writeModels(folder.file);
@@ -28,10 +28,15 @@ export async function startServer() {
     url = await firstUrl(child);
     port = Number(new URL(url).port);
   };
+  /** Does nothing where it was stopped before. */
   const stop = async () => {
     const running = child;
     child = null;
-    running?.kill("SIGTERM");
+    try {
+      running?.kill("SIGTERM");
+    } catch {
+      // It has ended by itself, and whoever waits for an answer says so.
+    }
     await running?.status;
   };
   await start();

@@ -74,8 +74,8 @@ async function json<T>(path: string, init?: RequestInit): Promise<T> {
   return await (await ask(path, init)).json();
 }
 
-const post = (body: unknown): RequestInit => ({
-  method: "POST",
+const send = (method: "POST" | "PATCH", body: unknown): RequestInit => ({
+  method,
   headers: { "content-type": "application/json" },
   body: JSON.stringify(body),
 });
@@ -87,13 +87,30 @@ export const clips = () => json<{ models: ClipModel[] }>("/v1/clip").then(({ mod
 
 export const adaptation = (id: string) => json<Adaptation>(`/v1/adaptations/${id}`);
 
-export const adaptations = (query = "limit=100") =>
-  json<{ adaptations: Adaptation[] }>(`/v1/adaptations?${query}`)
-    .then((answer) => answer.adaptations);
+interface Page {
+  readonly adaptations: Adaptation[];
+  readonly next_cursor: string | null;
+}
+
+export const latest = (limit: number) =>
+  json<Page>(`/v1/adaptations?limit=${limit}`).then((page) => page.adaptations);
+
+/** All that made a generator, newest first. */
+export async function succeeded(): Promise<Adaptation[]> {
+  const all: Adaptation[] = [];
+  let cursor: string | null = "";
+  while (cursor !== null) {
+    const from: string = cursor && `&cursor=${cursor}`;
+    const page: Page = await json(`/v1/adaptations?state=succeeded&limit=100${from}`);
+    all.push(...page.adaptations);
+    cursor = page.next_cursor;
+  }
+  return all;
+}
 
 /** Starts an adaptation, towards pictures where some are given. */
 export function start(request: object, images: readonly File[] = []): Promise<Adaptation> {
-  if (images.length === 0) return json("/v1/adaptations", post(request));
+  if (images.length === 0) return json("/v1/adaptations", send("POST", request));
   const body = new FormData();
   body.set("request", JSON.stringify(request));
   for (const image of images) body.append("images", image);
@@ -102,6 +119,18 @@ export function start(request: object, images: readonly File[] = []): Promise<Ad
 
 export const cancel = (id: string) =>
   json<Adaptation>(`/v1/adaptations/${id}/cancel`, { method: "POST" });
+
+/** Ends it with what it has reached. */
+export const finish = (id: string) =>
+  json<Adaptation>(`/v1/adaptations/${id}/finish`, { method: "POST" });
+
+/** null takes the name away. */
+export const rename = (id: string, name: string | null) =>
+  json<Adaptation>(`/v1/adaptations/${id}`, send("PATCH", { name }));
+
+/** Frames from seed to seed as a file. */
+export const walk = (id: string, request: object) =>
+  ask(`/v1/generators/${id}/walks`, send("POST", request)).then((answer) => answer.blob());
 
 /** Also goes through when the page is left. */
 export const remove = (id: string) =>

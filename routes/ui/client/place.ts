@@ -26,13 +26,15 @@ export function go(hash: string): void {
   location.hash = hash;
 }
 
-/** Changes what is behind the "?" without a new entry in the history. */
-export function setQuery(changes: Readonly<Record<string, string | null>>): void {
+/** Changes what is behind the "?" without a new entry in the history; null and [] take it away. */
+export function setQuery(
+  changes: Readonly<Record<string, string | readonly string[] | null>>,
+): void {
   const { view, id, query } = place.value;
   const next = new URLSearchParams(query);
   for (const [name, value] of Object.entries(changes)) {
-    if (value === null) next.delete(name);
-    else next.set(name, value);
+    next.delete(name);
+    for (const each of [value ?? []].flat()) next.append(name, each);
   }
   const text = next.toString();
   history.replaceState(null, "", `#/${view}/${encodeURIComponent(id)}${text && `?${text}`}`);

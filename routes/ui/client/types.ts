@@ -5,6 +5,7 @@ export interface Target {
 }
 
 export interface AdaptationRequest {
+  readonly name?: string;
   readonly source?: string;
   readonly target?: string | readonly Target[];
   readonly generator: string;
@@ -46,7 +47,15 @@ export interface Generator {
   readonly id: string;
   readonly kind: "base" | "adapted";
   readonly base: string;
+  /** What people call it. */
+  readonly name: string | null;
   readonly resolution: number;
+  /** Layers that can have a style each. */
+  readonly w_count: number;
+  /** Kinds of images to choose from; 0 for none. */
+  readonly classes: number;
+  /** Of its file; null where that is gone. */
+  readonly size_bytes: number | null;
   readonly source: string | null;
   readonly target: string | readonly Target[] | null;
   readonly created_at: string | null;

@@ -1,5 +1,19 @@
 /** Figures and texts for people. */
-import type { Target } from "./types.ts";
+import type { AdaptationRequest, Generator, Target } from "./types.ts";
+
+/** What an adaptation is called: by people, or else by what it was to become. */
+export function nameOf({ name, target }: Pick<AdaptationRequest, "name" | "target">): string {
+  return name ?? targetText(target);
+}
+
+export function generatorName({ id, kind, name, target }: Generator): string {
+  return kind === "base" ? id : name ?? targetText(target);
+}
+
+export function fileSize(bytes: number): string {
+  const mib = bytes / 2 ** 20;
+  return mib < 1 ? `${Math.max(1, Math.round(bytes / 1024))} KB` : `${mib.toFixed(1)} MB`;
+}
 
 export function targetText(target: string | readonly Target[] | null | undefined): string {
   if (target === null || target === undefined) return "your pictures";

@@ -4,6 +4,8 @@ import { theme } from "../theme.ts";
 import type { Step } from "../types.ts";
 
 const HEIGHT = 220;
+/** Between two marks: there are no halves of steps. */
+const STEP_INCREMENTS = [1, 2, 5, 10, 20, 50, 100, 200, 500, 1000, 2000];
 const PART_COLOURS = ["--series-2", "--series-3", "--series-4", "--series-5"];
 
 /** The loss over the steps, and its parts where there are several. */
@@ -26,7 +28,7 @@ export function LossChart({ steps }: { steps: readonly Step[] }) {
         width: element.current!.clientWidth,
         height: HEIGHT,
         scales: { x: { time: false } },
-        axes: [axis, { ...axis, size: 56 }],
+        axes: [{ ...axis, incrs: STEP_INCREMENTS }, { ...axis, size: 56 }],
         series: [
           { label: "Step" },
           { label: "Loss", stroke: colour("--accent"), width: 2, points: { show: false } },
@@ -58,6 +60,7 @@ export function LossChart({ steps }: { steps: readonly Step[] }) {
       steps.map(({ loss }) => loss),
       ...shown.map((name) => steps.map((step) => step.parts?.[name] ?? null)),
     ]);
+    if (steps.length > 0) plot.current?.setLegend({ idx: steps.length - 1 });
   }, [steps, theme.value, shown.join()]);
 
   const last = steps.at(-1);

@@ -48,11 +48,19 @@ async function load(url: string, signal: AbortSignal): Promise<string> {
   return url;
 }
 
+/** Options of an image, as the API calls them. */
 export interface ImageOptions {
   readonly truncation?: number;
   readonly strength?: number;
   /** Side in pixels. */
   readonly size?: number;
+  readonly class?: number;
+  readonly mix?: number;
+  readonly mix_from?: number;
+  readonly towards?: number;
+  readonly towards_by?: number;
+  readonly blend?: string;
+  readonly blend_by?: number;
 }
 
 /** The address of a generator's image of a seed. */

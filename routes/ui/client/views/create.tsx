@@ -1,14 +1,19 @@
 import { useEffect, useState } from "preact/hooks";
 import * as api from "../api.ts";
+import type { Defaults } from "../fact_types.ts";
 import { facts } from "../facts.ts";
 import { Field, Select } from "../parts/field.tsx";
 import { imageUrl, Picture } from "../parts/picture.tsx";
 import { ProblemNote } from "../parts/problem.tsx";
 import { go, place, setQuery } from "../place.ts";
+import type { Generator } from "../types.ts";
 import { useLoaded } from "../use_loaded.ts";
+import { previewEvery, readWeighted, requestOf, type Weighted, writeWeighted } from "../wish.ts";
+import { generatorName } from "../words.ts";
 import { Advanced } from "./create_advanced.tsx";
 import { StyleImages } from "./create_images.tsx";
 import { UnderWay } from "./create_under_way.tsx";
+import { WeightedList } from "./create_weighted.tsx";
 
 const FACES = [0, 1, 2, 3, 4, 5, 6, 7];
 
@@ -23,13 +28,20 @@ export function Create() {
   const bases = (generators.value ?? []).filter(({ kind }) => kind === "base");
   const generator = query.get("generator") ?? bases[0]?.id ?? "demo";
   const clipNames = (clips.value ?? []).map(({ name }) => name);
-  const clip = query.get("clip") ?? clipNames[0] ?? "";
+  const clip = clipNames[0] ?? "";
+  const chosenClips = orOne(readWeighted(query, "clip"), clip);
   const isDemo = generator === "demo";
-  const source = query.get("from") ?? "photo";
-  const target = query.get("to") ?? "";
+  const targets = orOne(readWeighted(query, "to"), "");
   const preset = facts.presets.find(({ name }) => name === query.get("preset"));
   const examples = facts.examples[isDemo ? "demo" : "others"];
-  const defaults = { ...facts[isDemo ? "demo" : "others"], ...preset?.options };
+  const usual: Defaults = { ...facts[isDemo ? "demo" : "others"], ...preset?.options };
+  const steps = Number(query.get("steps") || usual.steps);
+  const defaults: Defaults = { ...usual, preview_every: previewEvery(steps) };
+  const isOfClasses = bases.some(({ id, classes }) => id === generator && classes > 0);
+  const ofClass = isOfClasses ? { class: Number(query.get("class") ?? 0) } : {};
+  const hasPictures = images.length > 0 || query.has("style_from");
+  const setFirst = (name: "to" | "clip", all: readonly Weighted[], value: string) =>
+    setQuery(writeWeighted(name, [{ ...all[0]!, name: value }, ...all.slice(1)]));
 
   useEffect(() => {
     document.title = "Create · nada";
@@ -40,14 +52,8 @@ export function Create() {
     setSending(true);
     setError(null);
     try {
-      const adaptation = await api.start({
-        ...source.trim() && { source: source.trim() },
-        ...target.trim() && { target: target.trim() },
-        generator,
-        clip,
-        ...preset?.options,
-        ...advancedOptions(query),
-      }, images);
+      const request = requestOf(query, { generator, clip, steps, preset: preset?.options ?? {} });
+      const adaptation = await api.start(request, images);
       go(`#/watch/${adaptation.id}`);
     } catch (reason) {
       setError(reason as Error);
@@ -62,7 +68,7 @@ export function Create() {
         {FACES.map((seed) => (
           <Picture
             key={seed}
-            url={generators.value && imageUrl(generator, seed)}
+            url={generators.value && imageUrl(generator, seed, ofClass)}
             alt={`Seed ${seed} drawn by ${generator}`}
           />
         ))}
@@ -74,9 +80,9 @@ export function Create() {
             {(attributes) => (
               <input
                 {...attributes}
-                value={source}
+                value={query.get("from") ?? "photo"}
                 maxLength={300}
-                required={images.length === 0}
+                required={!hasPictures}
                 onInput={(event) => setQuery({ from: event.currentTarget.value })}
               />
             )}
@@ -86,11 +92,11 @@ export function Create() {
             {(attributes) => (
               <input
                 {...attributes}
-                value={target}
+                value={targets[0]!.name}
                 maxLength={300}
-                required={images.length === 0}
-                placeholder={images.length > 0 ? "your pictures" : examples[0]}
-                onInput={(event) => setQuery({ to: event.currentTarget.value })}
+                required={!hasPictures}
+                placeholder={hasPictures ? "your pictures" : examples[0]}
+                onInput={(event) => setFirst("to", targets, event.currentTarget.value)}
               />
             )}
           </Field>
@@ -101,25 +107,36 @@ export function Create() {
               key={example}
               type="button"
               class="chip"
-              aria-pressed={example === target}
-              onClick={() => setQuery({ to: example })}
+              aria-pressed={example === targets[0]!.name}
+              onClick={() => setFirst("to", targets, example)}
             >
               {example}
             </button>
           ))}
         </div>
+        <WeightedList name="to" title="target" all={targets} empty="">
+          {({ name }, label, change) => (
+            <input
+              aria-label={label}
+              value={name}
+              maxLength={300}
+              required
+              onInput={(event) => change(event.currentTarget.value)}
+            />
+          )}
+        </WeightedList>
         <div class="pickers">
           <Select
             label="Generator"
             value={generator}
             options={bases.map(({ id, resolution }) => [id, `${id} (${resolution}×${resolution})`])}
-            onChange={(id) => setQuery({ generator: id })}
+            onChange={(id) => setQuery({ generator: id, start_from: null, class: null })}
           />
           <Select
             label="CLIP model"
-            value={clip}
+            value={chosenClips[0]!.name}
             options={clipNames.map((name) => [name, name])}
-            onChange={(name) => setQuery({ clip: name })}
+            onChange={(name) => setFirst("clip", chosenClips, name)}
           />
           <Select
             label="Recipe"
@@ -132,6 +149,20 @@ export function Create() {
             onChange={(name) => setQuery({ preset: name || null })}
           />
         </div>
+        <StartingPoint all={generators.value ?? []} base={generator} />
+        {clipNames.length > 1 && (
+          <WeightedList name="clip" title="CLIP model" all={chosenClips} empty={clipNames[1]!}>
+            {({ name }, label, change) => (
+              <select
+                aria-label={label}
+                value={name}
+                onChange={(event) => change(event.currentTarget.value)}
+              >
+                {clipNames.map((each) => <option key={each} value={each}>{each}</option>)}
+              </select>
+            )}
+          </WeightedList>
+        )}
         {clips.value?.length === 0 && (
           <p class="problem">
             This server has no CLIP model, which judges the images. Start it with one:{" "}
@@ -146,9 +177,7 @@ export function Create() {
             {isSending ? "Starting…" : "Start"}
           </button>
           <small>
-            {query.get("steps") ?? defaults.steps} steps, {query.get("batch") ?? defaults.batch}
-            {" "}
-            images each
+            {steps} steps, {query.get("batch") || defaults.batch} images each
           </small>
         </p>
         <details class="more">
@@ -167,37 +196,45 @@ export function Create() {
   );
 }
 
-const NUMBERS = [
-  "steps",
-  "batch",
-  "lr",
-  "seed",
-  "mixing",
-  "text_weight",
-  "preview_every",
-  "preview_count",
-  "preview_truncation",
-];
-const TEXTS = [
-  "augmentation",
-  "noise",
-  "phase",
-  "train_params",
-  "direction_loss",
-  "stop_on",
-  "frozen_adam",
-];
-const LAMBDAS = ["direction", "global", "patch", "manifold"];
+/** What the training starts from, where there is a choice: an earlier adaptation, a class. */
+function StartingPoint({ all, base }: { all: readonly Generator[]; base: string }) {
+  const { query } = place.value;
+  const earlier = all.filter((each) => each.kind === "adapted" && each.base === base);
+  const { classes = 0 } = all.find(({ id }) => id === base) ?? {};
+  if (earlier.length === 0 && classes === 0) return null;
+  return (
+    <div class="pickers">
+      {earlier.length > 0 && (
+        <Select
+          label="Start from"
+          value={query.get("start_from") ?? ""}
+          options={[
+            ["", "the generator as it is"],
+            ...earlier.map((each) => [each.id, generatorName(each)] as const),
+          ]}
+          onChange={(id) => setQuery({ start_from: id || null })}
+        />
+      )}
+      {classes > 0 && (
+        <Field label="Class" help={`What it draws: 0 to ${classes - 1}.`}>
+          {(attributes) => (
+            <input
+              {...attributes}
+              type="number"
+              min={0}
+              max={classes - 1}
+              required
+              value={query.get("class") ?? ""}
+              onInput={(event) => setQuery({ class: event.currentTarget.value || null })}
+            />
+          )}
+        </Field>
+      )}
+    </div>
+  );
+}
 
-/** What the drawer has set, as the API takes it. */
-function advancedOptions(query: URLSearchParams): Record<string, unknown> {
-  const options: Record<string, unknown> = {};
-  for (const name of NUMBERS) if (query.get(name)) options[name] = Number(query.get(name));
-  for (const name of TEXTS) if (query.get(name)) options[name] = query.get(name);
-  const lambdas = LAMBDAS.filter((name) => query.get(`lambda_${name}`))
-    .map((name) => [name, Number(query.get(`lambda_${name}`))]);
-  if (lambdas.length > 0) options.lambdas = Object.fromEntries(lambdas);
-  const count = query.get("auto_layers");
-  if (count) options.auto_layers = { count: Number(count) };
-  return options;
+/** At least one: the first has a field of its own. */
+function orOne(all: readonly Weighted[], name: string): readonly Weighted[] {
+  return all.length > 0 ? all : [{ name, weight: 1 }];
 }

@@ -1,8 +1,10 @@
 import { useEffect, useState } from "preact/hooks";
+import { place, setQuery } from "../place.ts";
+import { say } from "../toast.ts";
 
 const TYPES = ["image/png", "image/jpeg", "image/webp"];
 
-/** Pictures to move towards: dropped, or chosen. */
+/** Pictures to move towards: dropped, chosen, or those of an earlier adaptation. */
 export function StyleImages(
   { images, onChange }: {
     images: readonly File[];
@@ -16,8 +18,15 @@ export function StyleImages(
     setUrls(made);
     return () => made.forEach((url) => URL.revokeObjectURL(url));
   }, [images]);
-  const add = (files: FileList | null) =>
-    onChange([...images, ...[...files ?? []].filter(({ type }) => TYPES.includes(type))]);
+
+  function add(files: FileList | null) {
+    const all = [...files ?? []];
+    const pictures = all.filter(({ type }) => TYPES.includes(type));
+    if (pictures.length < all.length) say("Only PNG, JPEG and WebP pictures can be a style");
+    if (pictures.length === 0) return;
+    setQuery({ style_from: null });
+    onChange([...images, ...pictures]);
+  }
 
   return (
     <div
@@ -46,6 +55,16 @@ export function StyleImages(
           }}
         />
       </label>
+      {place.value.query.has("style_from") && (
+        <button
+          type="button"
+          class="chip"
+          aria-label="Remove the pictures of before"
+          onClick={() => setQuery({ style_from: null })}
+        >
+          the pictures of before ×
+        </button>
+      )}
       {images.map(({ name }, i) => (
         <button
           key={`${name}${i}`}

@@ -7,7 +7,7 @@ const AGAIN_MS = 4000;
 
 /** What runs or waits, newest first. */
 export function UnderWay() {
-  const { value, again } = useLoaded(() => api.adaptations("limit=20"));
+  const { value, again } = useLoaded(() => api.latest(20));
   const active = (value ?? []).filter(({ finished_at }) => finished_at === null);
   useEffect(() => {
     if (active.length === 0) return;

@@ -1,22 +1,25 @@
 import { useState } from "preact/hooks";
+import { drawOptions, type Look, mixOptions } from "../look.ts";
 import { imageUrl, Picture } from "../parts/picture.tsx";
+import { setQuery } from "../place.ts";
 import type { Generator } from "../types.ts";
-import type { Look } from "./explore.tsx";
+import { takeDropped } from "./explore_drag.ts";
 
 /** The original under the adapted image, which the slider uncovers. */
 export function Compare({ generator, look }: { generator: Generator; look: Look }) {
   const [percent, setPercent] = useState(50);
-  const { seed, truncation, strength } = look;
+  const { seed, truncation, blend } = look;
+  const mix = mixOptions(look);
   return (
     <figure class="compare">
-      <div class="layers">
+      <div class="layers" {...takeDropped((other) => setQuery({ mix: String(other) }))}>
         <Picture
-          url={imageUrl(generator.base, seed, { truncation })}
+          url={imageUrl(generator.base, seed, { truncation, ...mix })}
           alt={`Seed ${seed}, original`}
         />
         <div class="over" style={{ clipPath: `inset(0 0 0 ${percent}%)` }}>
           <Picture
-            url={imageUrl(generator.id, seed, { truncation, strength })}
+            url={imageUrl(generator.id, seed, { ...drawOptions(look), ...mix })}
             alt={`Seed ${seed}, adapted`}
           />
         </div>
@@ -32,7 +35,7 @@ export function Compare({ generator, look }: { generator: Generator; look: Look 
       </div>
       <figcaption>
         <span>original</span>
-        <span>adapted</span>
+        <span>{blend ? "blended" : "adapted"}</span>
       </figcaption>
     </figure>
   );

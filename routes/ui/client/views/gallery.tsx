@@ -1,27 +1,31 @@
-import { useEffect } from "preact/hooks";
+import { useEffect, useState } from "preact/hooks";
 import * as api from "../api.ts";
 import { deleteSoon, leaving } from "../deleting.ts";
-import { download } from "../download.ts";
+import { DownloadMenu } from "../parts/download_menu.tsx";
+import { NameForm } from "../parts/name_form.tsx";
 import { imageUrl, Picture } from "../parts/picture.tsx";
 import { ProblemNote } from "../parts/problem.tsx";
 import { place, setQuery } from "../place.ts";
-import type { Adaptation } from "../types.ts";
+import type { Adaptation, Generator } from "../types.ts";
 import { useLoaded } from "../use_loaded.ts";
-import { ago, duration, targetText } from "../words.ts";
-import { createLink } from "./create_link.ts";
+import { createLink } from "../wish.ts";
+import { ago, duration, fileSize, nameOf, targetText } from "../words.ts";
 
 const SEEDS = [1, 2, 5];
 
 export function Gallery() {
-  const { value, error, again } = useLoaded(() => api.adaptations("state=succeeded&limit=100"));
+  const { value, error, again } = useLoaded(() => Promise.all([api.succeeded(), api.generators()]));
   const search = place.value.query.get("search") ?? "";
   useEffect(() => {
     document.title = "Gallery · nada";
   }, []);
-  const all = (value ?? []).filter(({ id }) => !leaving.value.has(id));
+  const [adaptations, generators] = value ?? [[], []];
+  const all = adaptations.filter(({ id }) => !leaving.value.has(id));
   const found = all.filter(({ request }) =>
-    `${request.source ?? ""} ${targetText(request.target)} ${request.generator}`.toLowerCase()
-      .includes(search.trim().toLowerCase())
+    `${request.name ?? ""} ${request.source ?? ""} ${
+      targetText(request.target)
+    } ${request.generator}`
+      .toLowerCase().includes(search.trim().toLowerCase())
   );
   return (
     <>
@@ -37,21 +41,38 @@ export function Gallery() {
       </div>
       {error && <ProblemNote error={error} again={again} />}
       {value && all.length === 0 && (
-        <p class="empty">
-          Nothing is here yet. <a href="#/create">Make the first one</a>: it takes a minute or two.
-        </p>
+        <div class="empty">
+          <p>Nothing is here yet: the first one takes a minute or two.</p>
+          <a class="button main" href="#/create">Make the first one</a>
+        </div>
       )}
       {all.length > 0 && found.length === 0 && <p class="empty">Nothing is called “{search}”.</p>}
       <ul class="cards">
-        {found.map((adaptation) => <Card key={adaptation.id} adaptation={adaptation} />)}
+        {found.map((adaptation) => (
+          <Card
+            key={adaptation.id}
+            adaptation={adaptation}
+            generator={generators.find(({ id }) => id === adaptation.id)}
+            onRenamed={again}
+          />
+        ))}
       </ul>
     </>
   );
 }
 
-function Card({ adaptation }: { adaptation: Adaptation }) {
-  const { id, request, started_at, finished_at, created_at, progress } = adaptation;
-  const name = targetText(request.target);
+function Card(
+  { adaptation, generator, onRenamed }: {
+    adaptation: Adaptation;
+    /** Missing where the base is no longer registered. */
+    generator: Generator | undefined;
+    onRenamed: () => void;
+  },
+) {
+  const { id, request, started_at, finished_at, created_at, progress, style_images } = adaptation;
+  const [isNaming, setNaming] = useState(false);
+  const name = nameOf(request);
+  const prompt = `${request.source || "what it drew"} → ${targetText(request.target)}`;
   const seconds = (Date.parse(finished_at!) - Date.parse(started_at ?? created_at)) / 1000;
   return (
     <li class="card">
@@ -59,36 +80,37 @@ function Card({ adaptation }: { adaptation: Adaptation }) {
         {SEEDS.map((seed) => <Picture key={seed} url={imageUrl(request.generator, seed)} alt="" />)}
         {SEEDS.map((seed) => <Picture key={seed} url={imageUrl(id, seed)} alt="" />)}
       </a>
-      <h2>
-        <a href={`#/explore/${id}`}>{name}</a>
-      </h2>
-      <p>
-        from {request.source || "what it drew"} · {request.generator} · {progress.step} steps in
-        {" "}
-        {duration(seconds)} · <time dateTime={created_at}>{ago(created_at)}</time>
+      {isNaming
+        ? (
+          <NameForm
+            id={id}
+            name={request.name ?? null}
+            otherwise={targetText(request.target)}
+            onDone={(changed) => {
+              setNaming(false);
+              if (changed) onRenamed();
+            }}
+          />
+        )
+        : (
+          <h2>
+            <a href={`#/explore/${id}`} title={name}>{name}</a>
+          </h2>
+        )}
+      {request.name && <p class="prompt-line">{prompt}</p>}
+      <p title={prompt}>
+        {!request.name && `from ${request.source || "what it drew"} · `}
+        {request.generator}
+        {generator && `, ${generator.resolution}×${generator.resolution}`} · {progress.step}{" "}
+        steps in {duration(seconds)} · <time dateTime={created_at}>{ago(created_at)}</time>
+        {generator?.size_bytes && ` · ${fileSize(generator.size_bytes)}`}
       </p>
       <p class="actions">
-        <details class="menu">
-          <summary>Download</summary>
-          <ul>
-            <li>
-              <button type="button" onClick={() => download(id, "delta", name)}>
-                What changed (delta)
-              </button>
-            </li>
-            <li>
-              <button type="button" onClick={() => download(id, "safetensors", name)}>
-                Whole, .safetensors
-              </button>
-            </li>
-            <li>
-              <button type="button" onClick={() => download(id, "rosinality", name)}>
-                Whole, .pt
-              </button>
-            </li>
-          </ul>
-        </details>
-        <a class="button" href={createLink(request)}>Duplicate</a>
+        <DownloadMenu id={id} name={name} />
+        <button type="button" aria-label={`Rename ${name}`} onClick={() => setNaming(true)}>
+          Rename
+        </button>
+        <a class="button" href={createLink(request, style_images > 0 ? id : null)}>Duplicate</a>
         <button type="button" aria-label={`Delete ${name}`} onClick={() => deleteSoon(id, name)}>
           Delete
         </button>

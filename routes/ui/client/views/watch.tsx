@@ -9,8 +9,8 @@ import { ProblemNote } from "../parts/problem.tsx";
 import { go } from "../place.ts";
 import { say } from "../toast.ts";
 import type { Adaptation, Preview, Step } from "../types.ts";
-import { duration, rate, targetText } from "../words.ts";
-import { createLink } from "./create_link.ts";
+import { createLink } from "../wish.ts";
+import { duration, nameOf, rate, targetText } from "../words.ts";
 
 const MORE_STEPS = 100;
 
@@ -33,7 +33,7 @@ export function Watch({ id }: { id: string }) {
 
   useEffect(() => {
     const { request } = adaptation ?? {};
-    document.title = request ? `${targetText(request.target)} · nada` : "nada";
+    document.title = request ? `${nameOf(request)} · nada` : "nada";
   }, [adaptation]);
 
   if (error) {
@@ -54,9 +54,9 @@ export function Watch({ id }: { id: string }) {
   return (
     <article class="watch">
       <h1>
-        {request.source || "now"} <span class="arrow" aria-hidden="true">→</span>{" "}
-        {targetText(request.target)}
+        {request.source || "now"} <span class="arrow">→</span> {targetText(request.target)}
       </h1>
+      {request.name && <p class="prompt-line">{request.name}</p>}
       <Status adaptation={adaptation} last={last} />
       <progress
         max={progress.steps}
@@ -122,19 +122,36 @@ const STATES: Record<Adaptation["state"], string> = {
 };
 
 function Actions({ adaptation }: { adaptation: Adaptation }) {
-  const { id, state, generator, request, finished_at } = adaptation;
+  const { id, state, generator, request, style_images, finished_at } = adaptation;
   const [isBusy, setBusy] = useState(false);
   const act = async (work: () => Promise<unknown>) => {
     setBusy(true);
     await work().catch((error) => say(error.message));
     setBusy(false);
   };
+  const again = createLink(request, style_images > 0 ? id : null);
   const more = async () => {
-    const next = await api.start({ ...request, start_from: id, steps: MORE_STEPS });
+    const next = await api.start({
+      ...request,
+      name: undefined,
+      start_from: id,
+      steps: MORE_STEPS,
+      ...style_images > 0 && { style_from: id },
+    });
     go(`#/watch/${next.id}`);
   };
   return (
     <p class="actions">
+      {state === "processing" && (
+        <button
+          type="button"
+          class="main"
+          disabled={isBusy}
+          onClick={() => act(() => api.finish(id))}
+        >
+          Stop here and keep
+        </button>
+      )}
       {finished_at === null && (
         <button
           type="button"
@@ -145,7 +162,7 @@ function Actions({ adaptation }: { adaptation: Adaptation }) {
         </button>
       )}
       {generator && <a class="button main" href={`#/explore/${generator}`}>Explore</a>}
-      {generator && adaptation.style_images === 0 && (
+      {generator && (
         <button
           type="button"
           disabled={isBusy}
@@ -154,7 +171,7 @@ function Actions({ adaptation }: { adaptation: Adaptation }) {
           Continue for {MORE_STEPS} more
         </button>
       )}
-      {finished_at !== null && <a class="button" href={createLink(request)}>Same settings again</a>}
+      {finished_at !== null && <a class="button" href={again}>Same settings again</a>}
       {state === "canceled" && <a class="button" href="#/gallery">Gallery</a>}
     </p>
   );
