@@ -13,7 +13,7 @@ import { type AdaptOptions, type AutoLayers, checkOptions } from "./options.ts";
 import type { GivenLatents } from "./step_inputs.ts";
 import { storedTensors } from "./stored_tensors.ts";
 import { readStyleImages } from "./style_images.ts";
-import { checkHas, layersWith, namedLayers, phaseLayers } from "./trained_layers.ts";
+import { checkStyled, layersWith, namedLayers, phaseLayers } from "./trained_layers.ts";
 
 /** A file that a run read. */
 export interface FileAbout {
@@ -116,7 +116,7 @@ export function layerPlan(
     : trainLayers
     ? namedLayers(a, trainLayers)
     : generatorOf(a).defaultLayers;
-  if (trainLayers) checkHas(a, layers, trainParams);
+  if (trainLayers) checkStyled(a, layers, trainParams);
   return { layers: layersWith(a, layers, trainParams), auto: null, note: null };
 }
 

@@ -100,7 +100,7 @@ export function layersWith(
 }
 
 /** Throws a UserError for a layer that was asked for by its name and has nothing of the kind. */
-export function checkHas(a: Architecture, layers: readonly string[], params: TrainParams): void {
+export function checkStyled(a: Architecture, layers: readonly string[], params: TrainParams): void {
   const { affines } = generatorOf(a);
   const without = layers.find((layer) => !affines.has(layer));
   if (params === "all" || without === undefined) return;
