@@ -16,6 +16,8 @@ export interface TensorEntry {
    * has changed or its data is broken.
    */
   read(): Promise<Float32Array<ArrayBuffer>>;
+  /** The same in pieces, in order and each of a few MiB, for tables of which few rows are wanted. */
+  pieces(): AsyncIterable<Float32Array<ArrayBuffer>>;
 }
 
 /** What a reader finds in a file. */

@@ -50,24 +50,25 @@ export function readChecksums(
   return new Map(names.map((name, i) => [name, text.slice(DIGITS * (i + 1), DIGITS * (i + 2))]));
 }
 
-/** Runs `read` on the elements of a tensor, which it takes once and in order, and checks them. */
-export async function checkedRead<T>(
-  elements: ByteRange,
-  wanted: string | undefined,
-  read: (elements: ByteRange) => Promise<T>,
-): Promise<T> {
-  if (wanted === undefined) return await read(elements);
-  let sum = 0;
-  const summed: ByteRange = {
-    size: elements.size,
-    async readInto(offset, target) {
-      await elements.readInto(offset, target);
-      sum = crc32(target, sum);
-    },
-  };
-  const result = await read(summed);
-  if (digits(sum) !== wanted) refuseDamage("it");
-  return result;
+/** The same bytes, summed up while they are read, once and in order. */
+export class SummedRange implements ByteRange {
+  #sum = 0;
+
+  constructor(private readonly range: ByteRange) {}
+
+  get size(): number {
+    return this.range.size;
+  }
+
+  async readInto(offset: number, target: Uint8Array): Promise<void> {
+    await this.range.readInto(offset, target);
+    this.#sum = crc32(target, this.#sum);
+  }
+
+  /** Refuses what was read where that is not the checksum; undefined for none. */
+  compare(wanted: string | undefined): void {
+    if (wanted !== undefined && digits(this.#sum) !== wanted) refuseDamage("it");
+  }
 }
 
 function refuseDamage(what: string): never {

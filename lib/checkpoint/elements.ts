@@ -1,3 +1,4 @@
+import { release } from "../release.ts";
 import { type ByteRange, readBytes } from "./range_file.ts";
 import { refuse } from "./refusal.ts";
 
@@ -75,13 +76,30 @@ export async function readFloat32(
     await range.readInto(offset, new Uint8Array(out.buffer));
     return out;
   }
+  let at = 0;
+  for await (const piece of float32Pieces(range, dtype, offset, count)) {
+    out.set(piece, at);
+    at += piece.length;
+    release(piece);
+  }
+  return out;
+}
+
+/** The same in pieces of at most 4 MiB, in order; each is the caller's own. */
+export async function* float32Pieces(
+  range: ByteRange,
+  dtype: Dtype,
+  offset: number,
+  count: number,
+): AsyncGenerator<Float32Array<ArrayBuffer>> {
   const size = BYTES_PER_ELEMENT[dtype];
   for (let at = 0; at < count; at += CHUNK_ELEMENTS) {
     const length = Math.min(CHUNK_ELEMENTS, count - at);
-    const { buffer } = await readBytes(range, offset + at * size, length * size);
-    out.set(NUMBERS[dtype](buffer), at);
+    const bytes = await readBytes(range, offset + at * size, length * size);
+    const piece = new Float32Array(NUMBERS[dtype](bytes.buffer));
+    release(bytes);
+    yield piece;
   }
-  return out;
 }
 
 /** Little-endian bytes as numbers; every system that WebGPU runs on is little-endian itself. */

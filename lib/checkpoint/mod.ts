@@ -54,7 +54,7 @@ export function openCheckpoint(path: string): Promise<Checkpoint> {
         tensors: new Map(
           contents.tensors.entries().map(([name, tensor]) => [
             name,
-            naming({ ...tensor, read: () => check().then(tensor.read) }, path),
+            checked(tensor, path, check),
           ]),
         ),
         file: path,
@@ -76,8 +76,20 @@ function once<T>(make: () => Promise<T>): () => Promise<T> {
   return () => made ??= make();
 }
 
-/** The same tensor, with errors that name it and its file. */
-function naming(tensor: TensorEntry, path: string): TensorEntry {
+/** The same tensor, read once `check` has let it pass, with errors that name it and its file. */
+function checked(tensor: TensorEntry, path: string, check: () => Promise<void>): TensorEntry {
   const what = `"${tensor.name}" from "${path}"`;
-  return { ...tensor, read: () => explained(what, () => tensor.read()) };
+  return {
+    ...tensor,
+    read: () => explained(what, () => check().then(() => tensor.read())),
+    async *pieces() {
+      await explained(what, check);
+      const pieces = tensor.pieces()[Symbol.asyncIterator]();
+      for (;;) {
+        const { done, value } = await explained(what, () => pieces.next());
+        if (done) return;
+        yield value;
+      }
+    },
+  };
 }

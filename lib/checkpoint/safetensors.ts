@@ -1,9 +1,10 @@
 import type { Contents, TensorEntry } from "./checkpoint.ts";
-import { checkedRead, CHECKSUMS, readChecksums } from "./checksums.ts";
+import { CHECKSUMS, readChecksums, SummedRange } from "./checksums.ts";
 import {
   BYTES_PER_ELEMENT,
   type Dtype,
   elementCount,
+  float32Pieces,
   isIndex,
   listText,
   readFloat32,
@@ -135,9 +136,25 @@ function readExtent(
         `take ${sizeBytes}`,
     );
   }
-  const read = () =>
-    checkedRead(data, checksum, (elements) => readFloat32(elements, dtype, begin, count));
-  return { entry: { name, dtype, shape, count, sizeBytes, read }, begin, end };
+  const entry: TensorEntry = {
+    name,
+    dtype,
+    shape,
+    count,
+    sizeBytes,
+    async read() {
+      const summed = new SummedRange(data);
+      const values = await readFloat32(summed, dtype, begin, count);
+      summed.compare(checksum);
+      return values;
+    },
+    async *pieces() {
+      const summed = new SummedRange(data);
+      yield* float32Pieces(summed, dtype, begin, count);
+      summed.compare(checksum);
+    },
+  };
+  return { entry, begin, end };
 }
 
 function checkExtents(extents: Extent[], size: number): void {

@@ -1,5 +1,11 @@
 import type { TensorEntry } from "./checkpoint.ts";
-import { BYTES_PER_ELEMENT, type Dtype, elementCount, readFloat32 } from "./elements.ts";
+import {
+  BYTES_PER_ELEMENT,
+  type Dtype,
+  elementCount,
+  float32Pieces,
+  readFloat32,
+} from "./elements.ts";
 import type { ByteRange } from "./range_file.ts";
 
 /** Where the elements of a tensor lie in its storage, counted in elements. */
@@ -49,6 +55,14 @@ export function viewEntry(
     count,
     sizeBytes: count * BYTES_PER_ELEMENT[dtype],
     read: async () => await readView(await open(), dtype, view),
+    async *pieces() {
+      const storage = await open();
+      if (isRowMajor(view)) {
+        yield* float32Pieces(storage, dtype, view.offset * BYTES_PER_ELEMENT[dtype], span(view));
+      } else {
+        yield await readView(storage, dtype, view);
+      }
+    },
   };
 }
 

@@ -1,5 +1,6 @@
 import { Buffer } from "node:buffer";
 import { crc32 } from "node:zlib";
+import { release } from "../release.ts";
 import { type ByteRange, inMemory, part, readBytes } from "./range_file.ts";
 import { refuse } from "./refusal.ts";
 
@@ -80,7 +81,10 @@ export async function readEntry(
 export async function checkContent(content: ByteRange, entry: ZipEntry): Promise<void> {
   if (entry.crc === 0) return;
   let crc = 0;
-  for await (const piece of pieces(content)) crc = crc32(piece, crc);
+  for await (const piece of pieces(content)) {
+    crc = crc32(piece, crc);
+    release(piece);
+  }
   compare(entry, crc);
 }
 

@@ -48,6 +48,8 @@ export interface PipelineKey {
 
 /** The device keeps a copy of what is written until the next submission: at most so much of it. */
 const STAGED_BYTES = 2 ** 22;
+/** And so much of what was submitted, while the device is behind, where writers wait for it. */
+const UNSETTLED_BYTES = 2 ** 22;
 
 /** More bindings than any launch has use for; adapters that offer fewer get less fusion. */
 const WANTED_STORAGE_BUFFERS = 16;
@@ -103,6 +105,7 @@ export class Gpu {
   #lost: string | null = null;
   /** Written since the last time that staging memory was given back. */
   #stagedBytes = 0;
+  #unsettledBytes = 0;
 
   private constructor(
     readonly device: GPUDevice,
@@ -280,9 +283,22 @@ export class Gpu {
     if (data.byteLength === 0) return; // Deno panics on an empty write
     this.device.queue.writeBuffer(range.buffer, range.offset, data);
     this.#stagedBytes += data.byteLength;
+    this.#unsettledBytes += data.byteLength;
     if (this.#stagedBytes < STAGED_BYTES) return;
     this.device.queue.submit([]);
     this.#stagedBytes = 0;
+  }
+
+  /**
+   * Waits, where much was written since the last time, until the device is done with its copies of
+   * it. Whoever writes many tensors calls it after each.
+   */
+  async settle(): Promise<void> {
+    if (this.#unsettledBytes < UNSETTLED_BYTES) return;
+    this.#unsettledBytes = 0;
+    this.device.queue.submit([]);
+    await this.device.queue.onSubmittedWorkDone();
+    this.assertAlive();
   }
 
   /** Copies ranges on the device, after all work submitted before. */

@@ -4,6 +4,7 @@ import type { Gpu } from "../../lib/gpu/device.ts";
 import { DeviceTensor } from "../../lib/graph/device_tensor.ts";
 import { Program } from "../../lib/graph/program.ts";
 import { input, numel, state, type Tensor } from "../../lib/graph/tensor.ts";
+import { release } from "../../lib/release.ts";
 import type { Architecture } from "./architecture.ts";
 import { type ImageStages, imageStages, largestInTransformer, largestTensor } from "./image.ts";
 import type { Tower } from "./names.ts";
@@ -181,14 +182,24 @@ export class Clip implements ImageTower {
     return Math.max(1, Math.min(count, MAX_BATCH, fitting));
   }
 
-  /** The rows of the token table for each text. The table is in memory only on the way. */
+  /** The rows of the token table for each text. Only pieces of the table are ever in memory. */
   async #tokenRows(texts: readonly (readonly number[])[]): Promise<Float32Array[]> {
     const { width } = this.architecture.text;
-    const table = await this.#file.weights.text.get("token")!.read();
+    const rows = new Map(texts.flat().map((id) => [id, new Float32Array(width)]));
+    let start = 0;
+    for await (const piece of this.#file.weights.text.get("token")!.pieces()) {
+      const end = start + piece.length;
+      for (const [id, row] of rows) {
+        const [from, to] = [Math.max(start, id * width), Math.min(end, (id + 1) * width)];
+        if (from < to) row.set(piece.subarray(from - start, to - start), from - id * width);
+      }
+      release(piece);
+      start = end;
+    }
     return texts.map((ids) => {
-      const rows = new Float32Array(ids.length * width);
-      ids.forEach((id, k) => rows.set(table.subarray(id * width, (id + 1) * width), k * width));
-      return rows;
+      const joined = new Float32Array(ids.length * width);
+      ids.forEach((id, k) => joined.set(rows.get(id)!, k * width));
+      return joined;
     });
   }
 
@@ -265,6 +276,8 @@ async function upload(
       owned.push(uploaded[label] = new DeviceTensor(gpu, weight.shape, label, data));
       return Promise.resolve();
     });
+    release(data);
+    await gpu.settle();
   }
   return uploaded;
 }

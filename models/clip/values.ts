@@ -1,6 +1,8 @@
 /** The values of a tower's weights, made of the tensors that a file has for them. */
 import type { TensorEntry } from "../../lib/checkpoint/mod.ts";
 import { CheckpointError } from "../../lib/errors.ts";
+import { firstNonFinite } from "../../lib/finite.ts";
+import { release } from "../../lib/release.ts";
 import type { Make } from "./names.ts";
 
 /** Reads `parts` and makes a weight of them. Throws a CheckpointError for values that cannot be. */
@@ -13,7 +15,22 @@ export async function readWeight(
   for (const part of parts) {
     read.push({ name: part.name, shape: part.shape, data: await readFinite(part, file) });
   }
-  return MAKERS[make](read, file);
+  const made = MAKERS[make](read, file);
+  read.forEach(({ data }) => data !== made && release(data));
+  return made;
+}
+
+/** A weight that is a tensor as it stands, in pieces, checked in the same way. */
+export async function* finitePieces(
+  tensor: TensorEntry,
+  file: string,
+): AsyncGenerator<Float32Array<ArrayBuffer>> {
+  let at = 0;
+  for await (const data of tensor.pieces()) {
+    refuse({ name: tensor.name, data }, firstNonFinite(data), file, at);
+    yield data;
+    at += data.length;
+  }
 }
 
 /** All values of a tensor; throws a CheckpointError where one is NaN or infinite. */
@@ -22,7 +39,7 @@ export async function readFinite(
   file: string,
 ): Promise<Float32Array<ArrayBuffer>> {
   const data = await tensor.read();
-  refuse({ name: tensor.name, data }, (value) => !Number.isFinite(value), file);
+  refuse({ name: tensor.name, data }, firstNonFinite(data), file);
   return data;
 }
 
@@ -75,22 +92,25 @@ const MAKERS: Record<Make, Maker> = {
 
 /** What a batch norm multiplies each channel by. */
 function normScales(weight: Values, variance: Values, file: string): Float64Array {
-  refuse(variance, (value) => value < 0, file);
+  refuse(variance, variance.data.findIndex((value) => value < 0), file);
   return Float64Array.from(
     weight.data,
     (value, channel) => value / Math.sqrt(variance.data[channel]! + BATCH_NORM_EPSILON),
   );
 }
 
+/** Refuses the value at an index, unless that is -1; `first` is the index of the piece. */
 function refuse(
   { name, data }: Omit<Values, "shape">,
-  isWrong: (value: number) => boolean,
+  at: number,
   file: string,
+  first = 0,
 ): void {
-  const at = data.findIndex(isWrong);
   if (at < 0) return;
   throw new CheckpointError(
-    `Cannot load "${name}" from "${file}": element ${at} is ${data[at]}; get the file anew, this ` +
+    `Cannot load "${name}" from "${file}": element ${first + at} is ${
+      data[at]
+    }; get the file anew, this ` +
       `one is broken or its training diverged`,
   );
 }

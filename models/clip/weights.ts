@@ -23,7 +23,7 @@ import {
 } from "./names.ts";
 import { countLayers, resnetPlaces } from "./resnet_names.ts";
 import { findSettings, type SettingsOf } from "./settings.ts";
-import { readFinite, readWeight } from "./values.ts";
+import { finitePieces, readFinite, readWeight } from "./values.ts";
 import { TEMPLATES } from "./templates.ts";
 
 /** A weight of a tower; nothing but its description is in memory before `read()`. */
@@ -31,6 +31,8 @@ export interface Weight {
   readonly shape: readonly number[];
   /** All values; throws a CheckpointError where one cannot be, such as NaN. */
   read(): Promise<Float32Array<ArrayBuffer>>;
+  /** The same in pieces, in order: few MiB each where the file has the weight as it is. */
+  pieces(): AsyncIterable<Float32Array<ArrayBuffer>>;
 }
 
 /** An open CLIP model. */
@@ -260,7 +262,16 @@ function readPlaces(checkpoint: Checkpoint, places: readonly Place[]) {
       return tensor;
     });
     const shape = axes.map((axis) => axisSize(axis, sizes));
-    weights.set(name, { shape, read: () => readWeight(make, parts, file) });
+    const read = () => readWeight(make, parts, file);
+    const isWhole = make === "joined" && parts.length === 1;
+    weights.set(name, {
+      shape,
+      read,
+      async *pieces() {
+        if (isWhole) yield* finitePieces(parts[0]!, file);
+        else yield await read();
+      },
+    });
   }
   return { sizes, weights };
 }

@@ -4,6 +4,7 @@ import { DeviceTensor } from "../../lib/graph/device_tensor.ts";
 import { mean } from "../../lib/graph/ops/mod.ts";
 import { Program } from "../../lib/graph/program.ts";
 import { input } from "../../lib/graph/tensor.ts";
+import { release } from "../../lib/release.ts";
 import { RandomState } from "../../lib/random/numpy.ts";
 import { type Architecture, generatorOf } from "./families.ts";
 import { type HostTensor, leavesOf, type Weights } from "./generator.ts";
@@ -35,8 +36,8 @@ export async function uploadGenerator<A extends Architecture>(
         tensors[name] = new DeviceTensor(gpu, shape, name, data);
         return Promise.resolve();
       });
-      // Gives the memory back now: the garbage collector would let a hundred MB gather.
-      data.buffer.transfer(0);
+      release(data);
+      await gpu.settle();
     }
     const { architecture } = weights;
     const average = await weights.latentAvg?.read() ??

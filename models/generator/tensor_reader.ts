@@ -1,5 +1,6 @@
 /** Checked reading of the tensors of one generator in a file. */
 import { CheckpointError } from "../../lib/errors.ts";
+import { firstNonFinite } from "../../lib/finite.ts";
 import { sameShape, type Shape } from "../../lib/graph/tensor.ts";
 import type { HostTensor, SourceTensor, StoredTensor } from "./generator.ts";
 
@@ -50,7 +51,7 @@ export class TensorReader {
   /** All values, checked. */
   async read(name: string, wanted: Shape, needs: string): Promise<HostTensor> {
     const data = await this.check(name, wanted, needs).read();
-    const bad = data.findIndex((value) => !Number.isFinite(value));
+    const bad = firstNonFinite(data);
     if (bad >= 0) {
       this.refuse(
         `"${this.fullName(name)}" holds ${

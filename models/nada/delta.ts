@@ -17,6 +17,7 @@ import {
   writeSafetensors,
 } from "../../lib/checkpoint/mod.ts";
 import { CheckpointError, UserError } from "../../lib/errors.ts";
+import { firstNonFinite } from "../../lib/finite.ts";
 import { sameShape } from "../../lib/graph/tensor.ts";
 import { VERSION } from "../../lib/version.ts";
 import { generatorOf, type GeneratorWeights } from "../generator/families.ts";
@@ -95,7 +96,7 @@ export async function readDelta(path: string): Promise<Delta> {
 
 async function readFinite({ name, read }: TensorEntry, path: string) {
   const data = await read();
-  const bad = data.findIndex((value) => !Number.isFinite(value));
+  const bad = firstNonFinite(data);
   if (bad < 0) return data;
   throw new CheckpointError(
     `Cannot load "${name}" from "${path}": element ${bad} is ${data[bad]}; adapt anew, this ` +
