@@ -90,7 +90,9 @@ function refusal(source: string, error: unknown): unknown {
   }
   const { message, cause } = error as Error;
   const reason = cause instanceof Error ? `${message}: ${cause.message}` : message;
-  return new UserError(`Cannot pull "${source}": the hub gives no answer (${reason})`, {
-    cause: error,
-  });
+  return new UserError(
+    `Cannot pull "${source}": the hub gives no answer (${reason}); try again later, or name another ` +
+      `with HF_ENDPOINT`,
+    { cause: error },
+  );
 }

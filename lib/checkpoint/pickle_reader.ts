@@ -72,7 +72,9 @@ export class PickleReader {
     const start = this.#position;
     if (count > this.range.size - start) {
       refuse(
-        `its pickle is cut off: ${count} bytes are wanted, ${this.range.size - start} are there`,
+        `its pickle is cut off: ${count} bytes are wanted, ${
+          this.range.size - start
+        } are there; fetch the file again`,
       );
     }
     this.#position += count;
@@ -131,7 +133,7 @@ export class PickleReader {
     const start = this.#position - this.#base;
     const end = this.#window.subarray(start, start + maxBytes + 1).indexOf(0x0a);
     if (end < 0 && this.range.size - this.#position <= maxBytes) {
-      refuse("its pickle is cut off within a name");
+      refuse("its pickle is cut off within a name; fetch the file again");
     }
     if (end < 0) {
       refuse(`its pickle has a name of over ${maxBytes} bytes`);

@@ -35,7 +35,7 @@ const FOREIGN: [start: string, what: string][] = [
 
 /** The container by its first bytes, never by its name; refuses other files by what they are. */
 export async function recognise(file: ByteRange): Promise<Container> {
-  if (file.size === 0) refuse("it is empty; the download or copy may have failed");
+  if (file.size === 0) refuse("it is empty; the download or copy may have failed, fetch it again");
   const head = await readBytes(file, 0, Math.min(file.size, 512));
   const text = String.fromCharCode(...head);
   if (text.startsWith("PK\x03\x04")) return "zip";

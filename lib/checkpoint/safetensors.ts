@@ -168,7 +168,11 @@ function checkExtents(extents: Extent[], size: number): void {
     }
     filled = end;
   }
-  if (filled > size) refuse(`it is cut off: its tensors take ${filled} bytes, ${size} are there`);
+  if (filled > size) {
+    refuse(
+      `it is cut off: its tensors take ${filled} bytes, ${size} are there; fetch the file again`,
+    );
+  }
   if (filled < size) refuse(`its tensors take ${filled} bytes, but ${size} are there`);
 }
 

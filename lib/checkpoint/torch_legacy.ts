@@ -121,7 +121,7 @@ async function findStorages(
     if (at + COUNT_BYTES + sizeOf(storage) > file.size) {
       refuse(
         `it is cut off: storage "${key}" takes ${sizeOf(storage)} bytes from byte ${at} on, the ` +
-          `file has ${file.size}`,
+          `file has ${file.size}; fetch the file again`,
       );
     }
     checkCount(new DataView((await readBytes(file, at, COUNT_BYTES)).buffer), storage);

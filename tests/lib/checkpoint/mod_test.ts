@@ -7,7 +7,8 @@ import {
 } from "../../../lib/checkpoint/mod.ts";
 import { temporaryFolder } from "../../temporary.ts";
 import { buildLegacy, legacyStorage } from "./build_legacy.ts";
-import { call, dict } from "./build_pickle.ts";
+import { call, dict, pickle } from "./build_pickle.ts";
+import { foreignSafetensors } from "./build_safetensors.ts";
 import { buildTorch, tensor } from "./build_torch.ts";
 import { buildZip } from "./build_zip.ts";
 import { type Bytes, utf8 } from "./bytes.ts";
@@ -44,6 +45,16 @@ const OTHER_FILES: [what: string, bytes: Uint8Array, reason: RegExp][] = [
     "a zip archive of documents",
     buildZip([{ name: "word/document.xml", content: utf8("<x/>") }]),
     /no NAME\/data\.pkl \(it begins with "word\/document\.xml"\)/,
+  ],
+  [
+    "half a pickle",
+    pickle(dict({ a: "x".repeat(500) })).subarray(0, 300),
+    /its pickle is cut off: 500 bytes are wanted, \d+ are there; fetch the file again/,
+  ],
+  [
+    "half a safetensors file",
+    foreignSafetensors([["a", { shape: [9], data: new Float32Array(9) }]]).subarray(0, -8),
+    /cut off: its tensors take 36 bytes, 28 are there; fetch the file again/,
   ],
   ["half a zip archive", buildTorch({ content: [] }).subarray(0, 90), /cut off: it has no end/],
 ];
