@@ -33,7 +33,7 @@ export function uiRoutes() {
     Shell({ facts: FACTS, assets: { script: page.address, style: sheet.address } })
   }`;
   const router = createRouter();
-  router.use("/ui/*", compress());
+  for (const path of ["/", "/ui/*"]) router.use(path, compress());
   router.get("/", (c) => c.html(shell, 200, { "cache-control": "no-cache" }));
   for (const { path, send } of [page, sheet, mark]) router.get(path, send);
   return router;

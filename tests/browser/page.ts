@@ -38,7 +38,7 @@ async function download(page: Page, click: () => Promise<void>, path: string): P
 /** Goes on with the Tab key until the element has the focus. */
 async function tabTo(page: Page, element: Locator): Promise<void> {
   for (let presses = 0; presses < 200; presses++) {
-    if (await element.evaluate("(it) => it === document.activeElement")) return;
+    if (await element.and(page.locator(":focus")).count() > 0) return;
     await page.keyboard.press("Tab");
   }
   assert.fail(`The Tab key does not get to ${element}`);
