@@ -18,7 +18,17 @@ export function applyDemo(command: Command): void {
   if (command.getOptionValue("generator") !== generatorPath("demo")) return;
 
   if (!isGiven("clip")) set("clip", [clipPath("demo")]);
-  for (const name of ["steps", "batch", "lr", "noise", "directionLoss", "trainParams"] as const) {
+  for (
+    const name of [
+      "steps",
+      "batch",
+      "lr",
+      "lrSchedule",
+      "noise",
+      "directionLoss",
+      "trainParams",
+    ] as const
+  ) {
     if (command.getOptionValueSource(name) === "default") set(name, DEMO_DEFAULTS[name]);
   }
   if (isGiven("styleImages")) return;

@@ -3,6 +3,7 @@ import type { Command, Option } from "commander";
 import type { AdaptOptions } from "../models/nada/adapt.ts";
 import { FROZEN_ADAM } from "../models/nada/adam_clock.ts";
 import { AUGMENTATIONS } from "../models/nada/augmentation.ts";
+import { LR_SCHEDULES } from "../models/nada/learning_rate.ts";
 import { DIRECTION_DISTANCES, LOSS_PARTS, type LossPart } from "../models/nada/losses/mod.ts";
 import { ADAPT_DEFAULTS, CROPS, STOP_RULES } from "../models/nada/options.ts";
 import type { TargetText } from "../models/nada/run_targets.ts";
@@ -31,6 +32,7 @@ type AsInRun = Pick<
   | "noise"
   | "clipResize"
   | "steps"
+  | "lrSchedule"
   | "directionLoss"
   | "frozenAdam"
   | "trainParams"
@@ -107,6 +109,13 @@ export function addRunOptions(command: Command): Command {
     .option("--steps <n>", "training steps", parseCount, preset.steps)
     .option("--batch <n>", "latents a step", parseCount, preset.batch)
     .option("--lr <x>", "learning rate, before the method's factor 4/5", parsePositive, preset.lr)
+    .addOption(
+      choice(
+        "--lr-schedule <how>",
+        "the rate over the run: as it is, or falling to 0 along a cosine",
+        LR_SCHEDULES,
+      ).default(preset.lrSchedule),
+    )
     .option("--seed <n>", "seed of latents and noise", parseSeed, preset.seed)
     .option(
       "--sample-every <n>",

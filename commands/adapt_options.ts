@@ -54,6 +54,7 @@ export function resolveOptions(flags: RunFlags, given: (name: string) => boolean
     steps: flags.steps,
     batch: flags.batch,
     lr: flags.lr,
+    lrSchedule: flags.lrSchedule,
     seed: flags.seed,
     sampleEvery: flags.sampleEvery,
     noise: flags.noise,

@@ -3,7 +3,7 @@ import { BAR, judge } from "../models/demo/eval/judgement.ts";
 import { cells } from "../models/demo/eval/format.ts";
 import type { Figures } from "../models/demo/eval/figures.ts";
 import { readResults, type Results, type StyleResult } from "../models/demo/eval/results.ts";
-import { STYLE_NAMES, STYLE_WORDS, type StyleName } from "../models/demo/world/mod.ts";
+import { STYLE_NAMES, STYLE_WORDS, UNSEEN_STYLE_NAMES } from "../models/demo/world/mod.ts";
 import { reportWidth, wrap } from "./layout.ts";
 
 interface Flags {
@@ -26,9 +26,13 @@ export function register(command: Command): void {
 const SOURCE = STYLE_WORDS.photo[0]!;
 
 function targets(results: Results | null) {
-  return STYLE_NAMES.filter((style) => style !== "photo").map((style) => {
-    const figures = figuresOf(results, style);
-    const [target, ...names] = STYLE_WORDS[style];
+  const styles = STYLE_NAMES.filter((style) => style !== "photo");
+  const known = [
+    ...styles.map((style) => STYLE_WORDS[style]),
+    ...Object.values(UNSEEN_STYLE_NAMES).map((name) => [name]),
+  ];
+  return known.map(([target, ...names]) => {
+    const figures = figuresOf(results, target!);
     return {
       target: target!,
       names,
@@ -40,21 +44,21 @@ function targets(results: Results | null) {
 
 function figuresOf(
   results: Results | null,
-  style: StyleName,
+  target: string,
 ): Partial<StyleResult["figures"]> {
-  return results?.styles.find((result) => result.style === style)?.figures ?? {};
+  return results?.styles.find((result) => result.target === target)?.figures ?? {};
 }
 
 /** What the demo can be adapted to and how well that went, in lines of at most `width` columns. */
 export function demoLines(results: Results | null, width: number): string[] {
   const block = targets(results).flatMap(({ target, names, judgement, adapted, supervised }) => [
-    ...wrap(`${target} (${names.join(", ")})`, width),
+    ...wrap(names.length > 0 ? `${target} (${names.join(", ")})` : target, width),
     ...adapted ? [`  ${judgement}: ${sentence(adapted)}`] : [],
     ...supervised ? [`  shown the truth: ${sentence(supervised)}`] : [],
   ]);
   const paragraphs = [
     `nada adapt --target TARGET takes the demo's faces from "${SOURCE}" to one of these, which ` +
-    `also go by the names in brackets:`,
+    `also go by the names in brackets. The last three are in no text that its CLIP learned from:`,
     block,
     ...results ? [explanation(results)] : [],
   ];

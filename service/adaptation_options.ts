@@ -59,6 +59,7 @@ export function runOptions(
       steps: request.steps,
       batch: request.batch,
       lr: request.lr,
+      lrSchedule: request.lr_schedule,
       seed: request.seed,
       noise: request.noise,
       mixing: request.mixing,

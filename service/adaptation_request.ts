@@ -2,6 +2,7 @@
 import { z } from "@hono/zod-openapi";
 import { FROZEN_ADAM } from "../models/nada/adam_clock.ts";
 import { AUGMENTATIONS } from "../models/nada/augmentation.ts";
+import { LR_SCHEDULES } from "../models/nada/learning_rate.ts";
 import { DIRECTION_DISTANCES } from "../models/nada/losses/mod.ts";
 import { STOP_RULES } from "../models/nada/options.ts";
 import { PHASE_NAMES, TRAIN_PARAMS } from "../models/nada/trained_layers.ts";
@@ -52,6 +53,9 @@ export const AdaptationRequest = z.strictObject({
   steps: z.int().min(1).max(MAX_STEPS).optional(),
   batch: z.int().min(1).max(32).optional(),
   lr: z.number().positive().max(1).optional(),
+  lr_schedule: z.enum(LR_SCHEDULES).optional().openapi({
+    description: "The learning rate over the run: as it is, or falling to 0 along a cosine.",
+  }),
   seed: z.int().min(0).max(2 ** 32 - 1).optional(),
   noise: z.enum(["random", "const", "none"]).optional(),
   mixing: z.number().min(0).max(1).optional(),

@@ -60,7 +60,6 @@ function stepCase({ name, architecture: a, vits, batch, distance, noise }: Step)
         textureClip: null,
       }, {
         batch,
-        lr: LEARNING_RATE,
         noise,
         layers,
         trainParams: "all",

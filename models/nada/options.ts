@@ -11,6 +11,7 @@ import {
   type DirectionDistance,
   type LossWeights,
 } from "./losses/mod.ts";
+import type { LrSchedule } from "./learning_rate.ts";
 import type { TargetText } from "./run_targets.ts";
 import type { Phase, TrainParams } from "./trained_layers.ts";
 
@@ -65,6 +66,7 @@ export interface AdaptOptions {
   readonly steps: number;
   readonly batch: number;
   readonly lr: number;
+  readonly lrSchedule: LrSchedule;
   readonly seed: number;
   readonly sampleEvery: number;
   readonly noise: NoiseMode;
@@ -118,6 +120,7 @@ export const ADAPT_DEFAULTS = {
   steps: 300,
   batch: 2,
   lr: 0.002,
+  lrSchedule: "constant",
   seed: 2,
   sampleEvery: 50,
   noise: "random",

@@ -7,6 +7,7 @@ import { AdamClock, type LayerTime } from "./adam_clock.ts";
 import { type LossPart, type LossSpec, lossState } from "./losses/mod.ts";
 import { prefixed } from "./prefixed.ts";
 import type { Mixing } from "./random_latents.ts";
+import { learningRate, type RateOptions } from "./learning_rate.ts";
 import { type TrainingOptions, trainingStep, type Which } from "./training_step.ts";
 
 export interface TrainingModels {
@@ -53,7 +54,7 @@ export class Training {
 
   private constructor(
     private readonly gpu: Gpu,
-    private readonly options: TrainingOptions,
+    private readonly options: TrainingOptions & RateOptions,
     private readonly program: Program,
     /** Trained parameters by name in the layout. */
     private readonly weights: ReadonlyMap<string, DeviceTensor>,
@@ -69,7 +70,7 @@ export class Training {
   static async create(
     gpu: Gpu,
     { frozen, trained, differing, loss }: TrainingModels,
-    options: TrainingOptions,
+    options: TrainingOptions & RateOptions,
     signal?: AbortSignal,
   ): Promise<Training> {
     const { layers } = options;
@@ -125,6 +126,7 @@ export class Training {
     layers: readonly string[] = this.layers,
   ): Promise<StepLoss> {
     const trained = new Set(layers);
+    const lr = learningRate(this.options, this.#step);
     const inputs = {
       z,
       corners,
@@ -132,7 +134,7 @@ export class Training {
       ...windows && { windows },
       ...prefixed("noise key", noiseKeys),
       ...Object.fromEntries(
-        this.layers.map((layer) => [`hyper/${layer}`, this.clock.hyper(layer, this.options.lr)]),
+        this.layers.map((layer) => [`hyper/${layer}`, this.clock.hyper(layer, lr)]),
       ),
     };
     const read = ["total", ...this.parts.map((part) => `part/${part}`)];

@@ -30,8 +30,6 @@ export type Which = "frozen" | "trained";
 
 export interface TrainingOptions {
   readonly batch: number;
-  /** Learning rate before the factor 4/5 of the reference. */
-  readonly lr: number;
   readonly noise: NoiseMode;
   /** Layers that can be trained, by the reference's names. */
   readonly layers: readonly string[];

@@ -38,12 +38,13 @@ Deno.test("demoLines() lists each target with its figures and a word of judgemen
 Deno.test("demoLines() lists the targets without figures where nothing was measured", () => {
   const lines = demoLines(null, 80);
   assert.equal(lines.filter((line) => /^\S.* \(.*\)$/.test(line)).length, 7);
+  assert.ok(lines.includes("charcoal drawing"));
 });
 
 Deno.test("nada demo lists the targets, as text and as JSON", async () => {
   assert.match(await succeed("demo"), /^oil painting \(/m);
   const { source, targets } = JSON.parse(await succeed("demo", "--json"));
   assert.equal(source, "photo");
-  assert.equal(targets.length, 7);
+  assert.equal(targets.length, 10);
   assert.deepEqual(Object.keys(targets[0]).slice(0, 3), ["target", "names", "judgement"]);
 });

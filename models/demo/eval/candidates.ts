@@ -34,6 +34,8 @@ const LOSSES: Readonly<Record<"adapted" | "global", LossWeights>> = {
 
 export interface CandidateOptions {
   readonly style: StyleName;
+  /** What the style is called in the run. */
+  readonly target: string;
   readonly steps: number;
   /** How many layers "adapted" chooses for each step, 0 to train all. */
   readonly autoLayerCount: number;
@@ -49,14 +51,14 @@ export async function picturesOf(
   gpu: Gpu,
   candidate: Candidate,
   z: Float32Array<ArrayBuffer>,
-  { style, steps, autoLayerCount, clip, folder, onStep }: CandidateOptions,
+  { style, target, steps, autoLayerCount, clip, folder, onStep }: CandidateOptions,
 ): Promise<Picture[]> {
   const base = await loadGenerator(generatorPath("demo"));
   let weights: GeneratorWeights = base.weights;
   if (candidate === "adapted" || candidate === "global") {
-    const run = join(folder, `${style}-${candidate}`);
+    const run = join(folder, `${fileName(target)}-${candidate}`);
     await runAdaptation(gpu, run, {
-      ...demoOptions(style, clip),
+      ...demoOptions(target, clip),
       steps,
       sampleEvery: 0,
       autoLayers: candidate === "adapted" && autoLayerCount > 0
@@ -82,6 +84,11 @@ export async function picturesOf(
   } finally {
     disposeGenerator(generator);
   }
+}
+
+/** A target as a part of a file's name. */
+export function fileName(target: string): string {
+  return target.replaceAll(" ", "-");
 }
 
 /** A run as the command makes it, with the sentences that the demo CLIP knows. */

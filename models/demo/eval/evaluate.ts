@@ -7,10 +7,15 @@ import { type Figures, Measure } from "./figures.ts";
 import { rowsOf } from "./latents.ts";
 
 export interface StyleEvaluation {
-  readonly figures: Readonly<Record<Candidate, Figures>>;
+  readonly figures: CandidateFigures;
   readonly drawn: ReadonlyMap<Candidate, readonly Picture[]>;
   readonly truth: readonly Picture[];
 }
+
+/** Of all candidates, or of those that have to be there. */
+export type CandidateFigures =
+  & Readonly<Record<"before" | "adapted", Figures>>
+  & Readonly<Partial<Record<Candidate, Figures>>>;
 
 /** Trains the candidates and measures their pictures of z `[n, 64]`. */
 export async function evaluateStyle(
@@ -18,15 +23,16 @@ export async function evaluateStyle(
   classifier: StyleClassifier,
   z: Float32Array<ArrayBuffer>,
   options: CandidateOptions,
+  candidates: readonly Candidate[] = CANDIDATES,
 ): Promise<StyleEvaluation> {
   const drawn = new Map<Candidate, readonly Picture[]>();
-  for (const candidate of CANDIDATES) {
+  for (const candidate of candidates) {
     drawn.set(candidate, await picturesOf(gpu, candidate, z, options));
   }
   const truth = rowsOf(z).map((row) => trueRendering(row, options.style));
   const measure = new Measure(classifier, options.style, truth, drawn.get("before")!);
   const figures = Object.fromEntries(
     drawn.entries().map(([candidate, pictures]) => [candidate, measure.figures(pictures)]),
-  ) as Record<Candidate, Figures>;
+  ) as CandidateFigures;
   return { figures, drawn, truth };
 }

@@ -18,10 +18,11 @@ import { clipPath, generatorPath } from "../../catalog.ts";
 import { Clip } from "../../clip/mod.ts";
 import { assertFree } from "../../nada/run_folder.ts";
 import { DEMO_DEFAULTS } from "../settings.ts";
-import { STYLE_NAMES, STYLE_WORDS, type StyleName } from "../world/mod.ts";
+import { STYLE_NAMES, STYLE_WORDS, type StyleName, UNSEEN_STYLE_NAMES } from "../world/mod.ts";
 import { assess } from "./assessment.ts";
 import { type ClipFigures, clipFigures } from "./clip_figures.ts";
 import { StyleClassifier } from "./classifier.ts";
+import { CANDIDATES, fileName } from "./candidates.ts";
 import { evaluateStyle } from "./evaluate.ts";
 import { latents, SEEDS } from "./latents.ts";
 import { assessmentLines, clipLines, sheet, styleLines, TABLE_HEAD } from "./report.ts";
@@ -80,22 +81,29 @@ async function evaluate({ clip, styles, steps, autoLayerK, samples, out }: Flags
       const text = JSON.stringify({ ...about, styles: done }, null, 2);
       await writeFileAtomic(path instanceof URL ? decodeURI(path.pathname) : path, `${text}\n`);
     };
-    for (const style of styles) {
+    for (const { style, target, candidates } of targetsOf(styles)) {
       const options = {
         style,
+        target,
         steps,
         autoLayerCount: autoLayerK,
         clip,
         folder: join(out, "runs"),
-        onStep: progress(style, steps),
+        onStep: progress(target, steps),
       };
-      const { figures, drawn, truth } = await evaluateStyle(gpu, classifier, z, options);
-      const [source, target] = [STYLE_WORDS.photo[0]!, STYLE_WORDS[style][0]!];
+      const { figures, drawn, truth } = await evaluateStyle(
+        gpu,
+        classifier,
+        z,
+        options,
+        candidates,
+      );
+      const source = STYLE_WORDS.photo[0]!;
       const result: StyleResult = { style, source, target, figures };
       done.push(result);
       console.log(styleLines(result).join("\n"));
       await writeFileAtomic(
-        join(out, `${style}.png`),
+        join(out, `${fileName(target)}.png`),
         await sheet(result, drawn, truth, classifier),
       );
       await save(join(out, "results.json"));
@@ -116,11 +124,27 @@ async function figuresOfClip(gpu: Gpu, path: string): Promise<ClipFigures> {
   }
 }
 
+/** The styles by their short names; then by unseen ones, for which the truth is no other. */
+function targetsOf(styles: readonly StyleName[]) {
+  const short = styles.map((style) => ({
+    style,
+    target: STYLE_WORDS[style][0]!,
+    candidates: CANDIDATES,
+  }));
+  const unseen = styles.flatMap((style) => {
+    const target = UNSEEN_STYLE_NAMES[style];
+    return target === undefined
+      ? []
+      : [{ style, target, candidates: ["before", "adapted"] as const }];
+  });
+  return [...short, ...unseen];
+}
+
 /** A line now and then on stderr. */
-function progress(style: StyleName, steps: number) {
+function progress(target: string, steps: number) {
   return (done: number, loss: number | null) => {
     if (done % 50 === 0) {
-      console.error(`${style}: step ${done} of ${steps}, loss ${loss?.toFixed(4)}`);
+      console.error(`${target}: step ${done} of ${steps}, loss ${loss?.toFixed(4)}`);
     }
   };
 }

@@ -40,11 +40,12 @@ export function clipLines({ scenes, style, attributes, alignment }: ClipFigures)
 export const TABLE_HEAD = row(["", "", "classifier", "Fréchet", "content", "diversity", ""]);
 
 /** A line for each candidate. */
-export function styleLines({ style, figures }: StyleResult): string[] {
-  return CANDIDATES.map((candidate) => {
+export function styleLines({ target, figures }: StyleResult): string[] {
+  return CANDIDATES.flatMap((candidate) => {
     const found = figures[candidate];
+    if (!found) return [];
     const word = candidate === "adapted" ? judge(found) : "";
-    return row([candidate === "before" ? style : "", candidate, ...cells(found), word]);
+    return [row([candidate === "before" ? target : "", candidate, ...cells(found), word])];
   });
 }
 
@@ -68,8 +69,8 @@ export async function sheet(
   return encodePng(grid);
 }
 
-function row([style, candidate, ...rest]: readonly string[]): string {
+function row([target, candidate, ...rest]: readonly string[]): string {
   const [share, frechet, content, diversity, word] = rest;
   const numbers = [share, frechet, content, diversity].map((text) => text!.padStart(11));
-  return `${style!.padEnd(13)}${candidate!.padEnd(11)}${numbers.join("")}  ${word}`.trimEnd();
+  return `${target!.padEnd(19)}${candidate!.padEnd(11)}${numbers.join("")}  ${word}`.trimEnd();
 }

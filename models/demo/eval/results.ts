@@ -3,15 +3,14 @@ import { UserError } from "../../../lib/errors.ts";
 import type { StyleName } from "../world/mod.ts";
 import type { ClipFigures } from "./clip_figures.ts";
 import type { Assessment } from "./assessment.ts";
-import type { Candidate } from "./candidates.ts";
-import type { Figures } from "./figures.ts";
+import type { CandidateFigures } from "./evaluate.ts";
 
 export interface StyleResult {
   readonly style: StyleName;
   /** The texts of the run. */
   readonly source: string;
   readonly target: string;
-  readonly figures: Readonly<Record<Candidate, Figures>>;
+  readonly figures: CandidateFigures;
 }
 
 export interface Results {
@@ -28,6 +27,7 @@ export interface Results {
   readonly seed: number;
   readonly classifier: Assessment;
   readonly clipFigures: ClipFigures;
+  /** Each style by its short name, then some by names that no training text contains. */
   readonly styles: readonly StyleResult[];
 }
 

@@ -10,19 +10,19 @@ import { abs, adam, add, mean, reshape, square, sub } from "../../../lib/graph/o
 import { Program } from "../../../lib/graph/program.ts";
 import { input, state } from "../../../lib/graph/tensor.ts";
 import { AdamClock, BETA2 } from "../../nada/adam_clock.ts";
+import { learningRate, type RateOptions } from "../../nada/learning_rate.ts";
 import { LatentStream } from "../../nada/random_latents.ts";
+import { trainedParameters, type TrainParams } from "../../nada/trained_layers.ts";
 import { broadcastW, type DeviceGenerator, generatorOf, leavesOf } from "../../generator/mod.ts";
 import { type StyleName, truth as trueRendering } from "../world/mod.ts";
 import { asImages } from "./images.ts";
 import { rowsOf } from "./latents.ts";
 
-export interface SupervisedOptions {
+export interface SupervisedOptions extends RateOptions {
   readonly style: StyleName;
   readonly layers: readonly string[];
-  readonly steps: number;
+  readonly trainParams: TrainParams;
   readonly batch: number;
-  /** Learning rate before the factor 4/5, as in a run. */
-  readonly lr: number;
   /** Of the latents, as in a run. */
   readonly seed: number;
   readonly onStep?: (loss: number) => void;
@@ -32,17 +32,18 @@ export interface SupervisedOptions {
 export async function trainSupervised(
   gpu: Gpu,
   { architecture: a, tensors }: DeviceGenerator,
-  { style, layers, steps, batch, lr, seed, onStep }: SupervisedOptions,
+  options: SupervisedOptions,
 ): Promise<void> {
+  const { style, layers, trainParams, steps, batch, seed, onStep } = options;
   const generator = generatorOf(a);
   const parameters = leavesOf(generator);
   const z = input("z", [batch, a.zSize]);
   const wPlus = broadcastW(a, generator.mapping(parameters, z));
-  const drawn = generator.synthesis(parameters, wPlus, { mode: "none" }).image;
+  const drawn = generator.synthesis(parameters, wPlus, { mode: "const" }).image;
   const error = sub(drawn, input("truth", drawn.shape));
   const loss = add(mean(abs(error)), mean(square(error)));
 
-  const names = layers.flatMap((layer) => generator.layers.get(layer)!);
+  const names = [...trainedParameters(a, layers, trainParams).keys()];
   const gradients = grad(loss, names.map((name) => parameters[name]!));
   const hyper = input("hyper", [3]);
   const guard = reshape(loss, [1]);
@@ -72,7 +73,7 @@ export async function trainSupervised(
     const inputs = {
       z,
       truth: asImages(rowsOf(z).map((row) => trueRendering(row, style))),
-      hyper: clock.hyper("all", lr),
+      hyper: clock.hyper("all", learningRate(options, step)),
     };
     const { loss } = await program.run(inputs, { read: ["loss"] });
     clock.advance(new Set(["all"]));

@@ -36,6 +36,13 @@ export const UNSEEN_STYLE_TEMPLATES: readonly string[] = [
   "a person in a {}",
 ];
 
+/** Names that no training text contains, to see whether a style is found by words put together anew. */
+export const UNSEEN_STYLE_NAMES: Partial<Record<StyleName, string>> = {
+  sketch: "charcoal drawing",
+  neon: "glowing neon sign",
+  stone: "marble statue",
+};
+
 /** Sentences about a person in no style. */
 export const PLAIN_TEMPLATES: readonly string[] = ["a person", "a face", "this is a person"];
 

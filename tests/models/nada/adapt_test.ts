@@ -101,7 +101,12 @@ Deno.test("resume() continues bit for bit where adapt() was stopped, layers chos
   const lambdas = { ...DIRECTION_ONLY, patch: 0.5 };
   await checkResume(folder.file("plain"), options);
   await checkResume(folder.file("auto"), { ...options, autoLayers: AUTO, lambdas });
-  const random = { mixing: 0.6, augmentation: "perspective", checkpointEvery: 1 } as const;
+  const random = {
+    mixing: 0.6,
+    augmentation: "perspective",
+    checkpointEvery: 1,
+    lrSchedule: "cosine",
+  } as const;
   await checkResume(folder.file("random"), { ...options, ...random, lambdas });
   const frozenAdam = "decay";
   await checkResume(folder.file("decay"), { ...options, autoLayers: AUTO, frozenAdam });

@@ -25,9 +25,11 @@ Deno.test("trainSupervised() takes the generator's pictures towards the true one
     await trainSupervised(gpu, generator, {
       style: "night",
       layers: generatorOf(weights.architecture).defaultLayers,
+      trainParams: "shift",
       steps: 8,
       batch: 1,
-      lr: 0.01,
+      lr: 0.06,
+      lrSchedule: "constant",
       seed: 9201,
       onStep: (loss) => losses.push(loss),
     });
