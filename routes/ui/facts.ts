@@ -3,6 +3,7 @@ import { DEMO_DEFAULTS } from "../../models/demo/settings.ts";
 import { STYLE_NAMES, STYLE_WORDS } from "../../models/demo/world/mod.ts";
 import { FROZEN_ADAM } from "../../models/nada/adam_clock.ts";
 import { AUGMENTATIONS } from "../../models/nada/augmentation.ts";
+import { LR_SCHEDULES } from "../../models/nada/learning_rate.ts";
 import { DIRECTION_DISTANCES } from "../../models/nada/losses/mod.ts";
 import { ADAPT_DEFAULTS, type AdaptOptions, STOP_RULES } from "../../models/nada/options.ts";
 import { PRESETS } from "../../models/nada/presets.ts";
@@ -17,6 +18,7 @@ export const FACTS: Facts = {
   choices: {
     augmentation: AUGMENTATIONS,
     noise: ["random", "const", "none"],
+    lr_schedule: LR_SCHEDULES,
     direction_loss: DIRECTION_DISTANCES,
     frozen_adam: FROZEN_ADAM,
     phase: PHASE_NAMES,
@@ -45,6 +47,7 @@ function defaultsOf(options: Pick<AdaptOptions, keyof typeof ADAPT_DEFAULTS>): D
     steps,
     batch,
     lr,
+    lr_schedule: options.lrSchedule,
     seed,
     mixing,
     augmentation,

@@ -141,7 +141,7 @@ Deno.test("nada adapt --preset sets what is not given beside it; nada presets li
     Deno.readTextFileSync(folder.file("run/config.json")),
   );
   assert.deepEqual({ mixing, batch, steps }, { mixing: 0.9, batch: 1, steps: 3 });
-  assert.match(await succeed("presets"), /^shape .*\n.*--mixing 0\.9/m);
+  assert.match(await succeed("presets"), /^shape .*\n.*\n.*--mixing 0\.9/m);
 });
 
 Deno.test("nada adapt --profile writes a trace and a table", async () => {

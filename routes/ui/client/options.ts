@@ -71,6 +71,11 @@ export const OPTION_GROUPS: readonly OptionGroup[] = [
       number("steps", "Steps", "More go further from the original.", [1, 10_000]),
       number("batch", "Batch", "Images that a step looks at.", [1, 32]),
       number("lr", "Learning rate", "How far a step goes.", [0, 1]),
+      choice(
+        "lr_schedule",
+        "Rate over the run",
+        "Short runs at high rates end in noise if it stays.",
+      ),
       number("seed", "Seed", "Another one gives another run.", [0]),
       number("mixing", "Style mixing", "Share of steps that mix two styles; for shapes.", [0, 1]),
       choice("augmentation", "Augmentation", "Against textures that please CLIP alone."),

@@ -20,7 +20,7 @@ Deno.test("The demo generator draws the true photo of latents it has not seen, t
   const generator = await uploadGenerator(await testGpu(), await readGenerator(checkpoint));
   const { architecture: a } = generator;
   assert.equal(a.resolution, 64);
-  assert.deepEqual(a.channels, [128, 128, 96, 40, 24]);
+  assert.deepEqual(a.channels, [128, 128, 96, 64, 32]);
 
   const sampler = await Sampler.create(await testGpu(), generator, { batch: 2 });
   const z = latentsFromSeeds(SEEDS, a.zSize);
