@@ -15,13 +15,13 @@ async function main(args: string[]): Promise<void> {
   const options = parseOptions(args);
   if (options === null) return console.log(USAGE);
   if (options.count) return await count(options);
-  const gpu = await Gpu.open();
   const torch = options.peer ? await TorchPeer.start() : null;
   try {
+    const gpu = await Gpu.open();
     await bench(gpu, torch, options);
+    gpu.close();
   } finally {
     await torch?.stop();
-    gpu.close();
   }
 }
 

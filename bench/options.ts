@@ -1,4 +1,6 @@
 /** The options of `deno task bench`. */
+import { existsSync } from "node:fs";
+import { dirname } from "node:path";
 import { parseArgs } from "node:util";
 import { UserError } from "../lib/errors.ts";
 import type { Peak } from "./peak.ts";
@@ -44,6 +46,9 @@ export function parseOptions(args: string[]): Options | null {
   }
   if (values.peer !== undefined && values.peer !== "torch") {
     throw new UserError(`Cannot compare with "${values.peer}": the only peer is torch`);
+  }
+  if (values.json !== undefined && !existsSync(dirname(values.json))) {
+    throw new UserError(`Cannot write to "${values.json}": there is no such folder; make it first`);
   }
   const names = positionals.length > 0 ? positionals : Object.keys(SECTIONS);
   return {
