@@ -97,6 +97,7 @@ const killedWriting: SoakCase = {
     let [mixed, versions] = [0, 0];
     let last = 0;
     for (let k = 0; k < kills; k++) {
+      const before = (await Deno.stat(path).catch(() => null))?.mtime!.getTime() ?? 0;
       const child = new Deno.Command("deno", {
         args: [
           ...["run", "-q", "--no-prompt", `--allow-write=${folder}`, `--allow-read=${folder}`],
@@ -104,8 +105,9 @@ const killedWriting: SoakCase = {
         ],
         stdin: "null",
       }).spawn();
-      await until(() => Deno.stat(path).then(() => true), 10);
-      await pause(150 + random() * 150);
+      // Once it writes, whenever that is.
+      await until(async () => (await Deno.stat(path)).mtime!.getTime() > before, 120);
+      await pause(100 * random());
       child.kill("SIGKILL");
       await child.status;
       const text = await Deno.readTextFile(path);

@@ -1,6 +1,13 @@
 /** What clients may do to the server, on purpose or not. */
 import { pause, percentile, probe, type SoakCase } from "./case.ts";
-import { memoryOf, type Server, startBareServer, startServer, stopServer } from "./server.ts";
+import {
+  isReady,
+  memoryOf,
+  type Server,
+  startBareServer,
+  startServer,
+  stopServer,
+} from "./server.ts";
 
 const encoder = new TextEncoder();
 
@@ -107,6 +114,7 @@ const malformed: SoakCase = {
   async run({ data, models, quick, random }) {
     const count = quick ? 500 : 10_000;
     const server = await startServer({ data: data(), models });
+    await isReady(server);
     const { answers, p99, grown, kept } = await attack(server, count, random);
     const left = await kept();
     const { code } = await stopServer(server);
@@ -146,6 +154,7 @@ const bodies: SoakCase = {
   quick: true,
   async run({ data, models, quick }) {
     const server = await startServer({ data: data(), models });
+    await isReady(server);
     const before = await memoryOf(server);
     let most = before;
     const watch = setInterval(

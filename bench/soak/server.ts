@@ -106,6 +106,15 @@ async function collect(
   }
 }
 
+/** Waits until the device is open, which takes memory of its own. */
+export async function isReady({ url }: Server): Promise<void> {
+  await until(async () => {
+    const response = await fetch(`${url}/readyz`);
+    await response.body?.cancel();
+    return response.ok;
+  }, 120);
+}
+
 /** Memory of the server in MiB, by its own account. */
 export async function memoryOf({ url }: Server): Promise<number> {
   return await metric(url, "process_resident_memory_bytes") / 2 ** 20;
