@@ -49,7 +49,7 @@ function what([first, ...others]: string[]): string[] {
   // Playwright looks at more of the machine than the permission set of the others lets it.
   if (first === "--browser") return ["-A", ...others, "tests/browser/page.ts"];
   const given = first === undefined ? [] : [first, ...others];
-  return ["-P=test", ...writablePlaces(), ...nativeLibraries(), ...given];
+  return ["-P=test", ...writablePlaces(), ...forDawn(), ...given];
 }
 
 /** Where temporary folders are made, if elsewhere than /tmp, which the permission set names. */
@@ -58,7 +58,8 @@ function writablePlaces(): string[] {
   return place === undefined ? [] : [`--allow-write=${place}`];
 }
 
-/** Dawn is one, and in no lock file, as in `nada`. */
-function nativeLibraries(): string[] {
-  return Deno.env.get("NADA_GPU") === "dawn" ? ["--allow-ffi", "--no-lock"] : [];
+/** What Dawn needs: it is a native library and in no lock file, as in `nada`. */
+function forDawn(): string[] {
+  if (Deno.env.get("NADA_GPU") !== "dawn") return [];
+  return ["--allow-ffi", "--no-lock", "--preload=./tests/without_sanitizers.ts"];
 }
