@@ -97,7 +97,7 @@ const killedWriting: SoakCase = {
     let [mixed, versions] = [0, 0];
     let last = 0;
     for (let k = 0; k < kills; k++) {
-      const before = (await Deno.stat(path).catch(() => null))?.mtime!.getTime() ?? 0;
+      const before = (await Deno.stat(path).catch(() => null))?.mtime?.getTime() ?? 0;
       const child = new Deno.Command("deno", {
         args: [
           ...["run", "-q", "--no-prompt", `--allow-write=${folder}`, `--allow-read=${folder}`],
