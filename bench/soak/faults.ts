@@ -4,7 +4,7 @@ import { openCheckpoint } from "../../lib/checkpoint/mod.ts";
 import { AdaptationRequest } from "../../service/adaptation_request.ts";
 import { ASKED, startService } from "../../tests/service/made_up_service.ts";
 import { percentile, type SoakCase } from "./case.ts";
-import { allEnded, getJson, startServer, stopServer, submit, until } from "./server.ts";
+import { allEnded, getJson, isReady, startServer, stopServer, submit, until } from "./server.ts";
 
 const diskFull: SoakCase = {
   id: "6",
@@ -67,6 +67,7 @@ const vanished: SoakCase = {
     const data = makeData();
     const server = await startServer({ data, models });
     const ready = async () => (await fetch(`${server.url}/readyz`)).status;
+    await isReady(server);
     const before = await ready();
     await Deno.rename(data, `${data}.away`);
     const started = performance.now();
