@@ -29,6 +29,24 @@ interface Cotangent {
 
 /** Cotangents of `wrt`, given the cotangent `gy` of `y`. */
 export function vjp(y: Tensor, gy: Tensor, wrt: readonly Tensor[]): Tensor[] {
+  return pullBack(y, gy, wrt, new Set());
+}
+
+/**
+ * The same where each of `wrt` counts as independent, whatever it is made from: what an op's own
+ * `vjp` needs, as one input may depend on another.
+ */
+export function partialVjp(y: Tensor, gy: Tensor, wrt: readonly Tensor[]): Tensor[] {
+  return pullBack(y, gy, wrt, new Set(wrt));
+}
+
+/** Cotangents of `wrt`; nothing goes back beyond `ends`. */
+function pullBack(
+  y: Tensor,
+  gy: Tensor,
+  wrt: readonly Tensor[],
+  ends: ReadonlySet<Tensor>,
+): Tensor[] {
   if (!sameShape(y.shape, gy.shape)) {
     throw new ShapeError(`Cannot pull back [${gy.shape}]: the value has shape [${y.shape}]`);
   }
@@ -37,7 +55,7 @@ export function vjp(y: Tensor, gy: Tensor, wrt: readonly Tensor[]): Tensor[] {
   // Inputs have smaller ids than what is made from them, so this is a reverse topological order.
   for (const node of [...path.keys()].sort((a, b) => b.id - a.id)) {
     const cotangent = cotangents.get(node);
-    if (!cotangent || node.source.kind !== "op") continue;
+    if (!cotangent || node.source.kind !== "op" || ends.has(node)) continue;
     for (const [name, part] of pulledBack(node, cotangent)) {
       const input = node.source.inputs[name]!;
       const needed = path.get(input) && within(part, path.get(input)!);

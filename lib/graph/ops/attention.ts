@@ -5,7 +5,7 @@ import attentionStatsWgsl from "../../../kernels/attention_stats.wgsl" with { ty
 import commonWgsl from "../../../kernels/common/attention.wgsl" with { type: "text" };
 import commonGyWgsl from "../../../kernels/common/attention_gy.wgsl" with { type: "text" };
 import type { AdapterKind } from "../../gpu/device.ts";
-import { vjp } from "../grad.ts";
+import { partialVjp } from "../grad.ts";
 import { defineComposite, defineOp, type HostTensor, type Kernel, type Op } from "../op.ts";
 import { dims, numel, type Shape, type Tensor } from "../tensor.ts";
 import { add, exp, log, mul, sub } from "./elementwise.ts";
@@ -51,7 +51,7 @@ function composed(qkv: Tensor, mask: Tensor | null): Tensor {
 }
 
 /** The cotangent of qkv in other ops. */
-const composedGrad = (qkv: Tensor, gy: Tensor) => vjp(composed(qkv, null), gy, [qkv])[0]!;
+const composedGrad = (qkv: Tensor, gy: Tensor) => partialVjp(composed(qkv, null), gy, [qkv])[0]!;
 
 const kernelsFit = (adapter: AdapterKind, qkv: Tensor) =>
   adapter === "gpu" && sizesOf(qkv).d <= WIDEST;
@@ -81,7 +81,7 @@ const attentionGrad: Op<"qkv" | "gy", None> = defineComposite({
   },
   reference: ({ qkv, gy }) => attendBack(qkv, gy, attend(qkv, gy).stats),
   vjp(v, { qkv, gy }) {
-    const [ofQkv, ofGy] = vjp(composedGrad(qkv, gy), v, [qkv, gy]);
+    const [ofQkv, ofGy] = partialVjp(composedGrad(qkv, gy), v, [qkv, gy]);
     return { qkv: ofQkv!, gy: ofGy! };
   },
   samples: [{ inputs: { qkv: [2, 5, 3, 2, 3], gy: [2, 5, 2, 3] }, attrs: NONE }],
@@ -154,7 +154,7 @@ const attentionStats: Op<"qkv" | "gy", None> = defineOp({
     const products = matmul({ a: byHead(gy), b: part(qkv, 2) }, { transposeB: true });
     const inner = sum(mul(exp(sub(scores, logSum)), products), [3], true);
     const stats = concat([logSum, inner].map((x) => reshape(x, [n, h, t, 1])), 3);
-    const [ofQkv, ofGy] = vjp(stats, v, [qkv, gy]);
+    const [ofQkv, ofGy] = partialVjp(stats, v, [qkv, gy]);
     return { qkv: ofQkv!, gy: ofGy! };
   },
   samples: [{ inputs: { qkv: [2, 19, 3, 2, 5], gy: [2, 19, 2, 5] }, attrs: NONE }],
@@ -185,7 +185,7 @@ const attentionRowsGrad: Op<"qkv" | "gy" | "stats", None> = defineOp({
       matmul({ a: ds, b: q }, { transposeA: true }),
       matmul({ a: shares, b: g }, { transposeA: true }),
     ].map((x) => reshape(transpose(x, [0, 2, 1, 3]), [n, t, 1, h, d]));
-    const [ofQkv, ofGy, ofStats] = vjp(concat(parts, 2), v, [qkv, gy, stats]);
+    const [ofQkv, ofGy, ofStats] = partialVjp(concat(parts, 2), v, [qkv, gy, stats]);
     return { qkv: ofQkv!, gy: ofGy!, stats: ofStats! };
   },
   samples: [{

@@ -37,23 +37,6 @@ def as_image(pixels):
     return pixels.float() / 127.5 - 1
 
 
-def read_generator(path):
-    """The parameters of a generator's safetensors file, as generator.py holds them."""
-    from generator import MAPPING_LR, Architecture, initial_parameters
-
-    with open(path, "rb") as file:
-        (length,) = struct.unpack("<Q", file.read(8))
-        header, body = json.loads(file.read(length)), file.read()
-    out = {}
-    for name in initial_parameters(Architecture()):
-        start, end = header[name]["data_offsets"]
-        kind = {"F16": "<f2", "F32": "<f4"}[header[name]["dtype"]]
-        values = np.frombuffer(body[start:end], kind).reshape(header[name]["shape"])
-        scale = MAPPING_LR if name.startswith("style.") else 1
-        out[name] = torch.from_numpy(values.astype(np.float32)) * scale
-    return out
-
-
 def write_safetensors(path, tensors, metadata, dtype="F16"):
     """Writes tensors by name as float16 ("F16") or float32 ("F32"), replacing `path` at once."""
     numpy_type = {"F16": "<f2", "F32": "<f4"}[dtype]

@@ -50,7 +50,7 @@ def attribute_rows(states, head, codes):
 
 
 def style_thresholds(features, names):
-    """What to add to features [styles, n, d], so that they are nearest to their style's name [d]."""
+    """What brings features [styles, n, d] nearest to the name [d] of their style, added to them."""
     threshold = torch.zeros(features.shape[2], requires_grad=True)
     optimiser = torch.optim.Adam([threshold], lr=0.01)
     truth = torch.arange(len(STYLES)).repeat_interleave(features.shape[1])

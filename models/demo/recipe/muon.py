@@ -1,4 +1,4 @@
-"""Muon (Jordan et al. 2024): momentum whose matrices are made nearly orthogonal before each step."""
+"""Muon (Jordan et al. 2024): momentum whose matrices are made nearly orthogonal for each step."""
 
 import torch
 

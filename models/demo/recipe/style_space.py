@@ -1,8 +1,7 @@
 """Pictures such as adaptations meet, with the true picture that each of them should become.
 
-The generator of train_styles.py reaches every style by a shift, so a point on the way to a style, or
-beside it, is one forward pass away. Only pictures of the generator itself serve: an adaptation never
-sees a true one.
+The generator of train_styles.py reaches every style by a shift, so a point on the way to a style,
+or beside it, is one forward pass away. An adaptation never sees a true picture: most are drawn.
 """
 
 import random

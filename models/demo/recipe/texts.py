@@ -1,7 +1,7 @@
 """The demo CLIP's text tower: it learns from captions alone what features texts should have.
 
-A feature is a code: first the place of the style that a text names, then for each attribute the code
-of the class that it names; nothing where a text is silent.
+A feature is a code: first the place of the style that a text names, then for each attribute the
+code of the class that it names; nothing where a text is silent.
 """
 
 import json
@@ -34,7 +34,7 @@ class Texts:
 
 
 def class_codes(sizes):
-    """For each attribute its classes' codes: one number for two classes, else one for each class."""
+    """The codes of each attribute's classes: one number for two, else one for each class."""
     width = sum(1 if size == 2 else size for size in sizes)
     codes, at = [], 0
     for size in sizes:

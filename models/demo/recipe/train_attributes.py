@@ -3,16 +3,16 @@
 See train_clip.py for how to call it. The four blocks stay as they are, and with them where the
 gradient of a style's score leads:
 
-- What the new block adds to the class token is orthogonal to what the scores of the styles read, to
-  the vector of ones (the last norm takes the mean away) and to the mean class token (else its length
-  would change, by which the norm divides). Its last matrices are projected so in every step.
-- Penalties on how far it moves the class token, and on how much it moves the scores of photos and of
-  pictures in all styles, keep the rest small: the norm's division is not linear.
+- What the new block adds to the class token is orthogonal to what the scores of the styles read,
+  to the vector of ones (the last norm takes the mean away) and to the mean class token (else its
+  length would change, by which the norm divides). Its last matrices are projected so every step.
+- Penalties on how far it moves the class token, and on how much it moves the scores of photos and
+  of pictures in all styles, keep the rest small: the norm's division is not linear.
 
 It is trained by cross entropy of the attributes' classes on photos, with a linear head, of which
-fit_clip.py makes rows of the projection. Two things make this a matter of minutes: almost all of a token is the same for all pictures,
-so the block's norms start by taking just that away; and what the block adds is scaled up, as it has
-to be seen beside tokens of a norm in the hundreds.
+fit_clip.py makes rows of the projection. Two things make this a matter of minutes: almost all of a
+token is the same for all pictures, so the block's norms start by taking just that away; and what
+the block adds is scaled up, as it has to be seen beside tokens of a norm in the hundreds.
 """
 
 import argparse

@@ -8,8 +8,8 @@
     python3 models/demo/recipe/fit_clip.py --data DATA/train --tower DATA/attributes.pt \\
         --out models/demo/clip.safetensors
 
-It goes on from its last checkpoint when it is started again. See train_generator.py for the pictures
-and for the generator.
+It goes on from its last checkpoint when it is started again. See train_generator.py for the
+pictures and for the generator.
 
 Each style has a place in the space of features, and so a direction from the photo's place. The loss
 is one minus the cosine between the gradient, with respect to the picture, of the features'

@@ -13,7 +13,6 @@ near by in its weights: a generator that has drawn textures before.
 """
 
 import argparse
-import math
 import os
 import time
 
@@ -34,7 +33,7 @@ from train_generator import EMA, evaluate, importance, loss_of, rate
 MAPPING_RATE = 0.02  # of the other layers': the photos are to stay where they are
 WHOLE = 0.6  # of the styled pictures have a share of 1, the others any
 TEXTURE = 0.5
-LIMIT = 0.5  # of each number of a shift: adaptations move all alike, so what is within reach is near
+LIMIT = 0.5  # of each number of a shift: adaptations move all alike, and are to get there
 
 
 def energies(image):

@@ -42,7 +42,7 @@ export const DEMO_CLIP: ClipSize = {
   textBlocks: 2,
   context: 32,
   features: 160,
-  scenes: 2048,
+  scenes: 1024,
 };
 
 /** Steps of the alignment, groups of four pictures a step, and the seed. */

@@ -1,7 +1,12 @@
 import assert from "node:assert/strict";
 import { grad } from "../../../../lib/graph/grad.ts";
+import { DeviceTensor } from "../../../../lib/graph/device_tensor.ts";
+import { mean } from "../../../../lib/graph/ops/mod.ts";
 import { Program } from "../../../../lib/graph/program.ts";
-import { constant, input, type Tensor } from "../../../../lib/graph/tensor.ts";
+import { Adaptations } from "../../../../models/demo/train/adaptations.ts";
+import { OTHERS } from "../../../../models/demo/train/scenes.ts";
+import { GROUP } from "../../../../models/demo/train/style_space.ts";
+import { constant, input, numel, type Tensor } from "../../../../lib/graph/tensor.ts";
 import { clipPart } from "../../../../models/demo/train/clip.ts";
 import { orthogonalised } from "../../../../models/demo/train/muon.ts";
 import { Optimiser } from "../../../../models/demo/train/optimiser.ts";
@@ -128,4 +133,37 @@ Deno.test("principalCoordinates() finds the directions in which rows differ most
   };
   assert.ok(Math.abs(energy(0) / (25 * spread(large)) - 1) < 0.01);
   assert.ok(Math.abs(energy(1) / spread(small) - 1) < 0.1);
+});
+
+Deno.test("Adaptations follow the gradient of a score, those whose turn it is", async () => {
+  const gpu = await testGpu();
+  const generator = tinyStyles();
+  const { zSize } = generator.architecture;
+  const adaptations = new Adaptations(generator, { count: 1, since: 0, seed: 1 });
+  const drawn = adaptations.draw(
+    input("z", [GROUP, zSize]),
+    input("picked", [GROUP, OTHERS.length]),
+  );
+  // Of brightness: the gradient is the same everywhere.
+  const score = mean(drawn);
+  const gradient = constant(new Float32Array(numel(drawn.shape)).fill(1), drawn.shape);
+  const { shapes, updates } = adaptations.beside(drawn, gradient, GROUP);
+  const state = Object.fromEntries(
+    Object.entries(shapes).map(([name, shape]) => [name, new DeviceTensor(gpu, shape, name)]),
+  );
+  const program = await Program.compile(gpu, { outputs: { score }, updates, state });
+  const [turn] = adaptations.stylesAt(3);
+  const picked = new Float32Array(GROUP * OTHERS.length)
+    .map((_, i) => i % OTHERS.length === turn ? 1 : 0);
+  const feeds = { z: normals(GROUP * zSize, seededRandom(7)), picked, ...adaptations.inputs(3) };
+  const scores: number[] = [];
+  for (let step = 0; step < 3; step++) {
+    scores.push((await program.run(feeds, { read: ["score"] })).score![0]!);
+  }
+  assert.ok(scores[0]! < scores[1]! && scores[1]! < scores[2]!, `${scores}`);
+  const [name, [, width]] = Object.entries(shapes)[0]! as [string, [number, number]];
+  const shift = await state[name]!.read();
+  shift.forEach((value, i) => assert.equal(value !== 0, Math.floor(i / width) === turn));
+  program.dispose();
+  Object.values(state).forEach((tensor) => tensor.dispose());
 });
