@@ -151,7 +151,8 @@ function group(
     const launches = new Set(readers.get(node)?.map(({ reader }) => launchOf.get(reader)!));
     const [launch] = launches;
     const inline = launches.size === 1 && !stored.has(node) && node.source.op.kind !== "kernel" &&
-      readers.get(node)!.every(({ reader, name }) => mayInline(node, reader, name, launch!));
+      readers.get(node)!.every(({ reader, name }) => mayInline(node, reader, name, launch!)) &&
+      !(rereads(launch!) && endsKernel(node, readers, storage, stored));
     launchOf.set(node, inline ? launch! : node);
   }
 
@@ -203,15 +204,38 @@ function readersOf(
   return readers;
 }
 
+const rereads = (launch: Tensor) => {
+  const { op } = application(launch);
+  return op.kind === "kernel" && op.kernels.some((kernel) => kernel.rereads);
+};
+
+/**
+ * Whether a node can be computed where a kernel stores its result: once for each element, which is
+ * better than in front of a kernel that reads it many times, and takes no launch of its own either.
+ */
+function endsKernel(
+  node: Tensor,
+  readers: ReadonlyMap<Tensor, Reader[]>,
+  storage: (tensor: Tensor) => Tensor,
+  stored: ReadonlySet<Tensor>,
+): boolean {
+  if (application(node).op.kind !== "elementwise") return false;
+  return Object.values(application(node).inputs).map(storage).some((input) =>
+    input.source.kind === "op" && !stored.has(input) && alignedShapes(input, node) &&
+    readers.get(input)!.every(({ reader }) => reader === node) &&
+    (input.source.op.kind === "kernel"
+      ? input.source.op.texts.every((text) => text.hasEpilogue)
+      : endsKernel(input, readers, storage, stored))
+  );
+}
+
 /** Whether `node` may be recomputed in `launch` each time `reader` reads it as `name`. */
 function mayInline(node: Tensor, reader: Tensor, name: string, launch: Tensor): boolean {
   const { op } = application(reader);
   const own = application(node).op;
   const cheap = own.kind === "elementwise" && own.cheap === true;
-  const target = application(launch).op;
-  if (reader !== launch && target.kind === "kernel" && target.kernels.some((k) => k.rereads)) {
-    return false; // one cheap step in front of a kernel that reads each element many times
-  }
+  // One cheap step in front of a kernel that reads each element many times.
+  if (reader !== launch && rereads(launch)) return false;
   if (op.kind === "kernel") {
     // Which variant will run is not known yet, so all of them must load through `load_<name>`.
     const loads = op.texts.every((text) => text.loaders.has(name));
