@@ -36,7 +36,7 @@ export function Page() {
           </p>
         )}
       </div>
-      <main id="main" tabIndex={-1}>
+      <main id="main" tabIndex={-1} data-view={view}>
         {view === "watch"
           ? <Watch key={id} id={id} />
           : view === "gallery"

@@ -1,16 +1,15 @@
 import { useEffect, useState } from "preact/hooks";
 import * as api from "../api.ts";
 import { follow } from "../follow.ts";
-import { Slider } from "../parts/field.tsx";
 import { LayerBand } from "../parts/layer_band.tsx";
 import { LossChart } from "../parts/loss_chart.tsx";
-import { Picture } from "../parts/picture.tsx";
 import { ProblemNote } from "../parts/problem.tsx";
 import { go } from "../place.ts";
 import { say } from "../toast.ts";
 import type { Adaptation, Preview, Step } from "../types.ts";
 import { createLink } from "../wish.ts";
 import { duration, nameOf, rate, targetText } from "../words.ts";
+import { Previews } from "./watch_previews.tsx";
 
 const MORE_STEPS = 100;
 
@@ -19,8 +18,6 @@ export function Watch({ id }: { id: string }) {
   const [steps, setSteps] = useState<readonly Step[]>([]);
   const [previews, setPreviews] = useState<readonly Preview[]>([]);
   const [error, setError] = useState<Error | null>(null);
-  /** The preview looked at; null for the latest, whichever that is. */
-  const [chosen, setChosen] = useState<number | null>(null);
 
   useEffect(() =>
     follow(id, {
@@ -49,8 +46,6 @@ export function Watch({ id }: { id: string }) {
   if (!adaptation) return <p class="empty">Looking for it…</p>;
   const { request, progress } = adaptation;
   const last = steps.at(-1);
-  const index = chosen ?? previews.length - 1;
-  const preview = previews[index];
   return (
     <article class="watch">
       <h1>
@@ -65,25 +60,7 @@ export function Watch({ id }: { id: string }) {
       />
       <Actions adaptation={adaptation} />
       {adaptation.error && <ProblemNote error={new Error(adaptation.error.detail)} />}
-      <section class="before-after" aria-label="Before and after">
-        <Picture
-          url={preview?.url ?? null}
-          alt={preview
-            ? `The same seeds before, above, and after ${preview.step} steps, below`
-            : ""}
-        />
-        {!preview && <p class="empty">The first preview comes in a moment.</p>}
-        {previews.length > 1 && (
-          <Slider
-            label={`After ${preview?.step ?? 0} steps`}
-            min={0}
-            max={previews.length - 1}
-            step={1}
-            value={index}
-            onInput={(value) => setChosen(value === previews.length - 1 ? null : value)}
-          />
-        )}
-      </section>
+      <Previews request={request} previews={previews} />
       <section>
         <h2>Loss</h2>
         <LossChart steps={steps} />
