@@ -39,20 +39,21 @@ async function photographAll(page: Page, url: string): Promise<void> {
 
   await page.goto(url);
   await images(".hero", 8);
-  await page.getByRole("button", { name: "stone" }).click();
+  await page.getByRole("button", { name: "sketch" }).click();
   await take(page, "create");
 
-  await adapt(page, url, "stone", async () => {
-    await page.getByText("After 20 steps").waitFor();
+  await adapt(page, url, "sketch", async () => {
+    await page.getByText("After 54 steps").waitFor();
     await take(page, "watch");
   });
   await adapt(page, url, "watercolour");
+  await adapt(page, url, "neon");
 
   await page.goto(`${url}/#/gallery`);
-  await images(".card", 12);
+  await images(".card", 18);
   await take(page, "gallery");
 
-  await page.getByRole("link", { name: "Explore stone" }).click();
+  await page.getByRole("link", { name: "Explore sketch" }).click();
   await images(".wall", 24);
   await page.goto(`${page.url()}?seed=5&walk=5,9,14`);
   await page.getByAltText("Seed 5, adapted").waitFor();
