@@ -6,11 +6,13 @@ import { secureHeaders } from "hono/secure-headers";
 import { isLoopback } from "../service/config.ts";
 import { problem } from "./problem.ts";
 import type { Env } from "./router.ts";
+import { STYLE_SOURCE } from "./ui/mod.ts";
 
 /** Pages of this server load nothing from elsewhere and are shown in no frame. */
 export const headers = secureHeaders({
   contentSecurityPolicy: {
     defaultSrc: ["'self'"],
+    styleSrc: ["'self'", STYLE_SOURCE],
     imgSrc: ["'self'", "data:", "blob:"],
     objectSrc: ["'none'"],
     baseUri: ["'none'"],

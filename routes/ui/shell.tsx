@@ -1,13 +1,15 @@
 import { raw } from "hono/html";
 import type { Facts } from "./client/fact_types.ts";
 
-export interface Assets {
+export interface ShellProps {
+  readonly facts: Facts;
+  /** The script's address. */
   readonly script: string;
   readonly style: string;
 }
 
 /** The document that the script fills. */
-export function Shell({ facts, assets }: { facts: Facts; assets: Assets }) {
+export function Shell({ facts, script, style }: ShellProps) {
   // "<" would end the element.
   const json = JSON.stringify(facts).replaceAll("<", "\\u003c");
   return (
@@ -19,9 +21,9 @@ export function Shell({ facts, assets }: { facts: Facts; assets: Assets }) {
         <meta name="description" content="Adapt an image generator from two short texts." />
         <title>nada</title>
         <link rel="icon" href="/ui/icon.svg" type="image/svg+xml" />
-        <link rel="stylesheet" href={assets.style} />
+        <style>{raw(style)}</style>
         <script type="application/json" id="facts">{raw(json)}</script>
-        <script type="module" src={assets.script}></script>
+        <script type="module" src={script}></script>
       </head>
       <body>
         <div id="page">

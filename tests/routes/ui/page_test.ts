@@ -1,4 +1,5 @@
 import assert from "node:assert/strict";
+import { createHash } from "node:crypto";
 import { digestOfSources, sourcePath } from "../../../routes/ui/sources.ts";
 import { startService } from "../../service/made_up_service.ts";
 
@@ -16,8 +17,11 @@ Deno.test("GET / answers the page, with what it needs from this server alone", a
   assert.doesNotMatch(policy, /unsafe/);
   const html = await response.text();
   assert.doesNotMatch(html, /https?:\/\/|style="|onclick/i);
+  const [, style] = /<style>([^]*?)<\/style>/.exec(html)!;
+  const digest = createHash("sha256").update(style!).digest("base64");
+  assert.ok(policy.includes(`style-src 'self' 'sha256-${digest}'`), policy);
   const addresses = [...html.matchAll(/(?:src|href)="(\/ui\/[^"]+)"/g)].map(([, path]) => path!);
-  assert.equal(addresses.length, 3);
+  assert.equal(addresses.length, 2);
   for (const address of addresses) {
     const file = await service.request(address);
     assert.equal(file.status, 200, address);
