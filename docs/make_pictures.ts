@@ -8,7 +8,8 @@ import { findBrowser } from "../tests/browser/browser.ts";
 import { startServer } from "../tests/browser/server.ts";
 
 const FOLDER = `${import.meta.dirname}/page`;
-const SIZE = { width: 1120, height: 720 };
+const WIDTH = 1120;
+const HEIGHT = 720;
 /** For each wait: a busy machine is no reason to give up. */
 const TIMEOUT_MS = 600_000;
 
@@ -24,7 +25,7 @@ async function makePictures(): Promise<void> {
   await using server = await startServer();
   const browser = await chromium.launch({ executablePath, args: ["--no-sandbox"] });
   try {
-    const context = await browser.newContext({ viewport: SIZE });
+    const context = await browser.newContext({ viewport: { width: WIDTH, height: HEIGHT } });
     const page = await context.newPage();
     page.setDefaultTimeout(TIMEOUT_MS);
     await photographAll(page, server.url);
@@ -40,11 +41,11 @@ async function photographAll(page: Page, url: string): Promise<void> {
   await page.goto(url);
   await images(".hero", 8);
   await page.getByRole("button", { name: "sketch" }).click();
-  await take(page, "create");
+  await take(page, "create", 860);
 
   await adapt(page, url, "sketch", async () => {
     await page.getByText("After 54 steps").waitFor();
-    await take(page, "watch");
+    await take(page, "watch", 1020);
   });
   await adapt(page, url, "watercolour");
   await adapt(page, url, "neon");
@@ -56,7 +57,9 @@ async function photographAll(page: Page, url: string): Promise<void> {
   await page.getByRole("link", { name: "Explore sketch" }).click();
   await images(".wall", 24);
   await page.goto(`${page.url()}?seed=5&walk=5,9,14`);
-  await page.getByAltText("Seed 5, adapted").waitFor();
+  for (const which of ["original", "adapted"]) {
+    await page.getByAltText(`Seed 5, ${which}`).waitFor();
+  }
   await take(page, "explore");
   await page.getByRole("slider", { name: "Frame", exact: true }).fill("12");
   await page.getByAltText("Frame 12 of 72 of the walk").waitFor();
@@ -77,9 +80,14 @@ async function adapt(
   await page.getByRole("link", { name: "Explore" }).waitFor();
 }
 
-/** WebP: half of what a PNG takes, and no blur around letters that can be seen. */
-async function take(page: Page, name: string): Promise<void> {
-  const { width, height, data } = decodePng(await page.screenshot());
+/**
+ * Photographs a window of this height, once all that is in it has come. WebP: half of what a PNG
+ * takes, and no blur around letters that can be seen.
+ */
+async function take(page: Page, name: string, height = HEIGHT): Promise<void> {
+  await page.setViewportSize({ width: WIDTH, height });
+  await page.waitForFunction("!document.querySelector('.picture[data-loading]')");
+  const { width, data } = decodePng(await page.screenshot());
   const file = `${FOLDER}/${name}.webp`;
   await Deno.writeFile(file, await encodeImage({ width, height, channels: 3, data }, "webp"));
   console.log(file);

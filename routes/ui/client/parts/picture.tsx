@@ -9,11 +9,11 @@ export interface PictureProps {
 }
 
 /**
- * An image of the service. The one before stays until the next is there, and of several that were
- * asked for the last one wins.
+ * An image of the service. The one before stays, with its words, until the next is there, and of
+ * several that were asked for the last one wins.
  */
 export function Picture({ url, alt, class: name = "" }: PictureProps) {
-  const [shown, setShown] = useState<string | null>(null);
+  const [shown, setShown] = useState<{ source: string; alt: string } | null>(null);
   const [failed, setFailed] = useState<string | null>(null);
   useEffect(() => {
     if (url === null || !online.value) return;
@@ -21,21 +21,21 @@ export function Picture({ url, alt, class: name = "" }: PictureProps) {
     load(url, stopping.signal).then((source) => {
       if (stopping.signal.aborted) return;
       setFailed(null);
-      setShown(source);
+      setShown({ source, alt });
     }, (error) => {
       if (!stopping.signal.aborted) setFailed(error.message);
     });
     return () => stopping.abort();
-  }, [url, online.value]);
+  }, [url, alt, online.value]);
   useEffect(() => () => {
-    if (shown?.startsWith("blob:")) URL.revokeObjectURL(shown);
+    if (shown?.source.startsWith("blob:")) URL.revokeObjectURL(shown.source);
   }, [shown]);
   if (failed !== null) {
     return <span class={`picture failed ${name}`} title={failed}>No image: {failed}</span>;
   }
   return (
     <span class={`picture ${name}`} data-loading={shown === null || undefined}>
-      {shown && <img src={shown} alt={alt} draggable={false} />}
+      {shown && <img src={shown.source} alt={shown.alt} draggable={false} />}
     </span>
   );
 }
