@@ -4,7 +4,8 @@
  *     deno task demo:eval [--clip FILE] [--styles A,B] [--steps N] [--auto-layer-k N]
  *       [--samples N] [--out FOLDER]
  *
- * Prints a table and writes `results.json` and a sheet of pictures for each style to the folder.
+ * Prints a table and writes `results.json`, a sheet of pictures for each target, and `overview.png`
+ * with all of them to the folder.
  * Run in full, it also renews `models/demo/results.json`, which `nada demo` shows.
  */
 import { Command, InvalidArgumentError } from "commander";
@@ -18,14 +19,20 @@ import { clipPath, generatorPath } from "../../catalog.ts";
 import { Clip } from "../../clip/mod.ts";
 import { assertFree } from "../../nada/run_folder.ts";
 import { DEMO_DEFAULTS } from "../settings.ts";
-import { STYLE_NAMES, STYLE_WORDS, type StyleName, UNSEEN_STYLE_NAMES } from "../world/mod.ts";
+import {
+  type Picture,
+  STYLE_NAMES,
+  STYLE_WORDS,
+  type StyleName,
+  UNSEEN_STYLE_NAMES,
+} from "../world/mod.ts";
 import { assess } from "./assessment.ts";
 import { type ClipFigures, clipFigures } from "./clip_figures.ts";
 import { StyleClassifier } from "./classifier.ts";
 import { CANDIDATES, fileName } from "./candidates.ts";
 import { evaluateStyle } from "./evaluate.ts";
 import { latents, SEEDS } from "./latents.ts";
-import { assessmentLines, clipLines, sheet, styleLines, TABLE_HEAD } from "./report.ts";
+import { assessmentLines, clipLines, overview, sheet, styleLines, TABLE_HEAD } from "./report.ts";
 import { type Results, RESULTS_URL, type StyleResult } from "./results.ts";
 
 const TARGETS = STYLE_NAMES.filter((style) => style !== "photo");
@@ -77,6 +84,7 @@ async function evaluate({ clip, styles, steps, autoLayerK, samples, out }: Flags
 
     const z = latents(SEEDS.evaluation, samples);
     const done: StyleResult[] = [];
+    const shown = new Map<string, readonly Picture[]>();
     const save = async (path: string | URL) => {
       const text = JSON.stringify({ ...about, styles: done }, null, 2);
       await writeFileAtomic(path instanceof URL ? decodeURI(path.pathname) : path, `${text}\n`);
@@ -101,11 +109,13 @@ async function evaluate({ clip, styles, steps, autoLayerK, samples, out }: Flags
       const source = STYLE_WORDS.photo[0]!;
       const result: StyleResult = { style, source, target, figures };
       done.push(result);
+      shown.set("photo", drawn.get("before")!).set(target, drawn.get("adapted")!);
       console.log(styleLines(result).join("\n"));
       await writeFileAtomic(
         join(out, `${fileName(target)}.png`),
         await sheet(result, drawn, truth, classifier),
       );
+      await writeFileAtomic(join(out, "overview.png"), await overview(shown));
       await save(join(out, "results.json"));
     }
     const full = TARGETS.every((style) => styles.includes(style)) && samples === SAMPLES;

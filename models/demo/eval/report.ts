@@ -69,6 +69,14 @@ export async function sheet(
   return encodePng(grid);
 }
 
+/** What became of the same people: a row for each target, with the photos above. */
+export async function overview(rows: ReadonlyMap<string, readonly Picture[]>): Promise<Uint8Array> {
+  const cells = [...rows.values()].map((pictures) =>
+    pictures.slice(0, SHOWN).map((picture) => ({ image: toImage(picture) }))
+  );
+  return encodePng(await imageGrid(cells, { rows: [...rows.keys()] }));
+}
+
 function row([target, candidate, ...rest]: readonly string[]): string {
   const [share, frechet, content, diversity, word] = rest;
   const numbers = [share, frechet, content, diversity].map((text) => text!.padStart(11));
