@@ -14,7 +14,10 @@ import type { Defaults, Facts } from "./client/fact_types.ts";
 export const FACTS: Facts = {
   demo: defaultsOf(DEMO_DEFAULTS),
   others: defaultsOf(ADAPT_DEFAULTS),
-  presets: PRESETS,
+  presets: PRESETS.map(({ options: { lrSchedule, ...options }, ...preset }) => ({
+    ...preset,
+    options: { ...options, lr_schedule: lrSchedule },
+  })),
   choices: {
     augmentation: AUGMENTATIONS,
     noise: ["random", "const", "none"],

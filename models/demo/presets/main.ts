@@ -13,6 +13,7 @@ import { writeFileAtomic } from "../../../lib/files.ts";
 import { Gpu } from "../../../lib/gpu/device.ts";
 import { encodePng, paste, type RgbImage } from "../../../lib/image/mod.ts";
 import { clipPath, generatorPath } from "../../catalog.ts";
+import { latentFromSeed } from "../../generator/latents.ts";
 import { type AdaptOptions, readInputs } from "../../nada/adapt.ts";
 import { pictureText } from "../../nada/picture_text.ts";
 import { sampleImages } from "../../nada/pictures.ts";
@@ -21,16 +22,19 @@ import { type Preset, PRESETS } from "../../nada/presets.ts";
 import { assertFree, RunFolder } from "../../nada/run_folder.ts";
 import { train } from "../../nada/run.ts";
 import { DEMO_DEFAULTS } from "../settings.ts";
-import { STYLE_WORDS } from "../world/mod.ts";
+import {
+  drawFace,
+  LATENT_SIZE,
+  sceneFromLatent,
+  STYLE_WORDS,
+  STYLES,
+  toImage,
+} from "../world/mod.ts";
 import { DIRECTION_LOSS, presetPicture, RECIPE, recipeOf } from "./pictures.ts";
 
 type Trial = Pick<AdaptOptions, "source" | "targets"> & Partial<AdaptOptions>;
 
-/**
- * What presets are tried on. Those that show nothing on the demo are left out. For shapes, neither a
- * hat nor long hair comes in 50 steps by the cosine. Pictures lead nowhere by the cosine, and into
- * noise by the projection.
- */
+/** What each preset is tried on: two texts, or pictures in a style. */
 const TRIALS: Readonly<Record<string, Trial>> = {
   texture: towards(STYLE_WORDS.photo[0]!, STYLE_WORDS.sketch[0]!),
   identity: towards(STYLE_WORDS.photo[0]!, STYLE_WORDS.stone[0]!),
@@ -39,6 +43,8 @@ const TRIALS: Readonly<Record<string, Trial>> = {
     ...towards("person with a frown", "person with a smile"),
     directionLoss: "cosine",
   },
+  shape: towards("person without a hat", "person with a hat"),
+  images: { source: "", targets: [] },
 };
 
 function towards(source: string, text: string): Trial {
@@ -47,6 +53,8 @@ function towards(source: string, text: string): Trial {
 
 /** Seeds of a thumbnail, in a row. */
 const SHOWN = 4;
+/** Pictures that the preset for images moves towards. */
+const STYLE_PICTURES = 8;
 
 interface Flags {
   readonly presets: readonly string[];
@@ -61,6 +69,8 @@ await makeThumbnails(command.parse(Deno.args, { from: "user" }).opts<Flags>());
 
 async function makeThumbnails({ presets, out }: Flags): Promise<void> {
   await assertFree(out);
+  const styleImages = join(out, "style");
+  await writeStylePictures(styleImages);
   const gpu = await Gpu.open();
   try {
     for (const preset of PRESETS.filter(({ name }) => presets.includes(name))) {
@@ -70,6 +80,7 @@ async function makeThumbnails({ presets, out }: Flags): Promise<void> {
         ...TRIALS[preset.name]!,
         generator: generatorPath("demo"),
         clips: [{ path: clipPath("demo"), weight: 1 }],
+        styleImages: preset.name === "images" ? styleImages : null,
         sampleCount: SHOWN,
         sampleEvery: 0,
       });
@@ -114,14 +125,23 @@ async function thumbnail(
     generator: "demo",
     generatorSha256: await sha256File(options.generator),
     step: stepsDone,
-    source,
-    target: target!.text,
+    ...target ? { source, target: target.text } : { source: "photo", target: "pictures" },
   });
   return encodePng(sheet, {
     ...text,
     [RECIPE]: recipeOf(preset),
     [DIRECTION_LOSS]: options.directionLoss,
   });
+}
+
+/** Draws other people than the thumbnails show, in watercolour. */
+async function writeStylePictures(folder: string): Promise<void> {
+  await Deno.mkdir(folder, { recursive: true });
+  for (let i = 0; i < STYLE_PICTURES; i++) {
+    const scene = sceneFromLatent(latentFromSeed(1000 + i, LATENT_SIZE));
+    const picture = toImage(STYLES.watercolour(drawFace(scene)));
+    await writeFileAtomic(join(folder, `${i}.png`), encodePng(picture));
+  }
 }
 
 function parseNames(text: string): string[] {
