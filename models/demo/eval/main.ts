@@ -4,7 +4,7 @@
  *     deno task demo:eval [--clip FILE] [--styles A,B] [--steps N] [--auto-layer-k N]
  *       [--samples N] [--out FOLDER]
  *
- * Prints a table and writes `results.json`, a sheet of pictures for each target, and `overview.png`
+ * Prints a table and writes `results.json`, a sheet of pictures for each target, and `overview.webp`
  * with all of them to the folder.
  * Run in full, it also renews `models/demo/results.json`, which `nada demo` shows.
  */
@@ -115,7 +115,7 @@ async function evaluate({ clip, styles, steps, autoLayerK, samples, out }: Flags
         join(out, `${fileName(target)}.png`),
         await sheet(result, drawn, truth, classifier),
       );
-      await writeFileAtomic(join(out, "overview.png"), await overview(shown));
+      await writeFileAtomic(join(out, "overview.webp"), await overview(shown));
       await save(join(out, "results.json"));
     }
     const full = TARGETS.every((style) => styles.includes(style)) && samples === SAMPLES;

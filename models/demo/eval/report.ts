@@ -1,5 +1,5 @@
 /** An evaluation for people: a table, and for each style a sheet of pictures. */
-import { encodePng, imageGrid } from "../../../lib/image/mod.ts";
+import { encodeImage, encodePng, imageGrid } from "../../../lib/image/mod.ts";
 import { type Picture, toImage } from "../world/mod.ts";
 import type { Assessment } from "./assessment.ts";
 import { type Candidate, CANDIDATES } from "./candidates.ts";
@@ -69,12 +69,12 @@ export async function sheet(
   return encodePng(grid);
 }
 
-/** What became of the same people: a row for each target, with the photos above. */
+/** What became of the same people, as WebP: a row for each target, with the photos above. */
 export async function overview(rows: ReadonlyMap<string, readonly Picture[]>): Promise<Uint8Array> {
   const cells = [...rows.values()].map((pictures) =>
     pictures.slice(0, SHOWN).map((picture) => ({ image: toImage(picture) }))
   );
-  return encodePng(await imageGrid(cells, { rows: [...rows.keys()] }));
+  return await encodeImage(await imageGrid(cells, { rows: [...rows.keys()] }), "webp");
 }
 
 function row([target, candidate, ...rest]: readonly string[]): string {
