@@ -57,20 +57,30 @@ export function fuse(roots: readonly Tensor[], maxBuffers: number): FusedGraph {
   const stored = new Set(roots.map(storage));
   for (;;) {
     const launches = group(nodes, storage, stored);
-    const crowded = launches.find((launch) => launch.reads.size + 1 > maxBuffers);
-    if (!crowded) return { launches, storage, offset };
-    // Storing the widest inlined part cuts the launch in two; again until each piece fits.
-    const widest = [...crowded.inlined].filter((node) => !crowded.epilogue.includes(node))
-      .concat(crowded.epilogue.slice(0, -1))
-      .sort((a, b) => inputCount(b) - inputCount(a) || a.id - b.id)[0];
-    if (!widest) {
-      throw new KernelError(
-        `Cannot launch ${application(crowded.root).op.name}: it reads ${crowded.reads.size} ` +
-          `buffers, the adapter allows ${maxBuffers} in all`,
-      );
+    const crowded = launches.filter((launch) => launch.reads.size + 1 > maxBuffers);
+    if (crowded.length === 0) return { launches, storage, offset };
+    for (const launch of crowded) {
+      for (const part of widestParts(launch, maxBuffers)) stored.add(part);
     }
-    stored.add(widest);
   }
+}
+
+/**
+ * Inlined parts of a launch to store, which cuts it in pieces; again until each of them fits. One
+ * part at a time, and more where it reads so much that this would take very many rounds.
+ */
+function widestParts(
+  { root, inlined, epilogue, reads }: Launch,
+  maxBuffers: number,
+): readonly Tensor[] {
+  const parts = [...inlined].filter((node) => !epilogue.includes(node))
+    .concat(epilogue.slice(0, -1))
+    .sort((a, b) => inputCount(b) - inputCount(a) || a.id - b.id);
+  if (parts.length > 0) return parts.slice(0, Math.ceil(reads.size / (8 * maxBuffers)));
+  throw new KernelError(
+    `Cannot launch ${application(root).op.name}: it reads ${reads.size} buffers, the adapter ` +
+      `allows ${maxBuffers} in all`,
+  );
 }
 
 const inputCount = (node: Tensor) => Object.keys(application(node).inputs).length;

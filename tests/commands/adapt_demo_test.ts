@@ -12,7 +12,9 @@ Deno.test("nada adapt without arguments adapts the demo towards its best target"
   assert.equal(options.source, "photo");
   assert.equal(options.targets.length, 1);
   assert.equal(options.directionLoss, "projection");
-  assert.equal(options.noise, "none");
+  assert.equal(options.noise, "const");
+  assert.equal(options.trainParams, "shift");
+  assert.equal(options.lrSchedule, "cosine");
 });
 
 Deno.test("nada adapt with the demo refuses a text of which its CLIP knows no word", async () => {

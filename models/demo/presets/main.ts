@@ -43,7 +43,8 @@ const TRIALS: Readonly<Record<string, Trial>> = {
     ...towards("person with a frown", "person with a smile"),
     directionLoss: "cosine",
   },
-  shape: towards("person without a hat", "person with a hat"),
+  // Hats do not come: the CLIP names them, but its gradient was made for styles.
+  shape: towards(STYLE_WORDS.photo[0]!, STYLE_WORDS.pixel[0]!),
   images: { source: "", targets: [] },
 };
 
@@ -134,12 +135,12 @@ async function thumbnail(
   });
 }
 
-/** Draws other people than the thumbnails show, in watercolour. */
+/** Draws other people than the thumbnails show, in neon. */
 async function writeStylePictures(folder: string): Promise<void> {
   await Deno.mkdir(folder, { recursive: true });
   for (let i = 0; i < STYLE_PICTURES; i++) {
     const scene = sceneFromLatent(latentFromSeed(1000 + i, LATENT_SIZE));
-    const picture = toImage(STYLES.watercolour(drawFace(scene)));
+    const picture = toImage(STYLES.neon(drawFace(scene)));
     await writeFileAtomic(join(folder, `${i}.png`), encodePng(picture));
   }
 }

@@ -475,7 +475,7 @@ Deno.test("adapt() writes nothing when what it is given is no good", async () =>
     await assert.rejects(readInputs({ ...options, ...change }), message);
   }
   const before = { ...gpu.allocated };
-  await assert.rejects(adaptTo(out, { ...options, batch: 2 ** 22 }), /use a smaller batch/);
+  await assert.rejects(adaptTo(out, { ...options, batch: 2 ** 18 }), /use a smaller batch/);
   await assert.rejects(Deno.lstat(out), Deno.errors.NotFound);
   assert.deepEqual(gpu.allocated, before, "device memory was left allocated");
   Deno.mkdirSync(out);
