@@ -86,7 +86,7 @@ async function adapt(
  */
 async function take(page: Page, name: string, height = HEIGHT): Promise<void> {
   await page.setViewportSize({ width: WIDTH, height });
-  await page.waitForFunction("!document.querySelector('.picture[data-loading]')");
+  await page.locator(".picture[data-loading]").first().waitFor({ state: "detached" });
   const { width, data } = decodePng(await page.screenshot());
   const file = `${FOLDER}/${name}.webp`;
   await Deno.writeFile(file, await encodeImage({ width, height, channels: 3, data }, "webp"));
