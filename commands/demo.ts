@@ -1,4 +1,7 @@
 import type { Command } from "commander";
+import { existsSync } from "node:fs";
+import { relative } from "node:path";
+import { fileURLToPath } from "node:url";
 import { BAR, judge } from "../models/demo/eval/judgement.ts";
 import { cells } from "../models/demo/eval/format.ts";
 import type { Figures } from "../models/demo/eval/figures.ts";
@@ -24,6 +27,9 @@ export function register(command: Command): void {
 }
 
 const SOURCE = STYLE_WORDS.photo[0]!;
+
+/** The same people in each style, as `deno task demo:eval` draws them; not in the binary. */
+const PICTURES = fileURLToPath(new URL("../docs/demo-styles.webp", import.meta.url));
 
 function targets(results: Results | null) {
   const styles = STYLE_NAMES.filter((style) => style !== "photo");
@@ -61,6 +67,7 @@ export function demoLines(results: Results | null, width: number): string[] {
     `also go by the names in brackets. The last three are in no text that its CLIP learned from:`,
     block,
     ...results ? [explanation(results)] : [],
+    ...existsSync(PICTURES) ? [`Pictures: ${relative(Deno.cwd(), PICTURES)}`] : [],
   ];
   return paragraphs.flatMap((text, i) => [
     ...i > 0 ? [""] : [],

@@ -42,7 +42,9 @@ Deno.test("demoLines() lists the targets without figures where nothing was measu
 });
 
 Deno.test("nada demo lists the targets, as text and as JSON", async () => {
-  assert.match(await succeed("demo"), /^oil painting \(/m);
+  const plain = await succeed("demo");
+  assert.match(plain, /^oil painting \(/m);
+  assert.ok((await Deno.stat(plain.match(/^Pictures: (.*)$/m)![1]!)).isFile);
   const { source, targets } = JSON.parse(await succeed("demo", "--json"));
   assert.equal(source, "photo");
   assert.equal(targets.length, 10);
