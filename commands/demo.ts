@@ -64,7 +64,7 @@ export function demoLines(results: Results | null, width: number): string[] {
   ]);
   const paragraphs = [
     `nada adapt --target TARGET takes the demo's faces from "${SOURCE}" to one of these, which ` +
-    `also go by the names in brackets. The last three are in no text that its CLIP learned from:`,
+    `also go by the names in brackets. Those without any are in no text that its CLIP learned from:`,
     block,
     ...results ? [explanation(results)] : [],
     ...existsSync(PICTURES) ? [`Pictures: ${relative(Deno.cwd(), PICTURES)}`] : [],

@@ -115,9 +115,9 @@ async function evaluate({ clip, styles, steps, autoLayerK, samples, out }: Flags
         join(out, `${fileName(target)}.png`),
         await sheet(result, drawn, truth, classifier),
       );
-      await writeFileAtomic(join(out, "overview.webp"), await overview(shown));
       await save(join(out, "results.json"));
     }
+    await writeFileAtomic(join(out, "overview.webp"), await overview(shown));
     const full = TARGETS.every((style) => styles.includes(style)) && samples === SAMPLES;
     if (full && steps === DEMO_DEFAULTS.steps && autoLayerK === 0) await save(RESULTS_URL);
   } finally {
