@@ -60,30 +60,67 @@ export function fuse(roots: readonly Tensor[], maxBuffers: number): FusedGraph {
     const crowded = launches.filter((launch) => launch.reads.size + 1 > maxBuffers);
     if (crowded.length === 0) return { launches, storage, offset };
     for (const launch of crowded) {
-      for (const part of widestParts(launch, maxBuffers)) stored.add(part);
+      for (const part of partsToStore(launch, storage, maxBuffers - 1)) stored.add(part);
     }
   }
 }
 
 /**
- * Inlined parts of a launch to store, which cuts it in pieces; again until each of them fits. One
- * part at a time, and more where it reads so much that this would take very many rounds.
+ * Inlined parts of a launch to store, so that neither they nor what is left reads more than
+ * `maxReads` tensors. One pass cuts a launch however much it reads; what is cut may then be grouped
+ * in another way, and have to be looked at again.
  */
-function widestParts(
-  { root, inlined, epilogue, reads }: Launch,
-  maxBuffers: number,
-): readonly Tensor[] {
-  const parts = [...inlined].filter((node) => !epilogue.includes(node))
-    .concat(epilogue.slice(0, -1))
-    .sort((a, b) => inputCount(b) - inputCount(a) || a.id - b.id);
-  if (parts.length > 0) return parts.slice(0, Math.ceil(reads.size / (8 * maxBuffers)));
+function partsToStore(
+  { root, kernel, inlined, epilogue, reads }: Launch,
+  storage: (tensor: Tensor) => Tensor,
+  maxReads: number,
+): Tensor[] {
+  const stored: Tensor[] = [];
+  /** What each part reads, as long as it is not stored itself. */
+  const readsOf = new Map<Tensor, ReadonlySet<Tensor>>();
+  const inputsOf = (node: Tensor) => new Set(Object.values(application(node).inputs).map(storage));
+  const readBy = (node: Tensor) =>
+    inputsOf(node).values().map((input) => readsOf.get(input) ?? new Set([input]))
+      .reduce<ReadonlySet<Tensor>>((a, b) => a.union(b), new Set());
+  for (const node of [...inlined, ...kernel ? [kernel] : []].sort(byId)) {
+    readsOf.set(node, readBy(node));
+    while (readsOf.get(node)!.size > maxReads) {
+      // A part with many inputs of its own, an epilogue only where there is no other.
+      const parts = partsBehind(node, inputsOf, readsOf);
+      const [part] = parts.filter((part) => readsOf.get(part)!.size > 1).sort((a, b) =>
+        Number(epilogue.includes(a)) - Number(epilogue.includes(b)) ||
+        inputsOf(b).size - inputsOf(a).size || b.id - a.id
+      );
+      if (!part) break;
+      stored.push(part);
+      readsOf.delete(part);
+      for (const above of [...parts, node]) {
+        if (above.id > part.id) readsOf.set(above, readBy(above));
+      }
+    }
+  }
+  if (stored.length > 0) return stored;
   throw new KernelError(
     `Cannot launch ${application(root).op.name}: it reads ${reads.size} buffers, the adapter ` +
-      `allows ${maxBuffers} in all`,
+      `allows ${maxReads + 1} in all`,
   );
 }
 
-const inputCount = (node: Tensor) => Object.keys(application(node).inputs).length;
+const byId = (a: Tensor, b: Tensor) => a.id - b.id;
+
+/** The parts that a node is made from, in order, as far as they are not stored. */
+function partsBehind(
+  node: Tensor,
+  inputsOf: (node: Tensor) => ReadonlySet<Tensor>,
+  parts: ReadonlyMap<Tensor, unknown>,
+): Tensor[] {
+  const found = new Set<Tensor>([node]);
+  for (const part of found) {
+    for (const input of inputsOf(part)) if (parts.has(input)) found.add(input);
+  }
+  found.delete(node);
+  return [...found].sort(byId);
+}
 
 /** Where a tensor's values are. */
 interface Place {

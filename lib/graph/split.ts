@@ -82,7 +82,6 @@ function cutsOf(
   limitBytes: number,
 ): number[] | null {
   const inputs = Object.entries(call.inputs);
-  const table = tableOf(node, call);
   // What follows elementwise is cut as what it follows, and can then be fused to it.
   if (call.op.kind === "elementwise") {
     for (const [, input] of inputs) {
@@ -92,6 +91,10 @@ function cutsOf(
       }
     }
   }
+  if ([node, ...Object.values(call.inputs)].every(({ shape }) => bytesOf(shape) <= limitBytes)) {
+    return null;
+  }
+  const table = tableOf(node, call);
   const cuts = table.map(() => 1);
   const sizeOf = (shape: Shape, isCut: (axis: number) => boolean) =>
     bytesOf(shape) / numel(cuts.filter((_, axis) => isCut(axis)));
