@@ -62,6 +62,7 @@ function stepCase({ name, architecture: a, vits, batch, distance, noise }: Step)
         batch,
         noise,
         layers,
+        layersVary: false,
         trainParams: "all",
         frozenAdam: "skip",
         mixing: 0,

@@ -62,7 +62,7 @@ export async function runCost(options: AdaptOptions, target: PlanTarget): Promis
     : files.find(({ architecture }) => isResNet(architecture)) ?? null;
 
   const generator = generatorOf(a);
-  const { layers } = layerPlan(a, options);
+  const { layers, auto } = layerPlan(a, options);
   const step = trainingStep(
     a,
     // Another start may differ in anything.
@@ -78,7 +78,7 @@ export async function runCost(options: AdaptOptions, target: PlanTarget): Promis
       resize: options.clipResize,
       textureClip: texture && imageTower(texture),
     },
-    { ...options, layers },
+    { ...options, layers, layersVary: auto !== null },
   );
   const plan = planProgram(step.program, target.kind, target.limits);
   const grid = gridPlan(a, target);

@@ -92,7 +92,7 @@ export async function prepare(
         differing: await differences(inputs.frozen, inputs.trained),
         loss: { weights: lambdas, judges, distance: options.directionLoss, resize, textureClip },
       },
-      { ...options, layers: plan.layers },
+      { ...options, layers: plan.layers, layersVary: plan.auto !== null },
       signal,
     ),
     (made) => made.dispose(),

@@ -118,14 +118,18 @@ export class Training {
   }
 
   /**
-   * One step, which trains `layers` and leaves the others as they are. Returns the loss before the
-   * update; where that is not finite, nothing has changed.
+   * One step, which trains `layers`, where they vary, and leaves the others as they are. Returns the
+   * loss before the update; where that is not finite, nothing has changed.
    */
   async run(
     { z, noiseKeys, corners, mixing, windows }: StepInputs,
     layers: readonly string[] = this.layers,
   ): Promise<StepLoss> {
     const trained = new Set(layers);
+    const skip = new Set(this.layers).difference(trained);
+    if (skip.size > 0 && !this.options.layersVary) {
+      throw new TypeError(`Cannot leave out ${[...skip].join(", ")}: the layers do not vary`);
+    }
     const lr = learningRate(this.options, this.#step);
     const inputs = {
       z,
@@ -138,7 +142,6 @@ export class Training {
       ),
     };
     const read = ["total", ...this.parts.map((part) => `part/${part}`)];
-    const skip = new Set(this.layers).difference(trained);
     const values = await this.program.run(inputs, { read, skip });
     const total = values.total![0]!;
     if (Number.isFinite(total)) {

@@ -33,6 +33,8 @@ export interface TrainingOptions {
   readonly noise: NoiseMode;
   /** Layers that can be trained, by the reference's names. */
   readonly layers: readonly string[];
+  /** Whether a step may leave out some of them; if not, it takes fewer launches. */
+  readonly layersVary: boolean;
   /** What of them; each has some of it. */
   readonly trainParams: TrainParams;
   readonly frozenAdam: FrozenAdam;
@@ -93,7 +95,7 @@ export function trainingStep(
   }, spec);
   const program = {
     outputs: { total: loss.total, ...prefixed("part", Object.fromEntries(loss.parts)) },
-    updates: adamUpdates(loss.total, layerOf, leaves.trained),
+    updates: adamUpdates(loss.total, layerOf, leaves.trained, options.layersVary),
   };
   const { image, layers: maps } = syntheses.trained!;
   return {
@@ -133,11 +135,12 @@ function disturbed(image: Tensor, noise: Noise): Tensor {
   return add(image, mul(randomNormal(noise.key, image.shape), IMAGE_NOISE));
 }
 
-/** The optimiser's step for every trained parameter, switchable by layer. */
+/** The optimiser's step for every trained parameter, switchable by layer where layers vary. */
 function adamUpdates(
   loss: Tensor,
   layerOf: ReadonlyMap<string, string>,
   leaves: Readonly<Record<string, Tensor>>,
+  layersVary: boolean,
 ): Update[] {
   const names = [...layerOf.keys()];
   const gradients = grad(loss, names.map((name) => leaves[name]!));
@@ -150,6 +153,7 @@ function adamUpdates(
     const w = leaves[name]!;
     const v = state(`moment/${name}`, w.shape);
     const hyper = hypers.get(layer)!;
-    return adam({ w, v, g: gradients[i]!, hyper, guard }, { beta2: BETA2, eps: 1e-8 }, layer);
+    const attrs = { beta2: BETA2, eps: 1e-8 };
+    return adam({ w, v, g: gradients[i]!, hyper, guard }, attrs, layersVary ? layer : undefined);
   });
 }

@@ -14,7 +14,11 @@ using folder = temporaryFolder();
 using file = await openClipFile(await writeTiny(folder.file("clip.safetensors")));
 
 /** Launches by the op that they are named after, in the step of a generator of five convolutions. */
-function launches(layers: string[], noise: NoiseMode, mappingDepth = 2) {
+function launches(
+  layers: string[],
+  noise: NoiseMode,
+  { mappingDepth = 2, layersVary = false, joinsLaunches = false } = {},
+) {
   const a = architecture({ zSize: 6, wSize: 5, mappingDepth, channels: [7, 5, 4] });
   const { program } = trainingStep(a, new Set(), {
     weights: DIRECTION_ONLY,
@@ -26,8 +30,8 @@ function launches(layers: string[], noise: NoiseMode, mappingDepth = 2) {
     distance: "cosine",
     resize: "bicubic",
     textureClip: null,
-  }, { ...ADAPT_DEFAULTS, batch: 2, layers, noise });
-  const limits = { bindingBytes: 2 ** 27, bufferBytes: 2 ** 30, storageBuffers: 16 };
+  }, { ...ADAPT_DEFAULTS, batch: 2, layers, layersVary, noise });
+  const limits = { bindingBytes: 2 ** 27, bufferBytes: 2 ** 30, storageBuffers: 16, joinsLaunches };
   const labels = planProgram(program, "gpu", limits).launches.map(({ label }) => label);
   const count = (name: RegExp) => labels.filter((label) => name.test(label)).length;
   return {
@@ -57,7 +61,13 @@ Deno.test("noise of its own makes each generator run all but the first convoluti
 
 Deno.test("both generators share one pass through the mapping network, unless it is trained", () => {
   const cost = (layers: string[]) =>
-    launches(layers, "random", 6).all - launches(layers, "random", 2).all;
+    launches(layers, "random", { mappingDepth: 6 }).all - launches(layers, "random").all;
   assert.equal(cost(LAYERS), 4);
   assert(cost([...LAYERS, "style"]) > 8);
+});
+
+Deno.test("layers that are trained in every step share launches, those that may be left out do not", () => {
+  const count = (layersVary: boolean) =>
+    launches(LAYERS, "const", { layersVary, joinsLaunches: true }).all;
+  assert(count(false) < 0.9 * count(true), `${count(false)} and ${count(true)}`);
 });
