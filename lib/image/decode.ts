@@ -1,8 +1,10 @@
 /** Pictures from files of the usual formats. */
 import { UserError } from "../errors.ts";
 import { loadCanvasKit } from "./canvaskit.ts";
+import { formatName } from "./format_name.ts";
 import type { RgbImage } from "./image.ts";
 import { decodePng, MAX_PIXELS } from "./png.ts";
+import { hasSignature } from "./png_chunks.ts";
 
 /**
  * The pixels of a PNG, JPEG or WebP file as 8-bit RGB; alpha is dropped. A JPEG is turned as its
@@ -12,11 +14,12 @@ import { decodePng, MAX_PIXELS } from "./png.ts";
  * more than `MAX_PIXELS` pixels.
  */
 export async function decodeImage(bytes: Uint8Array, name: string): Promise<RgbImage> {
-  const size = jpegSize(bytes) ?? webpSize(bytes);
-  if (size === null) return decodePng(bytes, name);
   const refuse = (reason: string): never => {
     throw new UserError(`Cannot read "${name}": ${reason}`);
   };
+  if (hasSignature(bytes)) return decodePng(bytes, name);
+  const size = jpegSize(bytes) ?? webpSize(bytes) ??
+    refuse(`it is ${formatName(bytes)}; PNG, JPEG and WebP are taken: save it as one of them`);
   if (size === "damaged") return refuse("the file is damaged or cut short; save or fetch it again");
   if (size.width * size.height > MAX_PIXELS) {
     refuse(

@@ -2,6 +2,7 @@ import { decode, encode } from "fast-png";
 import { inflateSync } from "node:zlib";
 
 import { UserError } from "../errors.ts";
+import { formatName } from "./format_name.ts";
 import type { RgbaImage, RgbImage } from "./image.ts";
 import {
   concatBytes,
@@ -44,7 +45,7 @@ export function encodePng(
 export function decodePng(bytes: Uint8Array, name?: string): DecodedPng {
   const action = `Cannot read ${name === undefined ? "the PNG image" : `"${name}"`}`;
   if (!hasSignature(bytes)) {
-    throw new UserError(`${action}: it is ${formatOf(bytes)}, not a PNG file; convert it to PNG`);
+    throw new UserError(`${action}: it is ${formatName(bytes)}, not a PNG file; convert it to PNG`);
   }
   const chunks = orDamaged(action, () => readChunks(bytes));
   const header = orDamaged(action, () => readHeader(chunks));
@@ -183,18 +184,6 @@ function repeatGrey(samples: ArrayLike<number>, channels: number, scale: number)
     rgb[i * 3 + 2] = samples[i * channels + b]! * scale;
   }
   return rgb;
-}
-
-const FORMATS: [start: string, name: string][] = [
-  ["\xff\xd8\xff", "a JPEG file"],
-  ["GIF8", "a GIF file"],
-  ["RIFF", "a WebP file"],
-];
-
-function formatOf(bytes: Uint8Array): string {
-  if (bytes.length === 0) return "empty";
-  const start = String.fromCharCode(...bytes.subarray(0, 4));
-  return FORMATS.find(([prefix]) => start.startsWith(prefix))?.[1] ?? "something else";
 }
 
 function orDamaged<T>(action: string, read: () => T): T {

@@ -59,6 +59,30 @@ Deno.test("decodeImage() names files that are cut short, too large or something 
   const frame = huge.findIndex((byte, i) => byte === 0xff && huge[i + 1] === 0xc0);
   huge.set([0xff, 0xff, 0xff, 0xff], frame + 5);
   await refused(huge, /it has 65535x65535 pixels, the limit is 40 megapixels/);
-  await refused(new TextEncoder().encode("hello"), /it is something else, not a PNG/);
   await refused(new Uint8Array(), /it is empty/);
+});
+
+Deno.test("decodeImage() says what a file is that it does not take, and what it takes", {
+  permissions,
+}, async () => {
+  const cases: [start: string, name: string][] = [
+    ["GIF89a", "a GIF file"],
+    ["BM\x36\0", "a BMP file"],
+    ["II*\0", "a TIFF file"],
+    ["\0\0\0\x1cftypavif", "an AVIF file"],
+    ["\0\0\0\x18ftypheic", "a HEIC file"],
+    ["%PDF-1.7", "a PDF file"],
+    ["<!DOCTYPE html>", "a web page"],
+    [" <svg xmlns=", "an SVG file"],
+    ["RIFF\x10\0\0\0WAVEfmt ", "of no known format"],
+    ["hello", "of no known format"],
+  ];
+  for (const [start, name] of cases) {
+    const bytes = Uint8Array.from(start.padEnd(40, "\0"), (char) => char.charCodeAt(0));
+    await assert.rejects(decodeImage(bytes, "x.img"), {
+      name: "UserError",
+      message: `Cannot read "x.img": it is ${name}; PNG, JPEG and WebP are taken: save it as one ` +
+        `of them`,
+    });
+  }
 });

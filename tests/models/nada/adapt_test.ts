@@ -369,7 +369,7 @@ Deno.test("adapt() names style images that are no good, and skips them where it 
   writePictures(styleImages, [[1, 2, 3]]);
   Deno.writeTextFileSync(`${styleImages}/notes.txt`, "not looked at");
   Deno.writeTextFileSync(`${styleImages}/bad.jpg`, "no picture");
-  await refused({}, /"[^"]*bad\.jpg": it is something else.*--skip-bad-images/);
+  await refused({}, /"[^"]*bad\.jpg": it is of no known format; PNG, JPEG.*--skip-bad-images/);
   const { pictures, notes } = await readInputs({ ...options, skipBadImages: true });
   assert.equal(pictures.length, 1);
   assert.match(notes[0]!, /Left out bad\.jpg/);
