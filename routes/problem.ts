@@ -36,6 +36,7 @@ const TITLES: Partial<Record<number, string>> = {
 
 const STATUS: Record<FailureCode, ContentfulStatusCode> = {
   invalid_request: 422,
+  too_large: 413,
   not_found: 404,
   conflict: 409,
   diverged: 500,

@@ -13,6 +13,7 @@ export interface Failure {
 
 export type FailureCode =
   | "invalid_request"
+  | "too_large"
   | "not_found"
   | "conflict"
   | "diverged"

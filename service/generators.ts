@@ -57,7 +57,7 @@ export class Generators {
         `Cannot give "${id}" as ${format}: it is ${adaptation ? "adapted" : "a base"}`,
       );
     }
-    return adaptation ? this.adaptations.deltaPath(id) : base.path;
+    return adaptation ? this.adaptations.deltaPath(id) : base.file;
   }
 
   /** Of the file of its weights; null where that is gone. */

@@ -1,7 +1,11 @@
 /** The models that clients may name: registered by the operator, looked into at the start. */
 import { openCheckpoint, sha256File } from "../lib/checkpoint/mod.ts";
 import { builtInModels } from "../models/catalog.ts";
-import { type Architecture as ClipArchitecture, openClipFile } from "../models/clip/mod.ts";
+import {
+  type Architecture as ClipArchitecture,
+  findWeights,
+  openClipFile,
+} from "../models/clip/mod.ts";
 import { fillTemplates } from "../models/clip/templates.ts";
 import { tokenize } from "../models/clip/tokenizer.ts";
 import { type Architecture, outlineGenerator } from "../models/generator/mod.ts";
@@ -9,7 +13,10 @@ import { ServiceError } from "./failure.ts";
 
 export interface BaseModel {
   readonly name: string;
+  /** File, or folder as Hugging Face has it. */
   readonly path: string;
+  /** The file with the weights. */
+  readonly file: string;
   readonly sha256: string;
   readonly sizeBytes: number;
   readonly architecture: Architecture;
@@ -64,10 +71,12 @@ export class Models {
 }
 
 async function openBase(name: string, path: string): Promise<BaseModel> {
-  using checkpoint = await openCheckpoint(path);
+  const file = await findWeights(path) ?? path;
+  using checkpoint = await openCheckpoint(file);
   const { architecture, classes } = outlineGenerator(checkpoint);
   const { sizeBytes } = checkpoint;
-  return { name, path, sha256: await sha256File(path), sizeBytes, architecture, classes };
+  const sha256 = await sha256File(file);
+  return { name, path, file, sha256, sizeBytes, architecture, classes };
 }
 
 /** The class that is asked for, null where there are none. Throws a ServiceError for any other. */

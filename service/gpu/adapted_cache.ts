@@ -8,6 +8,7 @@
 import { openCheckpoint } from "../../lib/checkpoint/mod.ts";
 import type { Gpu } from "../../lib/gpu/device.ts";
 import { DeviceTensor } from "../../lib/graph/device_tensor.ts";
+import { findWeights } from "../../models/clip/mod.ts";
 import { applyDeltas, readDelta } from "../../models/nada/delta.ts";
 import { type GeneratorFile, loadGenerator } from "../../models/nada/generator_file.ts";
 import { changedTensors, storedTensors } from "../../models/nada/stored_tensors.ts";
@@ -200,7 +201,7 @@ async function weightsOfClass(
   classIndex: number | null,
 ): Promise<GeneratorWeights> {
   if (classIndex === own) return weights;
-  using checkpoint = await openCheckpoint(file);
+  using checkpoint = await openCheckpoint(await findWeights(file) ?? file);
   const other = await readGenerator(checkpoint, classIndex);
   const mapping = mappingNames(weights).map((name) => [name, other.parameters.get(name)!] as const);
   return { ...weights, parameters: new Map([...weights.parameters, ...mapping]) };

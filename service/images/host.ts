@@ -16,6 +16,7 @@ import { applyDelta, promptOf, readDelta } from "../../models/nada/delta.ts";
 import { loadGenerator } from "../../models/nada/generator_file.ts";
 import { pictureText } from "../../models/nada/picture_text.ts";
 import type { Methods } from "../calls.ts";
+import { ServiceError } from "../failure.ts";
 import type {
   Decoded,
   DrawnImages,
@@ -25,6 +26,9 @@ import type {
   UploadedImage,
   WriteWork,
 } from "./work.ts";
+
+/** Of a file that is to be decoded. */
+const MAX_FILE_BYTES = 20e6;
 
 export class ImageHost implements ImageWork, Methods<ImageWork> {
   async encode(
@@ -49,6 +53,13 @@ export class ImageHost implements ImageWork, Methods<ImageWork> {
   async decode({ files }: { readonly files: readonly UploadedImage[] }): Promise<Decoded[]> {
     const decoded: Decoded[] = [];
     for (const { name, bytes } of files) {
+      if (bytes.length > MAX_FILE_BYTES) {
+        throw new ServiceError(
+          "too_large",
+          `Cannot take "${name}": it has ${(bytes.length / 1e6).toFixed(1)} MB, the limit is ` +
+            `${MAX_FILE_BYTES / 1e6} MB; save it smaller`,
+        );
+      }
       const { width, height, data } = await decodeImage(bytes, name);
       decoded.push({ width, height, data });
     }

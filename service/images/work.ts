@@ -8,7 +8,7 @@ export interface ImageWork {
   encode(args: EncodeWork): Promise<Uint8Array<ArrayBuffer>>;
   /** Frames as files: PNGs, or parts of one GIF. */
   encodeFrames(args: FramesWork): Promise<Uint8Array<ArrayBuffer>[]>;
-  /** Pixels of PNG, JPEG or WebP files. Throws for what is none of these, or too large. */
+  /** Pixels of PNG, JPEG or WebP files. Throws for what is none of these, or has more than 20 MB or 40 megapixels. */
   decode(args: { readonly files: readonly UploadedImage[] }): Promise<Decoded[]>;
   /** Writes a whole generator to a new file. */
   writeGenerator(args: WriteWork): Promise<void>;
