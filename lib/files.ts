@@ -45,8 +45,8 @@ async function writeAll(file: Deno.FsFile, content: Uint8Array | string): Promis
   for (let at = 0; at < bytes.length;) at += await file.write(bytes.subarray(at));
 }
 
-/** A rename outlives a power cut only once the folder itself is on the disk. */
-async function syncFolder(folder: string): Promise<void> {
+/** A new name outlives a power cut only once the folder that it is in is on the disk. */
+export async function syncFolder(folder: string): Promise<void> {
   if (Deno.build.os === "windows") return; // folders cannot be opened there
   using handle = await Deno.open(folder, { read: true });
   await handle.sync();

@@ -1,13 +1,15 @@
 import { createRoute, z } from "@hono/zod-openapi";
+import type { Context } from "hono";
 import { HTTPException } from "hono/http-exception";
 import { AdaptationId, AdaptationRequest, Name } from "../service/adaptation_request.ts";
 import { AdaptationView, adaptationView, State } from "../service/adaptation_view.ts";
+import type { AdaptationJob } from "../service/adaptations.ts";
 import type { UploadedImage } from "../service/images/work.ts";
 import type { Service } from "../service/service.ts";
 import { ServiceError } from "../service/failure.ts";
 import { allow } from "./callers.ts";
 import { problems } from "./problem.ts";
-import { createRouter } from "./router.ts";
+import { createRouter, type Env } from "./router.ts";
 
 const MAX_IMAGES = 64;
 /** How long `?wait=true` waits. */
@@ -25,6 +27,28 @@ const Form = z.object({
 const IdParam = z.object({ id: AdaptationId });
 const json = { "application/json": { schema: AdaptationView } };
 
+const wait = z.object({
+  wait: z.enum(["true", "false"]).default("false").openapi({
+    description: "Answer when it has ended, or after a minute.",
+  }),
+});
+// Not "required", or every kind of body would have to be valid at once.
+const body = {
+  content: {
+    "application/json": { schema: AdaptationRequest },
+    "multipart/form-data": { schema: Form },
+  },
+};
+const accepted = {
+  200: { description: "It has ended, or came before.", content: json },
+  202: {
+    description: "It is stored, and will be done.",
+    headers: { Location: { schema: { type: "string" } } } as const,
+    content: json,
+  },
+  ...problems(400, 401, 403, 409, 413, 415, 422, 429, 503, 507),
+};
+
 const submit = createRoute({
   method: "post",
   path: "/v1/adaptations",
@@ -37,28 +61,23 @@ const submit = createRoute({
         description: "The same key with the same request gives the same adaptation.",
       }),
     }),
-    query: z.object({
-      wait: z.enum(["true", "false"]).default("false").openapi({
-        description: "Answer when it has ended, or after a minute.",
-      }),
-    }),
-    // Not "required", or every kind of body would have to be valid at once.
-    body: {
-      content: {
-        "application/json": { schema: AdaptationRequest },
-        "multipart/form-data": { schema: Form },
-      },
-    },
+    query: wait,
+    body,
   },
-  responses: {
-    200: { description: "It has ended, or the key was used before.", content: json },
-    202: {
-      description: "It is stored, and will be done.",
-      headers: { Location: { schema: { type: "string" } } },
-      content: json,
-    },
-    ...problems(400, 401, 403, 409, 413, 415, 422, 429, 503, 507),
-  },
+  responses: accepted,
+});
+
+const submitAs = createRoute({
+  method: "put",
+  path: "/v1/adaptations/{id}",
+  tags: ["adaptations"],
+  summary: "Start an adaptation under an id of the client's choice",
+  description:
+    "The same id with the same request gives the same adaptation, however often it is sent; with " +
+    "another request it is a conflict.",
+  middleware: [allow("adapt")],
+  request: { params: IdParam, query: wait, body },
+  responses: accepted,
 });
 
 const list = createRoute({
@@ -177,36 +196,62 @@ export function adaptationRoutes({ adaptations, workers, closing }: Service) {
     return images;
   }
 
+  /** The request and the pictures of a body of either kind. */
+  async function readBody(
+    type: string | undefined,
+    valid: (kind: "json" | "form") => unknown,
+  ): Promise<{ request: AdaptationRequest; images: UploadedImage[] }> {
+    if (isJson(type)) return { request: valid("json") as AdaptationRequest, images: [] };
+    if (!isForm(type)) {
+      const message = "Cannot use the body: send application/json or multipart/form-data";
+      throw new HTTPException(415, { message });
+    }
+    const form = valid("form") as z.infer<typeof Form>;
+    const request = AdaptationRequest.parse(parseJson(form.request));
+    return { request, images: await readImages([form.images].flat()) };
+  }
+
+  /** Where it is, and how it is, at once or when it has ended. */
+  async function answer(
+    c: Context<Env>,
+    { job, isNew }: { readonly job: AdaptationJob; readonly isNew: boolean },
+    isAwaited: boolean,
+  ) {
+    c.header("location", `/v1/adaptations/${job.id}`);
+    if (isAwaited) {
+      await adaptations.ended(
+        job.id,
+        AbortSignal.any([c.req.raw.signal, closing, AbortSignal.timeout(WAIT_MS)]),
+      );
+    }
+    const now = adaptations.get(job.id);
+    const view = await adaptationView(adaptations, now);
+    return c.json(view, isNew && now.finishedAt === null ? 202 : 200);
+  }
+
   return createRouter()
     .openapi(submit, async (c) => {
-      let request: AdaptationRequest;
-      let images: UploadedImage[] = [];
-      if (isForm(c.req.header("content-type"))) {
-        const form = c.req.valid("form") as z.infer<typeof Form>;
-        const parsed = AdaptationRequest.safeParse(parseJson(form.request));
-        if (!parsed.success) throw parsed.error;
-        request = parsed.data;
-        images = await readImages([form.images].flat());
-      } else if (isJson(c.req.header("content-type"))) {
-        request = c.req.valid("json") as AdaptationRequest;
-      } else {
-        const message = "Cannot use the body: send application/json or multipart/form-data";
-        throw new HTTPException(415, { message });
-      }
-      const { job, isNew } = await adaptations.submit(request, images, {
+      const { request, images } = await readBody(
+        c.req.header("content-type"),
+        (kind) => c.req.valid(kind),
+      );
+      const submitted = await adaptations.submit(request, images, {
         owner: c.var.caller.name,
         idempotencyKey: c.req.valid("header")["idempotency-key"] ?? null,
       });
-      c.header("location", `/v1/adaptations/${job.id}`);
-      if (c.req.valid("query").wait === "true") {
-        await adaptations.ended(
-          job.id,
-          AbortSignal.any([c.req.raw.signal, closing, AbortSignal.timeout(WAIT_MS)]),
-        );
-      }
-      const now = adaptations.get(job.id);
-      const view = await adaptationView(adaptations, now);
-      return c.json(view, isNew && now.finishedAt === null ? 202 : 200);
+      return await answer(c, submitted, c.req.valid("query").wait === "true");
+    })
+    .openapi(submitAs, async (c) => {
+      const { request, images } = await readBody(
+        c.req.header("content-type"),
+        (kind) => c.req.valid(kind),
+      );
+      const submitted = await adaptations.submit(request, images, {
+        owner: c.var.caller.name,
+        id: c.req.valid("param").id,
+        idempotencyKey: null,
+      });
+      return await answer(c, submitted, c.req.valid("query").wait === "true");
     })
     .openapi(list, async (c) => {
       const { state, cursor, limit } = c.req.valid("query");

@@ -15,7 +15,9 @@ export const ModelName = z.string().regex(/^[a-z0-9][a-z0-9._-]{0,63}$/i).openap
 });
 
 /** Of an adaptation, and of the generator that it makes. */
-export const AdaptationId = z.uuid().openapi({ example: "0b9f3c1e-5d1a-4d0e-9c58-0e8f3b7f2d11" });
+export const AdaptationId = z.uuid().toLowerCase().openapi({
+  example: "0b9f3c1e-5d1a-4d0e-9c58-0e8f3b7f2d11",
+});
 
 const Text = z.string().trim().min(1).max(300);
 const Weight = z.number().min(0).max(1e6);

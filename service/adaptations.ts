@@ -6,7 +6,7 @@
  */
 import { createHash } from "node:crypto";
 import { join } from "node:path";
-import { writeFileAtomic } from "../lib/files.ts";
+import { syncFolder, writeFileAtomic } from "../lib/files.ts";
 import {
   isFinal,
   type Job,
@@ -14,14 +14,15 @@ import {
   JobQueue,
   type JobState,
   type JobStore,
-  KeyReusedError,
   QueueFullError,
+  ReusedError,
 } from "../lib/jobs/mod.ts";
 import { AdaptationFeed, type Progress } from "./adaptation_feed.ts";
 import { CHECKPOINT_EVERY, runOptions } from "./adaptation_options.ts";
 import type { AdaptationRequest } from "./adaptation_request.ts";
 import type { Remote } from "./calls.ts";
 import type { WebhookConfig } from "./config.ts";
+import { Exclusive } from "./exclusive.ts";
 import { failureOf, ServiceError } from "./failure.ts";
 import { exists } from "./files.ts";
 import type { AdaptDone, AdaptEvent, GpuWork } from "./gpu/work.ts";
@@ -49,6 +50,8 @@ export interface AdaptationsOptions {
 
 export interface Submitter {
   readonly owner: string;
+  /** Chosen by the client. */
+  readonly id?: string;
   readonly idempotencyKey: string | null;
 }
 
@@ -60,6 +63,8 @@ const RETRIED = ["device_lost", "gpu_out_of_memory"];
 export class Adaptations {
   readonly queue: JobQueue<StoredRequest, AdaptDone>;
   readonly feed: AdaptationFeed;
+  /** Whoever makes or removes the folder of an id. */
+  readonly #folders = new Exclusive();
 
   constructor(private readonly options: AdaptationsOptions) {
     this.feed = new AdaptationFeed({
@@ -85,44 +90,51 @@ export class Adaptations {
     this.queue.subscribe((job) => this.feed.tellState(job));
   }
 
-  /** Checks a request and stores it. Throws a ServiceError or UserError for one that cannot be done. */
-  async submit(
+  /**
+   * Checks a request and stores it; one that has come before, by its id or key, is given back. Throws a
+   * ServiceError or UserError for one that cannot be done.
+   */
+  submit(
     request: AdaptationRequest,
     images: readonly UploadedImage[],
-    { owner, idempotencyKey }: Submitter,
+    { owner, id = crypto.randomUUID(), idempotencyKey }: Submitter,
   ): Promise<{ job: AdaptationJob; isNew: boolean }> {
-    if (request.webhook) await checkWebhook(request.webhook.url, this.options.webhooks);
-    const id = crypto.randomUUID();
-    const { style_from, ...rest } = request;
-    const pictures = style_from === undefined ? images : await this.#imagesOf(style_from, images);
-    const asked = { ...rest, style_images: pictures.length };
-    const stored = { ...asked, steps: this.#optionsOf(id, asked).steps };
-    const fingerprint = fingerprintOf(stored, pictures);
-    try {
-      await this.#writeImages(id, pictures);
-      const submitted = this.queue.submit({
-        id,
-        request: stored,
-        owner,
-        priority: request.priority,
-        idempotencyKey,
-        fingerprint,
-      });
-      if (!submitted.isNew) await this.#removeFolder(id);
-      return submitted;
-    } catch (error) {
-      await this.#removeFolder(id);
-      if (error instanceof QueueFullError) {
-        throw new ServiceError("busy", `Cannot queue the adaptation: ${error.message}; try later`);
+    return this.#folders.run(id, async () => {
+      if (request.webhook) await checkWebhook(request.webhook.url, this.options.webhooks);
+      const { style_from, ...rest } = request;
+      const pictures = style_from === undefined ? images : await this.#imagesOf(style_from, images);
+      const asked = { ...rest, style_images: pictures.length };
+      const stored = { ...asked, steps: this.#optionsOf(id, asked).steps };
+      const isKnown = this.queue.get(id) !== null;
+      try {
+        if (!isKnown) {
+          await this.#removeFolder(id); // of a job that is no longer known
+          await this.#writeImages(id, pictures);
+        }
+        const submitted = this.queue.submit({
+          id,
+          request: stored,
+          owner,
+          priority: request.priority,
+          idempotencyKey,
+          fingerprint: fingerprintOf(stored, pictures),
+        });
+        if (submitted.job.id !== id) await this.#removeFolder(id);
+        return submitted;
+      } catch (error) {
+        if (!isKnown) await this.#removeFolder(id);
+        if (error instanceof QueueFullError) {
+          const detail = `Cannot queue the adaptation: ${error.message}; try later`;
+          throw new ServiceError("busy", detail);
+        }
+        if (error instanceof ReusedError) {
+          const what = isKnown ? `id "${id}"` : `Idempotency-Key "${idempotencyKey}"`;
+          const detail = `Cannot take the ${what}: ${error.message}; use a new one`;
+          throw new ServiceError("conflict", detail);
+        }
+        throw error;
       }
-      if (error instanceof KeyReusedError) {
-        throw new ServiceError(
-          "conflict",
-          `Cannot take the Idempotency-Key "${idempotencyKey}": ${error.message}; use a new one`,
-        );
-      }
-      throw error;
-    }
+    });
   }
 
   /** Throws a ServiceError where there is none. */
@@ -165,17 +177,19 @@ export class Adaptations {
   }
 
   /** Deletes an adaptation that has ended, with its generator. */
-  async delete(id: string): Promise<void> {
-    const job = this.get(id);
-    if (!isFinal(job.state)) {
-      throw new ServiceError(
-        "conflict",
-        `Cannot delete the adaptation: it is ${job.state}; cancel it`,
-      );
-    }
-    await this.options.gpu.call("forget", { delta: this.deltaPath(id) });
-    await this.#removeFolder(id);
-    this.queue.delete(id);
+  delete(id: string): Promise<void> {
+    return this.#folders.run(id, async () => {
+      const job = this.get(id);
+      if (!isFinal(job.state)) {
+        throw new ServiceError(
+          "conflict",
+          `Cannot delete the adaptation: it is ${job.state}; cancel it`,
+        );
+      }
+      await this.options.gpu.call("forget", { delta: this.deltaPath(id) });
+      await this.#removeFolder(id);
+      this.queue.delete(id);
+    });
   }
 
   /** Resolves when the adaptation has ended, or `signal` is aborted. */
@@ -318,6 +332,9 @@ export class Adaptations {
       // What it is, its first bytes say; readers go by the ending only to find pictures.
       await writeFileAtomic(join(folder, `${String(i).padStart(3, "0")}.png`), bytes);
     }
+    // The folders above are new as well, and to outlive a power cut.
+    await syncFolder(this.folderOf(id));
+    await syncFolder(this.options.folder);
   }
 
   /** Under its own name the folder is there whole or not at all. */

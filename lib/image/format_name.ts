@@ -8,13 +8,11 @@ const FORMATS: readonly (readonly [start: RegExp, name: string])[] = [
   [/^(II\*\0|MM\0\*)/, "a TIFF file"],
   [/^.{4}ftypavi[fs]/s, "an AVIF file"],
   [/^.{4}ftyp(hei|hev|mif1|msf1)/s, "a HEIC file"],
-  [/^(\xff\x0a|\0\0\0\x0cJXL )/, "a JPEG XL file"],
   [/^8BPS/, "a Photoshop file"],
-  [/^\0\0\x01\0/, "an icon"],
   [/^%PDF/, "a PDF file"],
   [/^\s*<(\?xml|svg)/, "an SVG file"],
   [/^\s*<(!doctype html|html)/i, "a web page"],
-  [/^PK\x03\x04/, "a ZIP archive"],
+  [/^PK/, "a ZIP archive"],
 ];
 
 /** What a file is by its first bytes, as in "a GIF file". */

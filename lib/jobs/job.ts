@@ -56,7 +56,7 @@ export class QueueFullError extends Error {
   override name = "QueueFullError";
 }
 
-/** The same key came with another request. */
-export class KeyReusedError extends Error {
-  override name = "KeyReusedError";
+/** The same id or key came with another request. */
+export class ReusedError extends Error {
+  override name = "ReusedError";
 }

@@ -5,8 +5,8 @@ export {
   JOB_STATES,
   type JobError,
   type JobState,
-  KeyReusedError,
   QueueFullError,
+  ReusedError,
 } from "./job.ts";
 export { type JobContext, JobQueue } from "./queue.ts";
 export { JobStore } from "./store.ts";

@@ -1,5 +1,5 @@
 /** Runs stored jobs one at a time, and once each to the end, through every kind of restart. */
-import { isFinal, type Job, type JobError, KeyReusedError, QueueFullError } from "./job.ts";
+import { isFinal, type Job, type JobError, QueueFullError, ReusedError } from "./job.ts";
 import type { JobStore } from "./store.ts";
 
 /** What a job's handler is told. */
@@ -23,7 +23,7 @@ export interface QueueOptions<Request, Result> {
 }
 
 export interface Submission<Request> {
-  /** A new one for each submission. */
+  /** A new one, or the one that this submission had before. */
   readonly id: string;
   readonly request: Request;
   readonly owner: string;
@@ -61,15 +61,17 @@ export class JobQueue<Request, Result> {
   }
 
   /**
-   * Stores a job; once this returns it will be run. With the key of an earlier one it gives that one
-   * back. Throws a QueueFullError, and a KeyReusedError where the earlier one asked for something else.
+   * Stores a job; once this returns it will be run. With the id or the key of an earlier one it gives
+   * that one back. Throws a QueueFullError, and a ReusedError where the earlier one asked for something
+   * else.
    */
   submit(
     { id, request, owner, priority = 0, idempotencyKey = null, fingerprint }: Submission<Request>,
   ): { job: Job<Request, Result>; isNew: boolean } {
-    const earlier = idempotencyKey === null ? null : this.#store.byKey(owner, idempotencyKey);
+    const byKey = () => idempotencyKey === null ? null : this.#store.byKey(owner, idempotencyKey);
+    const earlier = this.#store.get(id) ?? byKey();
     if (earlier && earlier.fingerprint !== fingerprint) {
-      throw new KeyReusedError("the key was used for another request");
+      throw new ReusedError("it was used for another request");
     }
     if (earlier) return { job: earlier as Job<Request, Result>, isNew: false };
     if (this.waiting().length >= this.options.maxQueued) {

@@ -36,6 +36,8 @@ Deno.test("A client made from the description drives an adaptation through its l
     single: "image/png",
     dimensions: 3,
     refused: "invalid_request",
+    repeated: true,
+    reused: "conflict",
     afterwards: 404,
   });
 });

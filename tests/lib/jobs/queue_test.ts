@@ -162,7 +162,7 @@ Deno.test("JobQueue tries once more where that may help, and not a second time s
   await queue.stop();
 });
 
-Deno.test("JobQueue makes one job of a key, whatever happens in between", async () => {
+Deno.test("JobQueue makes one job of an id or a key, whatever happens in between", async () => {
   using folder = temporaryFolder();
   const path = folder.file("jobs.db");
   const key = { idempotencyKey: "k" };
@@ -172,7 +172,9 @@ Deno.test("JobQueue makes one job of a key, whatever happens in between", async 
     const queue = makeQueue(store, patient, 1);
     id = queue.submit(ask("a", key)).job.id;
     assert.deepEqual(queue.submit(ask("a", key)), { job: queue.get(id), isNew: false });
-    assert.throws(() => queue.submit(ask("b", key)), { name: "KeyReusedError" });
+    assert.throws(() => queue.submit(ask("b", key)), { name: "ReusedError" });
+    assert.deepEqual(queue.submit(ask("a", { id })), { job: queue.get(id), isNew: false });
+    assert.throws(() => queue.submit(ask("b", { id })), { name: "ReusedError" });
     assert.throws(() => queue.submit(ask("c")), { name: "QueueFullError" });
   }
   using store = JobStore.open(path);

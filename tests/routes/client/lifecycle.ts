@@ -27,6 +27,16 @@ const { id } = need(
   }),
 );
 const params = { path: { id } };
+const own = { params: { path: { id: crypto.randomUUID() } } };
+const short = { source: "a", target: "b", generator: "small", clip: "tiny", steps: 1, priority: 0 };
+const [put, again] = [
+  need(await client.PUT("/v1/adaptations/{id}", { ...own, body: short })),
+  need(await client.PUT("/v1/adaptations/{id}", { ...own, body: short })),
+];
+const { error: other } = await client.PUT("/v1/adaptations/{id}", {
+  ...own,
+  body: { ...short, steps: 2 },
+});
 let state: string;
 do {
   await new Promise((resolve) => setTimeout(resolve, 100));
@@ -66,6 +76,8 @@ console.log(
     single: (single as unknown as Blob).type,
     dimensions,
     refused: error?.code,
+    repeated: put.id === own.params.path.id && again.id === put.id,
+    reused: other?.code,
     afterwards: response.status,
   }),
 );
