@@ -26,7 +26,8 @@ COPY routes routes
 COPY service service
 USER nada
 # What npm has is fetched now, not when it starts.
-RUN deno install --frozen --entrypoint main.ts service/gpu/worker.ts service/images/worker.ts
+RUN deno install --frozen --entrypoint main.ts service/gpu/worker.ts service/images/worker.ts \
+  service/planning/worker.ts
 ENV NADA_HOST=0.0.0.0 NADA_DATA=/data NADA_LOG_FORMAT=json
 VOLUME /data
 EXPOSE 8787

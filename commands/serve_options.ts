@@ -21,6 +21,7 @@ interface Flags {
   maxQueued: number;
   gpuCache: number;
   gpuMemory?: number;
+  keepAlive: number;
   imageCache: number;
   corsOrigin?: string[];
   metricsPublic?: boolean;
@@ -52,6 +53,8 @@ export function addServeOptions(command: Command): Command {
       .default(512),
     new Option("--gpu-memory <MiB>", "device memory to use at most: what cannot fit is refused")
       .argParser(parseCount),
+    new Option("--keep-alive <minutes>", "models that nobody uses stay on the device; 0 for ever")
+      .argParser(parseWhole).default(30),
     new Option("--image-cache <MiB>", "memory for images that were drawn").argParser(parseWhole)
       .default(64),
     new Option("--cors-origin <url>", "a page's origin that may use the API; several")
@@ -87,6 +90,7 @@ export function readConfig(command: Command): ServiceConfig {
     maxQueued: flags.maxQueued,
     gpuCacheBytes: flags.gpuCache * 2 ** 20,
     gpuMemoryBytes: flags.gpuMemory === undefined ? null : flags.gpuMemory * 2 ** 20,
+    keepAliveMs: flags.keepAlive === 0 ? null : flags.keepAlive * 60_000,
     imageCacheBytes: flags.imageCache * 2 ** 20,
     corsOrigins: flags.corsOrigin ?? [],
     metricsPublic: flags.metricsPublic ?? false,

@@ -19,6 +19,7 @@ import {
 } from "../lib/jobs/mod.ts";
 import { AdaptationFeed, type Progress } from "./adaptation_feed.ts";
 import { CHECKPOINT_EVERY, runOptions } from "./adaptation_options.ts";
+import type { Admission } from "./admission.ts";
 import type { AdaptationRequest } from "./adaptation_request.ts";
 import type { Remote } from "./calls.ts";
 import type { WebhookConfig } from "./config.ts";
@@ -43,6 +44,7 @@ export interface AdaptationsOptions {
   readonly folder: string;
   readonly models: Models;
   readonly gpu: Remote<GpuWork>;
+  readonly admission: Admission;
   readonly maxQueued: number;
   readonly webhooks: WebhookConfig;
   readonly log: Log;
@@ -104,7 +106,9 @@ export class Adaptations {
       const { style_from, ...rest } = request;
       const pictures = style_from === undefined ? images : await this.#imagesOf(style_from, images);
       const asked = { ...rest, style_images: pictures.length };
-      const stored = { ...asked, steps: this.#optionsOf(id, asked).steps };
+      const options = this.#optionsOf(id, asked);
+      await this.options.admission.check(options);
+      const stored = { ...asked, steps: options.steps };
       const isKnown = this.queue.get(id) !== null;
       try {
         if (!isKnown) {

@@ -15,6 +15,8 @@ export interface ServiceConfig extends ModelPaths {
   readonly gpuCacheBytes: number;
   /** Memory on the device that may be used; null for as much as there is. */
   readonly gpuMemoryBytes: number | null;
+  /** How long a model that nobody uses stays on the device; null for ever. */
+  readonly keepAliveMs: number | null;
   /** Memory of this process for images that were drawn, in bytes. */
   readonly imageCacheBytes: number;
   /** Origins whose pages may use the API, as in "https://app.example". */

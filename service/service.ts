@@ -3,6 +3,7 @@ import { join } from "node:path";
 import { JobStore } from "../lib/jobs/mod.ts";
 import { adaptationView } from "./adaptation_view.ts";
 import { Adaptations } from "./adaptations.ts";
+import { Admission } from "./admission.ts";
 import { type Remote, WorkerRemote } from "./calls.ts";
 import type { ServiceConfig } from "./config.ts";
 import { failureOf, ServiceError } from "./failure.ts";
@@ -12,6 +13,7 @@ import type { ImageWork } from "./images/work.ts";
 import { Models } from "./models.ts";
 import { createLog, type Log } from "./log.ts";
 import { Metrics } from "./metrics.ts";
+import type { PlanningWork } from "./planning/work.ts";
 import { Samples } from "./samples.ts";
 import { Tokens } from "./tokens.ts";
 import { Walks } from "./walks.ts";
@@ -21,17 +23,26 @@ import { Webhooks } from "./webhooks.ts";
 export interface Workers {
   readonly gpu: Remote<GpuWork>;
   readonly images: Remote<ImageWork>;
+  readonly planning: Remote<PlanningWork>;
 }
 
-/** One thread for the GPU and one for encoding, so that requests are answered whatever they do. */
-export function startWorkers({ gpuCacheBytes, gpuMemoryBytes }: ServiceConfig): Workers {
+/**
+ * One thread for the GPU, one for encoding and one for planning, so that requests are answered
+ * whatever they do.
+ */
+export function startWorkers(config: ServiceConfig): Workers {
+  const { gpuCacheBytes: cacheBytes, gpuMemoryBytes: memoryBytes, keepAliveMs } = config;
   return {
     gpu: new WorkerRemote<GpuWork>(
       () => new Worker(new URL("./gpu/worker.ts", import.meta.url), { type: "module" }),
-      { cacheBytes: gpuCacheBytes, memoryBytes: gpuMemoryBytes },
+      { cacheBytes, memoryBytes, keepAliveMs },
     ),
     images: new WorkerRemote<ImageWork>(
       () => new Worker(new URL("./images/worker.ts", import.meta.url), { type: "module" }),
+      {},
+    ),
+    planning: new WorkerRemote<PlanningWork>(
+      () => new Worker(new URL("./planning/worker.ts", import.meta.url), { type: "module" }),
       {},
     ),
   };
@@ -105,6 +116,7 @@ export class Service {
       folder,
       models,
       gpu: workers.gpu,
+      admission: new Admission(workers.gpu, workers.planning),
       maxQueued: config.maxQueued,
       webhooks: config.webhooks,
       log,

@@ -171,6 +171,13 @@ export class Gpu {
     return least === Infinity ? null : Math.max(0, least);
   }
 
+  /** Bytes that may be allocated in all; null where nobody knows. */
+  get capacityBytes(): number | null {
+    const whole = this.kind === "cpu" ? Deno.systemMemoryInfo().total : Infinity;
+    const least = Math.min(whole, this.memoryBytes);
+    return least === Infinity ? null : least;
+  }
+
   /** Throws a GpuError if it is known that so many bytes more cannot fit. */
   assertFits(bytes: number, label: string): void {
     const available = this.availableBytes;

@@ -76,6 +76,11 @@ export class Clip implements ImageTower {
     return this.#file.architecture;
   }
 
+  /** Memory of the weights that stay on the device. */
+  get heldBytes(): number {
+    return this.#kept.reduce((sum, { range }) => sum + range.bytes, 0);
+  }
+
   /** What cosines of features are multiplied by to become logits. */
   logitScale(): Promise<number> {
     return this.#file.logitScale();

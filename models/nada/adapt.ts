@@ -37,7 +37,7 @@ export async function adapt(
   signal: AbortSignal,
 ): Promise<AdaptResult> {
   await assertFree(out);
-  using models = await prepare(gpu, inputs, signal);
+  using models = await prepare(gpu, inputs, signal, events);
   const config: Config = {
     nada: VERSION,
     created: new Date().toISOString(),
@@ -83,7 +83,7 @@ export async function resume(
   events: AdaptEvents,
   signal: AbortSignal,
 ): Promise<AdaptResult> {
-  using models = await prepare(gpu, inputs, signal);
+  using models = await prepare(gpu, inputs, signal, events);
   const log = await folder.rewindLog(state.step);
   models.training.restore(state);
   await writeFileAtomic(folder.file("config.json"), `${JSON.stringify(config, null, 2)}\n`);

@@ -122,37 +122,50 @@ export interface FittingRun {
   readonly notes: readonly string[];
 }
 
+/** Says how many bytes are free, having made room where these are not. */
+export type MakeRoom = (bytes: number) => number | Promise<number>;
+
 /**
  * The options, with activations computed again where that is what makes the run fit. Throws a
- * DoesNotFitError where nothing does, with the largest batch that would.
+ * DoesNotFitError where nothing does, with a smaller batch that would.
  */
 export async function fittingRun(
   options: AdaptOptions,
   target: PlanTarget,
-  availableBytes: number,
+  makeRoom: MakeRoom,
 ): Promise<FittingRun> {
   const peakOf = async (options: AdaptOptions) => (await runCost(options, target)).memory.peak;
   const plain = await peakOf(options);
-  if (plain <= availableBytes) return { options, notes: [] };
+  const available = await makeRoom(plain);
+  if (plain <= available) return { options, notes: [] };
   const saving = { ...options, checkpointActivations: true };
-  let least = await peakOf(saving);
-  const gigabytes = (bytes: number) => `${(bytes / 1e9).toFixed(2)} GB`;
-  if (least <= availableBytes) {
-    const note = `Memory is short (${gigabytes(plain)} needed, ${gigabytes(availableBytes)} ` +
-      `free): feature maps are computed again, in ${gigabytes(least)}`;
+  const least = await peakOf(saving);
+  const told = (bytes: number) =>
+    bytes < 1e9 ? `${(bytes / 1e6).toFixed(1)} MB` : `${(bytes / 1e9).toFixed(2)} GB`;
+  if (least <= available) {
+    const note = `Memory is short (${told(plain)} needed, ${told(available)} free): ` +
+      `feature maps are computed again, in ${told(least)}`;
     return { options: saving, notes: [note] };
   }
-  const problem = `Cannot adapt at batch ${options.batch}: it takes ${gigabytes(least)} of ` +
-    `memory, of which ${gigabytes(availableBytes)} are free`;
+  const problem = `Cannot adapt at batch ${options.batch}: it takes ${told(least)} of ` +
+    `memory, and ${told(available)} can be had`;
   // Given latents fix the batch.
-  for (let batch = options.batch - 1; batch >= 1 && options.z === null; batch--) {
-    least = await peakOf({ ...saving, batch });
-    if (least > availableBytes) continue;
-    throw new DoesNotFitError(`${problem}; batch ${batch} takes ${gigabytes(least)}`);
+  const smaller = options.z === null ? options.batch - 1 : 0;
+  const peaks = new Map([[0, 0]]);
+  let [fits, most] = [0, smaller]; // halved: planning a large model takes a second
+  while (fits < most) {
+    const batch = Math.ceil((fits + most) / 2);
+    const peak = await peakOf({ ...saving, batch });
+    peaks.set(batch, peak);
+    if (peak <= available) fits = batch;
+    else most = batch - 1;
+  }
+  if (fits > 0) {
+    throw new DoesNotFitError(`${problem}; batch ${fits} takes ${told(peaks.get(fits)!)}`);
   }
   throw new DoesNotFitError(
-    `${problem}, and no smaller batch takes less than ${gigabytes(least)}; free some memory, ` +
-      `use a smaller generator or fewer CLIP models`,
+    `${problem}, and no smaller batch takes less than ${told(peaks.get(1) ?? least)}; free ` +
+      `some memory, use a smaller generator or fewer CLIP models`,
   );
 }
 

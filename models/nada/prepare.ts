@@ -13,6 +13,7 @@ import { LayerSelection } from "./layer_selection.ts";
 import type { Judge } from "./losses/mod.ts";
 import type { AdaptOptions } from "./options.ts";
 import { LatentStream } from "./random_latents.ts";
+import type { AdaptEvents } from "./run.ts";
 import { runTargets, selectionTarget, type Wanted } from "./run_targets.ts";
 import { changedTensors, storedTensors } from "./stored_tensors.ts";
 import { Training } from "./training.ts";
@@ -38,11 +39,14 @@ export async function prepare(
   gpu: Gpu,
   inputs: RunInputs,
   signal: AbortSignal = new AbortController().signal,
+  { makeRoom }: Pick<AdaptEvents, "makeRoom"> = {},
 ): Promise<Prepared> {
-  const available = gpu.availableBytes;
-  const { options, notes } = available === null
+  const { options, notes } = gpu.availableBytes === null
     ? { options: inputs.options, notes: [] }
-    : await fittingRun(inputs.options, gpu, available);
+    : await fittingRun(inputs.options, gpu, async (bytes) => {
+      if (gpu.availableBytes! < bytes) await makeRoom?.(bytes);
+      return gpu.availableBytes!;
+    });
   using owned = new DisposableStack();
   const { plan, pictures, templates, partTemplates } = inputs;
   const { lambdas, clipResize: resize, noise } = options;

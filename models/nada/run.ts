@@ -22,6 +22,8 @@ export interface AdaptEvents {
   onSamples?(file: string): void;
   /** Waits until the device is free for a step; what it gives is disposed of after that. */
   takeTurn?(): Promise<Disposable>;
+  /** Gives up what it can of the device's memory, until so many bytes are free. */
+  makeRoom?(bytes: number): Promise<void>;
 }
 
 export interface RunStart {

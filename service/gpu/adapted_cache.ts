@@ -3,7 +3,8 @@
  * the programs read from one _slot_ of memory, and to draw with an adaptation means to copy the
  * tensors that it changes into the slot. What adaptations change is kept on the device as long as a
  * budget allows, those used last; the others are read from their files again. Of a base with classes
- * one is loaded, and another one changes its mapping network.
+ * one is loaded, and another one changes its mapping network. Whoever has the turn on the device may
+ * have anything dropped: it is all in files.
  */
 import { openCheckpoint } from "../../lib/checkpoint/mod.ts";
 import type { Gpu } from "../../lib/gpu/device.ts";
@@ -21,7 +22,8 @@ import {
 } from "../../models/generator/device.ts";
 import { generatorOf, type GeneratorWeights, readGenerator } from "../../models/generator/mod.ts";
 import { Sampler } from "../../models/generator/sampler.ts";
-import type { CacheStatus, SampleWork } from "./work.ts";
+import type { Cache } from "./spare.ts";
+import type { CacheStatus, LoadedModel, SampleWork } from "./work.ts";
 
 /** A base on the device. */
 interface Base {
@@ -32,14 +34,17 @@ interface Base {
   readonly samplers: Map<string, Sampler>;
   /** Tensors that the slot has from an adaptation, and its key. */
   inSlot: { readonly key: string; readonly names: readonly string[] };
+  usedAt: number;
 }
 
 /** What an adaptation changes, or another class, on the device. */
 interface Adapted {
+  readonly base: string;
   /** None for another class alone. */
   readonly deltas: readonly string[];
   readonly tensors: ReadonlyMap<string, DeviceTensor>;
   readonly bytes: number;
+  usedAt: number;
 }
 
 /** The weights that are wanted. */
@@ -47,9 +52,9 @@ type Wanted = Pick<SampleWork, "base" | "classIndex" | "adapted">;
 
 const UNCHANGED = { key: "", names: [] };
 
-export class AdaptedCache {
+export class AdaptedCache implements Cache {
+  /** Of both the one used last is the last. */
   readonly #bases = new Map<string, Base>();
-  /** The one used last is the last. */
   readonly #adapted = new Map<string, Adapted>();
   #bytes = 0;
   #hits = 0;
@@ -66,6 +71,18 @@ export class AdaptedCache {
       misses: this.#misses,
       evictions: this.#evictions,
     };
+  }
+
+  /** The bases. */
+  get loaded(): LoadedModel[] {
+    const now = performance.now();
+    return this.#bases.entries().map(([path, { original, slot, usedAt }]) => ({
+      kind: "generator" as const,
+      path,
+      bytes: bytesOf(original) + bytesOf(slot),
+      adaptations: this.#adapted.values().filter(({ base }) => base === path).toArray().length,
+      idleMs: now - usedAt,
+    })).toArray();
   }
 
   /**
@@ -91,6 +108,20 @@ export class AdaptedCache {
     return sampler;
   }
 
+  /** Drops an adaptation, and where there is none a base. */
+  dropOldest(): boolean {
+    const [adapted] = this.#adapted.keys();
+    const [base] = this.#bases.keys();
+    if (adapted !== undefined) this.#evict(adapted);
+    else if (base !== undefined) this.#dropBase(base);
+    return adapted !== undefined || base !== undefined;
+  }
+
+  dropUnused(since: number): void {
+    for (const [key, { usedAt }] of this.#adapted) if (usedAt < since) this.#evict(key);
+    for (const [path, { usedAt }] of this.#bases) if (usedAt < since) this.#dropBase(path);
+  }
+
   /** Drops an adaptation. */
   forget(delta: string): void {
     for (const [key, { deltas }] of this.#adapted) if (deltas.includes(delta)) this.#drop(key);
@@ -98,7 +129,12 @@ export class AdaptedCache {
 
   async #base({ base: path, classIndex }: Wanted): Promise<Base> {
     const known = this.#bases.get(path);
-    if (known) return known;
+    if (known) {
+      known.usedAt = performance.now();
+      this.#bases.delete(path);
+      this.#bases.set(path, known);
+      return known;
+    }
     const file = await loadGenerator(path, classIndex);
     const original = await uploadGenerator(this.gpu, file.weights);
     let slot: DeviceGenerator | undefined;
@@ -107,7 +143,8 @@ export class AdaptedCache {
     } finally {
       if (!slot) disposeGenerator(original);
     }
-    const base: Base = { file, original, slot, samplers: new Map(), inSlot: UNCHANGED };
+    const usedAt = performance.now();
+    const base: Base = { file, original, slot, samplers: new Map(), inSlot: UNCHANGED, usedAt };
     this.#bases.set(path, base);
     return base;
   }
@@ -137,6 +174,7 @@ export class AdaptedCache {
     const known = this.#adapted.get(key);
     if (known) {
       this.#hits++;
+      known.usedAt = performance.now();
       this.#adapted.delete(key);
       this.#adapted.set(key, known);
       return known;
@@ -151,8 +189,7 @@ export class AdaptedCache {
     const changed = await changedTensors(storedTensors(weights), storedTensors(moved));
     const bytes = changed.values().reduce((sum, { data }) => sum + data.byteLength, 0);
     while (this.#adapted.size > 0 && this.#bytes + bytes > this.budgetBytes) {
-      this.#drop(this.#adapted.keys().next().value!);
-      this.#evictions++;
+      this.#evict(this.#adapted.keys().next().value!);
     }
     const tensors = new Map<string, DeviceTensor>();
     try {
@@ -172,10 +209,28 @@ export class AdaptedCache {
       tensors.forEach((tensor) => tensor.dispose());
       throw error;
     }
-    const adapted = { deltas: changes.map(({ delta }) => delta), tensors, bytes };
+    const adapted = {
+      base: base.file.file,
+      deltas: changes.map(({ delta }) => delta),
+      tensors,
+      bytes,
+      usedAt: performance.now(),
+    };
     this.#adapted.set(key, adapted);
     this.#bytes += bytes;
     return adapted;
+  }
+
+  #dropBase(path: string): void {
+    const { original, slot, samplers } = this.#bases.get(path)!;
+    samplers.forEach((sampler) => sampler.dispose());
+    [original, slot].forEach(disposeGenerator);
+    this.#bases.delete(path);
+  }
+
+  #evict(key: string): void {
+    this.#drop(key);
+    this.#evictions++;
   }
 
   /** The slot holds copies: an adaptation can go even while it is drawn with. */
@@ -186,6 +241,9 @@ export class AdaptedCache {
     this.#bytes -= bytes;
   }
 }
+
+const bytesOf = ({ tensors }: DeviceGenerator) =>
+  Object.values(tensors).reduce((sum, { range }) => sum + range.bytes, 0);
 
 /** The name of the mean w on the device. */
 const MEAN = "latent_avg";

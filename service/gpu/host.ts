@@ -13,12 +13,14 @@ import { adapt, type AdaptResult, readInputs, readRun, resume } from "../../mode
 import type { AdaptEvents } from "../../models/nada/run.ts";
 import { DamagedRunError } from "../../models/nada/run_folder.ts";
 import { unitVector } from "../../models/nada/vectors.ts";
-import { Clip } from "../../models/clip/mod.ts";
+import type { Clip } from "../../models/clip/mod.ts";
 import type { CallContext, Methods } from "../calls.ts";
 import { ServiceError } from "../failure.ts";
 import { join, relative } from "node:path";
 import { AdaptedCache } from "./adapted_cache.ts";
+import { ClipCache } from "./clip_cache.ts";
 import { Renderer } from "./renderer.ts";
+import { Spare } from "./spare.ts";
 import { Turns } from "./turns.ts";
 import type {
   AdaptDone,
@@ -40,7 +42,10 @@ interface Session {
   readonly turns: Turns;
   /** Rejects once the device is lost: what was submitted to it may never say so itself. */
   readonly lost: Promise<never>;
-  readonly clips: Map<string, Clip>;
+  readonly clips: ClipCache;
+  readonly spare: Spare;
+  /** Ends what the session does by itself, and gives the device back. */
+  close(): void;
 }
 
 export interface GpuOptions {
@@ -48,7 +53,12 @@ export interface GpuOptions {
   readonly cacheBytes: number;
   /** Memory on the device for everything; null where it is not known. */
   readonly memoryBytes: number | null;
+  /** How long a model that nobody uses stays on the device; null for ever. */
+  readonly keepAliveMs: number | null;
 }
+
+/** How often models that nobody uses are looked for. */
+const CHECK_IDLE_MS = 10_000;
 
 export class GpuHost implements GpuWork, Methods<GpuWork> {
   #session: Promise<Session> | null = null;
@@ -57,7 +67,7 @@ export class GpuHost implements GpuWork, Methods<GpuWork> {
   constructor(private readonly options: GpuOptions) {}
 
   adapt({ folder, options }: AdaptWork, { signal, emit }: CallContext): Promise<AdaptDone> {
-    return this.#use(async ({ gpu, turns }) => {
+    return this.#use(async ({ gpu, turns, spare }) => {
       const tell = (event: AdaptEvent) => emit(event);
       let done = 0;
       const events: AdaptEvents = {
@@ -70,6 +80,7 @@ export class GpuHost implements GpuWork, Methods<GpuWork> {
           tell({ type: "step", entry });
         },
         takeTurn: () => turns.take(),
+        makeRoom: (bytes) => spare.free(bytes),
         onSamples: (file) => tell({ type: "preview", step: done, file: relative(folder, file) }),
       };
       const result = await this.#adaptOrResume(gpu, { folder, options }, events, signal);
@@ -97,21 +108,27 @@ export class GpuHost implements GpuWork, Methods<GpuWork> {
   }
 
   embed({ clip: path, texts, images }: EmbedWork): Promise<Embedded> {
-    return this.#use(async ({ gpu, clips }) => {
-      const clip = clips.get(path) ?? await Clip.open(gpu, path);
-      clips.set(path, clip);
+    const encode = async (clip: Clip): Promise<Embedded> => {
       const { imageSize } = clip.architecture.image;
-      const pixels = images.map((image) => clipPreprocess({ ...image, channels: 3 }, imageSize));
+      const shape = [1, 3, imageSize, imageSize];
       const features: Float32Array[] = [];
-      for (const data of pixels) {
-        features.push(
-          ...await clip.encodeImages({ shape: [1, 3, imageSize, imageSize], data }, "none"),
-        );
+      for (const image of images) {
+        const data = clipPreprocess({ ...image, channels: 3 }, imageSize);
+        features.push(...await clip.encodeImages({ shape, data }, "none"));
       }
       return {
         texts: (await clip.encodeTexts(texts)).map((row) => unitVector(row)),
         images: features.map((row) => unitVector(row)),
       };
+    };
+    return this.#use(async ({ clips, spare }) => {
+      try {
+        return await clips.use(path, encode);
+      } catch (error) {
+        if (!(error instanceof DeviceMemoryError)) throw error;
+        await spare.free(Infinity);
+        return await clips.use(path, encode);
+      }
     });
   }
 
@@ -120,13 +137,16 @@ export class GpuHost implements GpuWork, Methods<GpuWork> {
   }
 
   status(): Promise<GpuStatus> {
-    return this.#use(({ gpu, cache }) => {
+    return this.#use(({ gpu, cache, clips }) => {
       gpu.assertAlive();
       return Promise.resolve({
         adapter: gpu.adapterName,
         kind: gpu.kind,
+        limits: gpu.limits,
         ...gpu.allocated,
+        memoryBytes: gpu.capacityBytes,
         cache: cache.status,
+        loaded: [...cache.loaded, ...clips.loaded],
         lost: this.#lost,
       });
     });
@@ -140,7 +160,7 @@ export class GpuHost implements GpuWork, Methods<GpuWork> {
   async close(): Promise<void> {
     const session = this.#session;
     this.#session = null;
-    (await session)?.gpu.close();
+    (await session)?.close();
   }
 
   async #adaptOrResume(
@@ -176,7 +196,7 @@ export class GpuHost implements GpuWork, Methods<GpuWork> {
       const isFull = error instanceof DeviceMemoryError && !(error instanceof DoesNotFitError);
       if (this.#session === opened && (reason || isFull)) {
         this.#session = null;
-        session.gpu.close();
+        session.close();
         if (reason) this.#lost++;
       }
       throw reason ?? error;
@@ -193,14 +213,29 @@ export class GpuHost implements GpuWork, Methods<GpuWork> {
   }
 }
 
-async function openSession({ cacheBytes, memoryBytes }: GpuOptions): Promise<Session> {
+async function openSession(
+  { cacheBytes, memoryBytes, keepAliveMs }: GpuOptions,
+): Promise<Session> {
   const gpu = await Gpu.open(undefined, undefined, memoryBytes ?? undefined);
   const cache = new AdaptedCache(gpu, cacheBytes);
+  const clips = new ClipCache(gpu);
   const turns = new Turns();
   const lost = gpu.device.lost.then(() => {
     gpu.assertAlive();
     throw new DeviceLostError("Cannot use the GPU: the device was lost");
   });
   lost.catch(() => {}); // nobody may be waiting
-  return { gpu, cache, turns, lost, renderer: new Renderer(cache, turns), clips: new Map() };
+  const spare = new Spare(gpu, turns, [clips, cache]);
+  const unloading = keepAliveMs === null ? undefined : setInterval(
+    () => spare.freeUnused(keepAliveMs),
+    Math.min(keepAliveMs, CHECK_IDLE_MS),
+  );
+  return {
+    ...{ gpu, cache, clips, spare, turns, lost },
+    renderer: new Renderer(cache, spare, turns),
+    close() {
+      clearInterval(unloading);
+      gpu.close();
+    },
+  };
 }

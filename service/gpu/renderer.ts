@@ -1,6 +1,7 @@
 /** Draws what is asked for, together where it can be. */
 import type { Latents, Samples } from "../../models/generator/sampler.ts";
 import type { AdaptedCache } from "./adapted_cache.ts";
+import type { Spare } from "./spare.ts";
 import type { Turns } from "./turns.ts";
 import type { Drawn, SampleWork } from "./work.ts";
 
@@ -21,7 +22,11 @@ export class Renderer {
   readonly #waiting: Waiting[] = [];
   #busy = false;
 
-  constructor(private readonly cache: AdaptedCache, private readonly turns: Turns) {}
+  constructor(
+    private readonly cache: AdaptedCache,
+    private readonly spare: Spare,
+    private readonly turns: Turns,
+  ) {}
 
   draw(work: SampleWork): Promise<Drawn> {
     return new Promise((resolve, reject) => {
@@ -69,12 +74,12 @@ export class Renderer {
     const [{ truncation, mix }] = works as [SampleWork];
     const counts = works.map(({ count }) => count);
     const total = counts.reduce((sum, count) => sum + count, 0);
-    const sampler = await this.cache.sampler(works[0]!, total);
-    const samples = await sampler.sample(joined(works.map(({ latents }) => latents)), {
-      psi: truncation,
-      ...mix && { mix },
+    const { samples, resolution } = await this.spare.use(async () => {
+      const sampler = await this.cache.sampler(works[0]!, total);
+      const latents = joined(works.map(({ latents }) => latents));
+      const samples = await sampler.sample(latents, { psi: truncation, ...mix && { mix } });
+      return { samples, resolution: sampler.architecture.resolution };
     });
-    const { resolution } = sampler.architecture;
     let start = 0;
     return counts.map((count) => part(samples, start, start += count, resolution));
   }

@@ -1,5 +1,6 @@
 /** What the GPU is asked for, and what comes back. */
 import type { AdaptOptions } from "../../models/nada/adapt.ts";
+import type { PlanTarget } from "../../models/nada/cost.ts";
 import type { ShortFigures } from "../../models/nada/eval/mod.ts";
 import type { LogEntry } from "../../models/nada/run_folder.ts";
 import type { Latents } from "../../models/generator/sampler.ts";
@@ -82,15 +83,29 @@ export interface Embedded {
   readonly images: readonly Float32Array[];
 }
 
-export interface GpuStatus {
+export interface GpuStatus extends PlanTarget {
   readonly adapter: string;
-  readonly kind: string;
   /** What the device holds. */
   readonly bytes: number;
   readonly buffers: number;
+  /** What may be on it at a time; null where nobody knows. */
+  readonly memoryBytes: number | null;
   readonly cache: CacheStatus;
+  /** Models that wait on it for requests. */
+  readonly loaded: readonly LoadedModel[];
   /** Devices lost since the start. */
   readonly lost: number;
+}
+
+export interface LoadedModel {
+  readonly kind: "generator" | "clip";
+  readonly path: string;
+  /** Memory of its weights on the device. */
+  readonly bytes: number;
+  /** Adaptations of it that are kept as well. */
+  readonly adaptations: number;
+  /** Time since it was last used. */
+  readonly idleMs: number;
 }
 
 export interface CacheStatus {

@@ -123,22 +123,6 @@ Deno.test("A loss that is no number fails the job and keeps the last good state"
   assert.ok(files.includes("adapted.safetensors"));
 });
 
-Deno.test("An adaptation that cannot fit on the device fails at once, and smaller ones go on", async () => {
-  await using service = await startService({ gpuMemoryBytes: 2 ** 20 });
-  const before = await image(service, "small");
-  const { bytes } = await service.gpu.status();
-  const large = await started(service, 0, { batch: 32, steps: 5 });
-  const { state, error, progress } = await ended(service, large);
-  assert.deepEqual([state, error.code, progress.step], ["failed", "does_not_fit", 0]);
-  assert.match(error.detail, /^Cannot adapt at batch 32: it takes .* are free; batch \d+ takes /);
-  assert.equal(service.service.adaptations.get(large).attempts, 1, "it is not tried again");
-  assert.equal((await service.gpu.status()).bytes, bytes, "the device is as it was");
-  assert.deepEqual(await image(service, "small"), before);
-
-  const small = await ended(service, await started(service, 0, { batch: 1, steps: 2 }));
-  assert.equal(small.state, "succeeded", JSON.stringify(small.error));
-});
-
 Deno.test("An adaptation is canceled while its models are prepared, and leaves nothing behind", async () => {
   await using service = await startService();
   await image(service, "small");

@@ -7,6 +7,8 @@ import { GpuHost } from "../../service/gpu/host.ts";
 import type { GpuWork } from "../../service/gpu/work.ts";
 import { ImageHost } from "../../service/images/host.ts";
 import type { ImageWork } from "../../service/images/work.ts";
+import { PlanningHost } from "../../service/planning/host.ts";
+import type { PlanningWork } from "../../service/planning/work.ts";
 import type { Log } from "../../service/log.ts";
 import { Service } from "../../service/service.ts";
 import { writeGenerator } from "../commands/made_up_file.ts";
@@ -32,6 +34,7 @@ export function madeUpConfig(data: string): ServiceConfig {
     maxQueued: 100,
     gpuCacheBytes: 2 ** 20,
     gpuMemoryBytes: null,
+    keepAliveMs: null,
     imageCacheBytes: 2 ** 20,
     corsOrigins: [],
     metricsPublic: false,
@@ -40,11 +43,14 @@ export function madeUpConfig(data: string): ServiceConfig {
   };
 }
 
+const GPU_OPTIONS = { cacheBytes: 2 ** 20, memoryBytes: null, keepAliveMs: null };
+
 /** All work done in this thread. */
-export function localWorkers(gpu = new GpuHost({ cacheBytes: 2 ** 20, memoryBytes: null })) {
+export function localWorkers(gpu = new GpuHost(GPU_OPTIONS)) {
   return {
     gpu: new LocalRemote<GpuWork>(gpu),
     images: new LocalRemote<ImageWork>(new ImageHost()),
+    planning: new LocalRemote<PlanningWork>(new PlanningHost()),
   };
 }
 
@@ -62,6 +68,7 @@ export async function startService(changes: Partial<ServiceConfig> = {}, log: Lo
   const gpu = new GpuHost({
     cacheBytes: config.gpuCacheBytes,
     memoryBytes: config.gpuMemoryBytes,
+    keepAliveMs: config.keepAliveMs,
   });
   const workers = localWorkers(gpu);
   let service = await Service.open(config, workers, log);
