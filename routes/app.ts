@@ -47,6 +47,7 @@ export function createApp(service: Service) {
   app.use(identify(tokens, isOpen(config.metricsPublic)));
   app.use(limitBodies({ totalBytes: 32 * MIB, bytesFor: bodyBytes }));
 
+  app.route("/", uiRoutes());
   app.route("/", systemRoutes(service));
   app.route("/", adaptationRoutes(service));
   app.route("/", adaptationEventRoutes(service));
@@ -55,7 +56,6 @@ export function createApp(service: Service) {
   app.route("/", sampleRoutes(service));
   app.route("/", clipRoutes(service));
   app.route("/", docsRoutes(app));
-  app.route("/", uiRoutes());
 
   app.notFound((c) =>
     problem(c, 404, {

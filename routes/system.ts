@@ -1,11 +1,44 @@
 import { createRoute, z } from "@hono/zod-openapi";
 import { VERSION } from "../lib/version.ts";
+import { ServerStatus, serverStatus } from "../service/server_status.ts";
 import type { Service } from "../service/service.ts";
 import { allow } from "./callers.ts";
 import { problem, problems } from "./problem.ts";
 import { createRouter } from "./router.ts";
 
 const json = <T extends z.ZodType>(schema: T) => ({ "application/json": { schema } });
+
+/** Where to begin. */
+const START = {
+  name: "nada",
+  version: VERSION,
+  docs: "/docs",
+  openapi: "/openapi.json",
+  adaptations: "/v1/adaptations",
+  generators: "/v1/generators",
+  clip: "/v1/clip",
+  status: "/v1/status",
+  health: "/healthz",
+  ready: "/readyz",
+  metrics: "/metrics",
+};
+
+const start = createRoute({
+  method: "get",
+  path: "/",
+  tags: ["system"],
+  summary: "What there is, for programs; browsers get the page",
+  security: [],
+  responses: {
+    200: {
+      description: "Paths by what they are for.",
+      content: {
+        ...json(z.record(z.string(), z.string())),
+        "text/html": { schema: z.string() },
+      },
+    },
+  },
+});
 
 const health = createRoute({
   method: "get",
@@ -27,6 +60,18 @@ const ready = createRoute({
   responses: {
     200: { description: "There are.", content: json(z.object({ status: z.literal("ready") })) },
     ...problems(503),
+  },
+});
+
+const status = createRoute({
+  method: "get",
+  path: "/v1/status",
+  tags: ["system"],
+  summary: "How the server is, what it works on, and what is on its device",
+  middleware: [allow("read")],
+  responses: {
+    200: { description: "Always, whatever is wrong.", content: json(ServerStatus) },
+    ...problems(401, 403),
   },
 });
 
@@ -58,10 +103,12 @@ const metrics = createRoute({
 
 export function systemRoutes(service: Service) {
   return createRouter()
+    .openapi(start, (c) => c.json(START, 200))
     .openapi(health, (c) => c.json({ status: "ok" as const }, 200))
     .openapi(version, (c) => c.json({ version: VERSION }, 200))
+    .openapi(status, async (c) => c.json(await serverStatus(service), 200))
     .openapi(metrics, async (c) => {
-      await service.refreshStatus().catch(() => {}); // the last word has to do
+      await service.refreshDevice().catch(() => {}); // the last word has to do
       const { body, type } = service.metrics.text();
       return c.text(body, 200, { "content-type": type });
     })

@@ -7,6 +7,7 @@ import { Admission } from "./admission.ts";
 import { type Remote, WorkerRemote } from "./calls.ts";
 import type { ServiceConfig } from "./config.ts";
 import { failureOf, ServiceError } from "./failure.ts";
+import { exists } from "./files.ts";
 import { Generators } from "./generators.ts";
 import type { GpuStatus, GpuWork } from "./gpu/work.ts";
 import type { ImageWork } from "./images/work.ts";
@@ -48,6 +49,16 @@ export function startWorkers(config: ServiceConfig): Workers {
   };
 }
 
+/** What is known of the device. */
+export interface Device {
+  /** Its last word; null where it was never open. */
+  readonly status: GpuStatus | null;
+  /** Why it could not be asked the last time; null if it could. */
+  readonly problem: string | null;
+  /** When it was first open, in milliseconds since 1970. */
+  readonly openedAt: number | null;
+}
+
 /** How long the device may take to say how it is: it may be compiling. */
 const STATUS_MS = 1_500;
 
@@ -57,7 +68,8 @@ export class Service {
   readonly samples: Samples;
   readonly walks: Walks;
   readonly #webhooks: Webhooks;
-  #gpuStatus: GpuStatus | null = null;
+  readonly startedAt = Date.now();
+  #device: Device = { status: null, problem: null, openedAt: null };
 
   private constructor(
     readonly config: ServiceConfig,
@@ -73,7 +85,7 @@ export class Service {
       jobs: () => store.counts(),
       waiting: () => adaptations.queue.waiting().length,
       imageCache: () => this.samples.cache,
-      gpu: () => this.#gpuStatus,
+      gpu: () => this.#device.status,
     });
     const { gpu, images } = workers;
     this.samples = new Samples(
@@ -141,29 +153,52 @@ export class Service {
 
   /** Why requests cannot be served now; null if they can. */
   async notReady(): Promise<string | null> {
+    const reason = await this.storeProblem();
+    if (reason !== null) return reason;
     try {
-      this.store.probe();
-      await Deno.lstat(join(this.config.data, "adaptations"));
-      await this.refreshStatus();
+      await this.refreshDevice();
       return null;
     } catch (error) {
       return failureOf(error).detail;
     }
   }
 
-  /** Asks the device how it is. One that is known and busy with something long is taken at its last word. */
-  async refreshStatus(): Promise<void> {
-    const asked = this.workers.gpu.call("status", null).then((status) => this.#gpuStatus = status);
-    asked.catch(() => {});
+  /** Why nothing can be kept on the disk now; null if it can. */
+  async storeProblem(): Promise<string | null> {
+    try {
+      this.store.probe();
+    } catch (error) {
+      return `Cannot write to jobs.db: ${(error as Error).message}`;
+    }
+    const isThere = await exists(join(this.config.data, "adaptations")).catch(() => false);
+    return isThere ? null : "Cannot find the folder of the adaptations: it is gone";
+  }
+
+  /** What is known of the device. */
+  get device(): Device {
+    return this.#device;
+  }
+
+  /**
+   * Asks the device how it is, and opens it where it is not open. One that is known and busy with
+   * something long is taken at its last word.
+   */
+  async refreshDevice(waitMs = STATUS_MS): Promise<void> {
+    const asked = this.workers.gpu.call("status", null);
+    asked.then(
+      (status) =>
+        this.#device = { status, problem: null, openedAt: this.#device.openedAt ?? Date.now() },
+      (error) => this.#device = { ...this.#device, problem: failureOf(error).detail },
+    );
     const { promise: late, reject } = Promise.withResolvers<never>();
     const timer = setTimeout(
       () => reject(new ServiceError("busy", "Cannot reach the device: it does not answer")),
-      STATUS_MS,
+      waitMs,
     );
     try {
       await Promise.race([asked, late]);
     } catch (error) {
-      if (failureOf(error).code !== "busy" || !this.#gpuStatus) throw error;
+      if (failureOf(error).code !== "busy" || !this.#device.status) throw error;
     } finally {
       clearTimeout(timer);
     }

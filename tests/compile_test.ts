@@ -108,6 +108,7 @@ Deno.test("What is compiled into the binary is all that the service opens", asyn
     assert.ok(url, await Promise.race([errors, Promise.resolve("it printed no address")]));
     const status = async (path: string, body?: object) => {
       const response = await fetch(url + path, {
+        headers: { accept: "text/html" },
         ...body && {
           method: "POST",
           headers: { "content-type": "application/json" },

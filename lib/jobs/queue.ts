@@ -101,6 +101,11 @@ export class JobQueue<Request, Result> {
     return this.#store.get(id) as Job<Request, Result> | null;
   }
 
+  /** The id of the job that is worked on. */
+  get running(): string | null {
+    return this.#running?.id ?? null;
+  }
+
   /** Jobs that wait, in the order in which they will be started. */
   waiting(): Job<Request, Result>[] {
     const jobs = this.#store.inStates("interrupted", "queued") as Job<Request, Result>[];

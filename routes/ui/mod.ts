@@ -31,13 +31,22 @@ function asset(path: string, content: string, type: string) {
   };
 }
 
+/** Whether a page is asked for; programs get what `/` answers them. */
+function isBrowser(c: Context): boolean {
+  return /\btext\/html\b/.test(c.req.header("accept") ?? "");
+}
+
 export function uiRoutes() {
   const page = asset("/ui/page.js", script, "text/javascript; charset=utf-8");
   const mark = asset("/ui/icon.svg", icon, "image/svg+xml");
   const shell = `<!doctype html>${Shell({ facts: FACTS, script: page.address, style })}`;
   const router = createRouter();
   for (const path of ["/", "/ui/*"]) router.use(path, compress());
-  router.get("/", (c) => c.html(shell, 200, { "cache-control": "no-cache" }));
+  router.get("/", async (c, next) => {
+    c.header("vary", "accept", { append: true });
+    if (!isBrowser(c)) return await next();
+    return c.html(shell, 200, { "cache-control": "no-cache" });
+  });
   for (const { path, send } of [page, mark]) router.get(path, send);
   return router;
 }

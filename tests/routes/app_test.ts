@@ -15,6 +15,24 @@ Deno.test("The service without jobs", async (t) => {
     assert.deepEqual(await (await request("/readyz")).json(), { status: "ready" });
   });
 
+  await t.step(
+    "GET / tells programs where everything is, and gives browsers the page",
+    async () => {
+      const told = await (await request("/", { headers: { accept: "*/*" } })).json();
+      assert.equal(told.name, "nada");
+      const paths = Object.values<string>(told).filter((value) => value.startsWith("/"));
+      assert.ok(paths.length >= 9);
+      for (const path of paths) {
+        const response = await request(path);
+        assert.equal(response.status, 200, path);
+        await response.body!.cancel();
+      }
+      const page = await request("/", { headers: { accept: "text/html,*/*;q=0.8" } });
+      assert.match(await page.text(), /<div id="page">/);
+      assert.match(page.headers.get("vary")!, /accept/i);
+    },
+  );
+
   await t.step("An unknown path is a 404 problem document with a stable code", async () => {
     const response = await request("/v1/nothing", { method: "POST", body: "{}" });
     assert.equal(response.status, 404);

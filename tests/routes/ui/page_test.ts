@@ -10,7 +10,7 @@ Deno.test("The page's script and style are made of the sources beside them", asy
 
 Deno.test("GET / answers the page, with what it needs from this server alone", async () => {
   await using service = await startService();
-  const response = await service.request("/");
+  const response = await service.request("/", { headers: { accept: "text/html" } });
   assert.match(response.headers.get("content-type")!, /^text\/html/);
   const policy = response.headers.get("content-security-policy")!;
   assert.match(policy, /default-src 'self'/);
