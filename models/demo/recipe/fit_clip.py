@@ -3,9 +3,8 @@
 See train_clip.py for how to call it. Nothing here changes where the tower's gradient leads.
 
 The projection's first rows are those of the styles (style_rows); the next come from the attributes'
-head; one is constant, and keeps the features in a narrow cone, in which
-they are nearly linear. A bias of the last norm puts the styles' thresholds where they tell most of
-the true pictures apart.
+head; one is constant, and keeps the features in a narrow cone, in which they are nearly linear. A
+bias of the last norm puts the styles' thresholds where they tell most of the true pictures apart.
 """
 
 import argparse
@@ -18,19 +17,22 @@ import torch.nn.functional as F
 
 from clip import Architecture, encode_text, image_state
 from files import STYLES, as_image, read_latents, read_pictures, write_safetensors
+from style_space import disturbed
 from texts import Texts, class_codes, train_texts
 from train_attributes import BLOCKS
 from train_clip import WIDTH
 
 SPREAD = 0.15  # of features along the styles' directions
 ATTRIBUTES_SPREAD = 0.045
-SCENES = (2000, 300)  # photos behind the attributes' spread; scenes in every style
+# Photos behind the attributes' spread; scenes in every style behind the thresholds, with captions.
+SCENES = {"spread": 2000, "thresholds": 300, "captions": 2000}
 LOGIT_SCALE = 100
 
 
-def states_of(p, a, pixels):
+def states_of(p, a, pixels, change=lambda image: image):
+    images = (change(as_image(part)) for part in pixels.split(100))
     with torch.no_grad(), torch.autocast("cpu", dtype=torch.bfloat16):
-        return torch.cat([image_state(p, a, as_image(part)) for part in pixels.split(100)])
+        return torch.cat([image_state(p, a, image) for image in images])
 
 
 def attribute_rows(states, head, codes):
@@ -74,14 +76,10 @@ def fit(options):
     features = 32 * math.ceil((styles + width + 1) / 32)
     a = Architecture(len(texts.known["vocabulary"]), image_width=WIDTH, image_blocks=BLOCKS + 1,
                      features=features)
-    text = train_texts(a, texts, places, codes, options.steps)
-    with torch.no_grad():
-        named = [F.normalize(encode_text(text, a, style).mean(0), dim=0) for style in texts.names]
-    names = torch.stack(named)[:, :styles]
 
     train = [read_pictures(options.data, style) for style in STYLES]
-    photos = states_of(p, a, train[0][: SCENES[0]])
-    shown = torch.stack([states_of(p, a, pixels[: SCENES[1]]) for pixels in train])
+    photos = states_of(p, a, train[0][: SCENES["spread"]])
+    shown = torch.stack([states_of(p, a, pixels[: SCENES["thresholds"]]) for pixels in train])
     every = shown.flatten(0, 1)
     by_style = tower["rows"] * SPREAD / (every @ tower["rows"]).var(0).sum().sqrt()
     by_class, offset = attribute_rows(photos, tower["head"], codes)
@@ -90,14 +88,26 @@ def fit(options):
     even = F.normalize(1 / p["visual.ln_post.weight"], dim=0)[:, None]
     rest = torch.zeros(WIDTH, features - styles - width - 1)
     projection = torch.cat([by_style, scale * by_class, 0.5 * even, rest], 1).half().float()
-
     centred = (shown - every.mean(0)) @ projection[:, :styles]
-    bias = torch.zeros(features)
-    bias[:styles] = style_thresholds(centred, names) - every.mean(0) @ projection[:, :styles]
-    bias[styles : styles + width] = scale * offset
-    bias[styles + width] = 1 - (every @ projection)[:, styles + width].mean()
+
+    def bias_for(names):
+        """What the features lack, [features], for names [styles, features] of the styles."""
+        bias = torch.zeros(features)
+        thresholds = style_thresholds(centred, names[:, :styles])
+        bias[:styles] = thresholds - every.mean(0) @ projection[:, :styles]
+        bias[styles : styles + width] = scale * offset
+        bias[styles + width] = 1 - (every @ projection)[:, styles + width].mean()
+        return bias
+
+    captioned = [states_of(p, a, pixels[: SCENES["captions"]], disturbed) for pixels in train]
+    pictures = torch.stack(captioned)
+    pictures = F.normalize(pictures @ projection + bias_for(places), dim=2)
+    text = train_texts(a, texts, places, codes, pictures, LOGIT_SCALE, options.steps)
+    with torch.no_grad():
+        named = [F.normalize(encode_text(text, a, style).mean(0), dim=0) for style in texts.names]
 
     image = {**p, "visual.proj": projection}
+    bias = bias_for(torch.stack(named))
     added = torch.linalg.lstsq(projection.T, bias, driver="gelsd").solution
     image["visual.ln_post.bias"] = p["visual.ln_post.bias"] + added
     text["logit_scale"] = torch.tensor(math.log(LOGIT_SCALE))

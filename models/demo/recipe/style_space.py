@@ -65,9 +65,13 @@ class StyleSpace:
         photo = self.true(scenes, 0)
         true = torch.cat([self.true(scenes[i : i + 1], k) for i, k in enumerate(styles)])
         share = 1.1 * torch.rand(count, 1, 1, 1) * (torch.rand(count, 1, 1, 1) > 0.35)
-        level = 0.2 * torch.rand(count, 1, 1, 1) ** 2
-        x = photo + share * (true - photo)
-        return x + level * smooth(x.shape, 8) + 0.5 * level * torch.randn_like(x), true, styles
+        return disturbed(photo + share * (true - photo)), true, styles
+
+
+def disturbed(x):
+    """Pictures with stains and noise, most of them with little."""
+    level = 0.2 * torch.rand(len(x), 1, 1, 1) ** 2
+    return x + level * smooth(x.shape, 8) + 0.5 * level * torch.randn_like(x)
 
 
 def smooth(shape, cells):

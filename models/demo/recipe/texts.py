@@ -1,7 +1,12 @@
-"""The demo CLIP's text tower: it learns from captions alone what features texts should have.
+"""The demo CLIP's text tower: it learns to say of captioned pictures what the image tower sees.
 
-A feature is a code: first the place of the style that a text names, then for each attribute the
-code of the class that it names; nothing where a text is silent.
+Two losses. The contrastive one of CLIP (Radford et al. 2021): among a batch of captioned pictures
+in all styles, the caption that belongs to a picture and the picture that belongs to a caption, by
+the features of an image tower that stays as it is (Zhai et al. 2022 call this locked-image tuning).
+And a code that a text's feature is to be near: first the place of the style that it names, then for
+each attribute the code of the class that it names, nothing where it is silent. The code makes
+differences of texts mean the same wherever they are taken. One number of a caption's feature is
+left open: by it a caption can say how much it leaves open itself.
 """
 
 import json
@@ -17,7 +22,8 @@ from files import STYLES
 from train_clip import share_of_rate
 
 ATTRIBUTES_SHARE = 0.6  # of a class beside a style
-CAPTIONS, NAMES = 72, 32  # of a batch: captions, and texts that name a style alone
+CAPTIONS, NAMES = 96, 32  # of a batch: captions, and texts that name a style alone
+CONTRAST = 0.1
 
 
 class Texts:
@@ -62,8 +68,16 @@ def wanted_features(claims, places, codes, features):
     return F.normalize(out, dim=1)
 
 
-def train_texts(a, texts, places, codes, steps):
-    """The text tower's parameters."""
+def contrastive_loss(images, texts, logit_scale):
+    """CLIP's: unit features [n, features], of pictures and of their captions."""
+    logits, own = logit_scale * images @ texts.T, torch.arange(len(images))
+    return (F.cross_entropy(logits, own) + F.cross_entropy(logits.T, own)) / 2
+
+
+def train_texts(a, texts, places, codes, pictures, logit_scale, steps):
+    """The text tower's parameters. pictures: unit features [styles, n, features] of the first n
+    scenes; the number after places and codes is the same for all of them."""
+    even = torch.eye(a.features)[places.shape[1] + codes[0].shape[1]]
     p = {n: v for n, v in initial_parameters(a).items() if not n.startswith("visual.")}
     for value in p.values():
         value.requires_grad_()
@@ -71,7 +85,7 @@ def train_texts(a, texts, places, codes, steps):
     for step in range(steps):
         for group in optimiser.param_groups:
             group["lr"] = 1.5e-3 * share_of_rate(step, steps)
-        scene = torch.randint(len(texts.captions), (CAPTIONS,))
+        scene = torch.randint(pictures.shape[1], (CAPTIONS,))
         style = torch.randint(len(STYLES), (CAPTIONS,))
         variant = torch.randint(texts.captions.shape[2], (CAPTIONS,))
         tokens, claims = texts.captions[scene, style, variant], texts.claims[scene, style, variant]
@@ -81,10 +95,15 @@ def train_texts(a, texts, places, codes, steps):
         alone[:, 0] = only
         wanted = wanted_features(torch.cat([claims, alone]).long(), places, codes, a.features)
         found = encode_text(p, a, torch.cat([tokens, sentences]).long())
-        loss = (1 - (found * wanted).sum(1)).mean()
+        captions = found[:CAPTIONS]
+        told = F.normalize(captions * (1 - even), dim=1)
+        code = (1 - (torch.cat([told, found[CAPTIONS:]]) * wanted).sum(1)).mean()
+        contrast = contrastive_loss(pictures[style, scene], captions, logit_scale)
+        loss = code + CONTRAST * contrast
         optimiser.zero_grad()
         loss.backward()
         optimiser.step()
         if (step + 1) % 200 == 0 or step + 1 == steps:
-            print(f"texts, {step + 1}: {loss.item():.4f}", flush=True)
+            losses = f"code {code.item():.4f}, contrast {contrast.item():.3f}"
+            print(f"texts, {step + 1}: {losses}", flush=True)
     return {name: value.detach() for name, value in p.items()}

@@ -9,10 +9,11 @@ gradient of a style's score leads:
 - Penalties on how far it moves the class token, and on how much it moves the scores of photos and
   of pictures in all styles, keep the rest small: the norm's division is not linear.
 
-It is trained by cross entropy of the attributes' classes on photos, with a linear head, of which
-fit_clip.py makes rows of the projection. Two things make this a matter of minutes: almost all of a
-token is the same for all pictures, so the block's norms start by taking just that away; and what
-the block adds is scaled up, as it has to be seen beside tokens of a norm in the hundreds.
+It is trained by cross entropy of the attributes' classes, on photos and on pictures in all other
+styles, with a linear head, of which fit_clip.py makes rows of the projection. Two things make this
+a matter of minutes: almost all of a token is the same for all pictures, so the block's norms start
+by taking just that away; and what the block adds is scaled up, as it has to be seen beside tokens
+of a norm in the hundreds.
 """
 
 import argparse
@@ -30,8 +31,8 @@ OUTPUTS = ("out_proj", "c_proj")  # the layers that add to the tokens
 SCALE = 30
 PENALTY, SCORES_PENALTY = 0.5, 10
 RATE, DECAY, MUON_RATE, MUON_DECAY = 2e-3, 0.05, 0.01, 0.03
-PHOTOS, STYLED = 112, 48  # of a batch
-SCENES = 1200  # in every style
+PHOTOS, STYLED = 80, 96  # of a batch
+SCENES, HELD_SCENES = 3000, 128  # in every style
 
 
 @torch.no_grad()
@@ -97,6 +98,13 @@ def train(options):
     stored, held_tokens = stored_tokens(photos), tokens_of(p, held)
     others = [read_pictures(folders[0], style)[:SCENES] for style in STYLES[1:]]
     styled = torch.cat([stored_tokens(pixels) for pixels in others])
+    styled_classes = classes[:SCENES].repeat(len(others), 1)
+    held_others = [read_pictures(folders[1], style)[:HELD_SCENES] for style in STYLES[1:]]
+    held_styled = torch.cat([tokens_of(p, pixels) for pixels in held_others])
+    held_sets = (
+        ("photos", held_tokens, held_classes),
+        ("styled", held_styled, held_classes[:HELD_SCENES].repeat(len(held_others), 1)),
+    )
     states = class_state(p, torch.cat([stored[:SCENES, :1], styled[:, :1]]).float() + mean[:1])
     rows = style_rows(p, places, states)
     # The scores themselves, of a spread of 1 in all.
@@ -112,8 +120,7 @@ def train(options):
     for value in block.values():
         value.requires_grad_()
     muon = Muon({n: v for n, v in block.items() if is_matrix(n, v)}, MUON_RATE, MUON_DECAY)
-    others = [v for n, v in block.items() if not is_matrix(n, v)]
-    parameters = [*others, *head.parameters()]
+    parameters = [*(v for n, v in block.items() if not is_matrix(n, v)), *head.parameters()]
     adam = torch.optim.AdamW(parameters, betas=(0.9, 0.98), weight_decay=DECAY)
 
     def used():
@@ -128,12 +135,13 @@ def train(options):
 
     for step in range(options.steps):
         share = share_of_rate(step, options.steps)
-        pick = torch.randint(len(stored), (PHOTOS,))
-        x = torch.cat([stored[pick], styled[torch.randint(len(styled), (STYLED,))]]).float() + mean
+        pick, other = torch.randint(len(stored), (PHOTOS,)), torch.randint(len(styled), (STYLED,))
+        x = torch.cat([stored[pick], styled[other]]).float() + mean
+        truth = torch.cat([classes[pick], styled_classes[other]])
         with torch.autocast("cpu", dtype=torch.bfloat16):
             y = class_tokens(x)
         before, after = class_state(p, x), class_state(p, y)
-        entropy = class_losses(head(after[:PHOTOS]), classes[pick], sizes)
+        entropy = class_losses(head(after), truth, sizes)
         moved = (y - x[:, :1]).norm(dim=2) / x[:, :1].norm(dim=2)
         scores = ((after - before) @ score_rows).square().sum(1).mean()
         adam.zero_grad()
@@ -143,11 +151,12 @@ def train(options):
         adam.step()
         muon.step(share)
         if (step + 1) % options.every == 0 or step + 1 == options.steps:
-            with torch.no_grad():
-                found = rates(head(class_state(p, class_tokens(held_tokens))), held_classes, sizes)
-            shown = " ".join(f"{value:.0f}" for value in found)
             told = f"moved {moved.mean().item():.2f}, scores {scores.item():.4f}"
-            print(f"{step + 1}: loss {entropy.item():.3f}, {told}, held-out {shown} %", flush=True)
+            print(f"{step + 1}: loss {entropy.item():.3f}, {told}", flush=True)
+            for name, tokens, true in held_sets:
+                with torch.no_grad():
+                    found = rates(head(class_state(p, class_tokens(tokens))), true, sizes)
+                print(f"  {name}:", " ".join(f"{v:.0f}" for v in found), "%", flush=True)
     block = {n: value.detach() for n, value in used().items()}
     save_state(options.out, {
         "parameters": {**p, **block}, "head": {n: v.detach() for n, v in head.named_parameters()},
@@ -160,8 +169,8 @@ if __name__ == "__main__":
     parser.add_argument("--data", required=True)
     parser.add_argument("--tower", required=True)
     parser.add_argument("--out", required=True)
-    parser.add_argument("--steps", type=int, default=600)
+    parser.add_argument("--steps", type=int, default=1600)
     parser.add_argument("--threads", type=int, default=1)
-    parser.add_argument("--every", type=int, default=100)
+    parser.add_argument("--every", type=int, default=200)
     parser.add_argument("--seed", type=int, default=1)
     train(parser.parse_args())

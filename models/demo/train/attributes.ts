@@ -8,24 +8,21 @@
  * - Penalties on how far it moves the class token, and on how much it moves the scores of photos and of
  *   pictures in other styles, keep the rest small: the norm's division is not linear.
  *
- * It is trained by cross entropy of the attributes' classes on photos, with a linear head, of which
- * rows of the projection are made in the end. Almost all of a token is the same for all pictures, so the block's norms start by taking just
- * that away; and what the block adds is scaled up, as it has to be seen beside large tokens.
+ * It is trained by cross entropy of the attributes' classes, on photos and on pictures in all other
+ * styles, with a linear head, of which rows of the projection are made in the end. Almost all of a
+ * token is the same for all pictures, so the block's norms start by taking just that away; and what
+ * the block adds is scaled up, as it has to be seen beside large tokens.
  */
 import type { Gpu } from "../../../lib/gpu/device.ts";
 import {
   add,
   div,
-  exp,
-  log,
   matmul,
   mean,
   mul,
-  neg,
   normalize,
   reshape,
   slice,
-  softmax,
   square,
   sub,
   sum,
@@ -40,6 +37,7 @@ import {
   withoutLastBlock,
 } from "./clip_weights.ts";
 import { CLASS_COUNTS, placeLength, waysOf } from "./codes.ts";
+import { crossEntropy } from "./cross_entropy.ts";
 import { weightLeaf } from "./optimiser.ts";
 import { StepRandom } from "./random.ts";
 import type { OpenStage } from "./run.ts";
@@ -217,10 +215,7 @@ export function openAttributes(
   const [before, after] = layers.slice(-2);
   const [stateBefore, stateAfter] = [before, after].map((x) => classState(a, leaves, x!));
   const told = add(
-    matmul(
-      { a: slice(stateAfter!, [0, 0], [photos, width]), b: head["head.weight"] },
-      { transposeB: true },
-    ),
+    matmul({ a: stateAfter!, b: head["head.weight"] }, { transposeB: true }),
     head["head.bias"],
   );
   const squares = (x: Tensor) => sum(square(x), [1]);
@@ -239,7 +234,7 @@ export function openAttributes(
   return {
     problem: {
       loss: [
-        classLoss(told, input("classes", [photos, CLASSES])),
+        classLoss(told, input("classes", [count, CLASSES])),
         mul(moved, PENALTY),
         mul(scores, SCORES_PENALTY),
       ].reduce(add),
@@ -261,7 +256,7 @@ export function openAttributes(
         const style = i < photos ? "photo" : OTHERS[random.whole(OTHERS.length)]!;
         return drawPlanes(drawLayers(z), style, side);
       });
-      return { pictures: joined(pictures), classes: wantedClasses(latents.slice(0, photos)) };
+      return { pictures: joined(pictures), classes: wantedClasses(latents) };
     },
     rate: share,
   };
@@ -325,17 +320,9 @@ function classLoss(logits: Tensor, wanted: Tensor): Tensor {
   let first = 0;
   const losses = CLASS_COUNTS.map((count) => {
     const part = (x: Tensor) => slice(x, [0, first], [n, count]);
-    const loss = neg(sum(mul(logSoftmax(part(logits)), part(wanted))));
+    const loss = crossEntropy(part(logits), part(wanted));
     first += count;
     return loss;
   });
   return mul(losses.reduce(add), 1 / CLASS_COUNTS.length);
-}
-
-/** Of the last axis. */
-function logSoftmax(x: Tensor): Tensor {
-  const total = (y: Tensor) => sum(y, [x.rank - 1], true);
-  // The mean under the softmax is at most log n below the maximum: nothing can overflow or vanish.
-  const shifted = sub(x, total(mul(softmax(x), x)));
-  return sub(shifted, log(total(exp(shifted))));
 }

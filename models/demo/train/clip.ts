@@ -1,7 +1,7 @@
 /**
  * The demo CLIP from nothing. Its image tower first learns that its gradient leads from a photo to a
- * style, then, in a last block, to tell people's attributes; its text tower learns from captions what
- * features texts should have; and then both get a projection by which they meet.
+ * style, then, in a last block, to tell people's attributes, and gets a projection; its text tower
+ * learns from captioned pictures to say what the image tower sees.
  */
 import { add, mean, mul, slice, unit } from "../../../lib/graph/ops/mod.ts";
 import { input, type Tensor } from "../../../lib/graph/tensor.ts";
@@ -18,7 +18,7 @@ import {
   withoutLastBlock,
 } from "./clip_weights.ts";
 import { stylePlaces, waysOf } from "./codes.ts";
-import { fittedClip } from "./fit.ts";
+import { fittedClip, fittedLeaves, fittedState } from "./fit.ts";
 import type { FixedGenerator } from "./generator_weights.ts";
 import type { Group } from "./optimiser.ts";
 import { StepRandom } from "./random.ts";
@@ -49,8 +49,8 @@ export const DEMO_CLIP: ClipSize = {
 export const CLIP_SETTINGS: Settings = { steps: 3000, batch: 10, seed: 1 };
 
 /** Steps after the alignment, as parts of it, and what the stages see in each for a group there. */
-const ATTRIBUTES = { steps: 1 / 5, photos: 11, styled: 5 };
-const TEXTS = { steps: 5 / 6, captions: 10 };
+const ATTRIBUTES = { steps: 8 / 15, photos: 8, styled: 8 };
+const TEXTS = { steps: 5 / 6, captions: 6, names: 3 };
 /** Of the steps of the alignment, those in which the gradient would lead adaptations nowhere. */
 const STILL = 7 / 30;
 /** Of a stage's steps, those in which the rate rises. */
@@ -75,6 +75,7 @@ export function clipPart(
   const aligned = steps;
   const told = aligned + Math.ceil(ATTRIBUTES.steps * steps);
   const end = told + Math.ceil(TEXTS.steps * steps);
+  const fit = () => ({ places, scenes, random: new StepRandom(seed, -5) });
   const share = (since: number, end: number) => (step: number) =>
     riseAndFall(step - since, end - since);
   return {
@@ -102,15 +103,16 @@ export function clipPart(
             since: aligned,
             share: share(aligned, told),
           })),
-        finish: (_, state) => Promise.resolve(finishAttributes(a, state)),
+        finish: (gpu, state) => fittedState(gpu, a, finishAttributes(a, state), fit()),
       },
       {
         name: "texts",
         end,
-        open: () =>
-          Promise.resolve(openTexts(a, texts, {
+        open: (_, state) =>
+          Promise.resolve(openTexts(a, fittedLeaves(a, state), texts, {
             seed,
-            batch: TEXTS.captions * batch,
+            captions: TEXTS.captions * batch,
+            names: TEXTS.names * batch,
             since: told,
             share: share(told, end),
             places,
@@ -119,12 +121,7 @@ export function clipPart(
     ],
     start: () => startState(initialClip(a, new StepRandom(seed, -2))),
     export: async (gpu, state) => ({
-      tensors: await fittedClip(gpu, a, state, {
-        texts,
-        places,
-        scenes,
-        random: new StepRandom(seed, -5),
-      }),
+      tensors: await fittedClip(gpu, a, state, { texts, ...fit() }),
       metadata: {
         format: "pt",
         steps: String(steps),

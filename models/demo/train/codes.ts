@@ -12,6 +12,9 @@ import {
 import type { StepRandom } from "./random.ts";
 import { orthonormal, plus, unitVector, type Vector } from "./vectors.ts";
 
+/** Of the cosines of pictures and texts. */
+export const LOGIT_SCALE = 100;
+
 /** What the class of an attribute counts beside a style in a text. */
 const ATTRIBUTES_SHARE = 0.6;
 

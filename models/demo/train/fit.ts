@@ -8,9 +8,10 @@
  */
 import type { Gpu } from "../../../lib/gpu/device.ts";
 import { Program } from "../../../lib/graph/program.ts";
+import type { Tensor } from "../../../lib/graph/tensor.ts";
 import { fill, LATENT_SIZE, STYLE_NAMES, STYLE_TEMPLATES, STYLE_WORDS } from "../world/mod.ts";
 import { fixedLeaves, type TransformerClip } from "./clip_weights.ts";
-import { CLASS_COUNTS, placeLength, waysOf } from "./codes.ts";
+import { CLASS_COUNTS, LOGIT_SCALE, placeLength, waysOf } from "./codes.ts";
 import { STYLE_ROWS } from "./attributes.ts";
 import type { StepRandom } from "./random.ts";
 import { drawLayers, drawPlanes, rowsOf } from "./scenes.ts";
@@ -30,10 +31,39 @@ const SHARPNESS = 200;
 const THRESHOLD_STEPS = 1000;
 const THRESHOLD_RATE = 0.01;
 
+/** Names in a state of what is fitted before there are texts. */
+const fittedName = (name: string) => `fitted/${name}`;
+const FITTED = ["visual.proj", "visual.ln_post.bias"] as const;
+
 /** Vectors `[width]` that states are multiplied by, and what is added then. */
 interface Readout {
   readonly columns: readonly Vector[];
   readonly offsets: readonly number[];
+}
+
+interface FitOptions {
+  readonly places: readonly Vector[];
+  /** From which spreads and thresholds are taken. */
+  readonly scenes: number;
+  readonly random: StepRandom;
+}
+
+/** The state with a projection by which captions can be learnt: styles are called by their places. */
+export async function fittedState(
+  gpu: Gpu,
+  a: TransformerClip,
+  state: TrainState,
+  options: FitOptions,
+): Promise<TrainState> {
+  const fitted = await fittedImage(gpu, a, state, options.places, options);
+  const named = fitted.entries().map(([name, values]) => [fittedName(name), values] as const);
+  return { step: state.step, tensors: new Map([...state.tensors, ...named]) };
+}
+
+/** The image tower of such a state, as constants. */
+export function fittedLeaves(a: TransformerClip, state: TrainState): Record<string, Tensor> {
+  const fitted = FITTED.map((name) => [name, state.tensors.get(fittedName(name))!] as const);
+  return fixedLeaves(a, "image", new Map([...ofKind(state, "mean"), ...fitted]));
 }
 
 /** The CLIP's weights, from the state after all stages. */
@@ -41,13 +71,26 @@ export async function fittedClip(
   gpu: Gpu,
   a: TransformerClip,
   state: TrainState,
-  { texts, places, scenes, random }: {
-    texts: Texts;
-    places: readonly Vector[];
-    scenes: number;
-    random: StepRandom;
-  },
+  { texts, ...options }: FitOptions & { texts: Texts },
 ): Promise<Map<string, Values>> {
+  const weights = ofKind(state, "mean");
+  const names = await styleNames(gpu, a, weights, texts);
+  const own = [...weights].filter(([name]) => !name.startsWith("head."));
+  return new Map([
+    ...own,
+    ...await fittedImage(gpu, a, state, names, options),
+    ["logit_scale", { shape: [], data: Float32Array.of(Math.log(LOGIT_SCALE)) }],
+  ]);
+}
+
+/** The projection and the last norm's bias; `named`: vectors whose first numbers are a style's. */
+async function fittedImage(
+  gpu: Gpu,
+  a: TransformerClip,
+  state: TrainState,
+  named: readonly Vector[],
+  { places, scenes, random }: FitOptions,
+): Promise<Map<typeof FITTED[number], Values>> {
   const weights = ofKind(state, "mean");
   const side = a.image.imageSize;
   const statesOf = (pictures: Float32Array<ArrayBuffer>[]) =>
@@ -65,7 +108,7 @@ export async function fittedClip(
       .flatMap((one) => STYLE_NAMES.map((style) => drawPlanes(one, style, side))),
   );
   const { basis } = waysOf(places);
-  const names = (await styleNames(gpu, a, weights, texts)).map((name) =>
+  const names = named.map((name) =>
     Float64Array.from(basis, (way) => dot(way, name.subarray(0, way.length)))
   );
   const rows = state.tensors.get(STYLE_ROWS)!;
@@ -94,12 +137,9 @@ export async function fittedClip(
     );
     projection.set(row, i * a.features);
   }
-  const own = [...weights].filter(([name]) => !name.startsWith("head."));
   return new Map([
-    ...own,
     ["visual.proj", { shape: [width, a.features], data: projection }],
     ["visual.ln_post.bias", { shape, data: bias }],
-    ["logit_scale", { shape: [], data: Float32Array.of(Math.log(100)) }],
   ]);
 }
 

@@ -4,7 +4,7 @@ import { DeviceTensor } from "../../../../lib/graph/device_tensor.ts";
 import { mean } from "../../../../lib/graph/ops/mod.ts";
 import { Program } from "../../../../lib/graph/program.ts";
 import { Adaptations } from "../../../../models/demo/train/adaptations.ts";
-import { OTHERS } from "../../../../models/demo/train/scenes.ts";
+import { joined, OTHERS } from "../../../../models/demo/train/scenes.ts";
 import { GROUP } from "../../../../models/demo/train/style_space.ts";
 import { constant, input, numel, type Tensor } from "../../../../lib/graph/tensor.ts";
 import { clipPart } from "../../../../models/demo/train/clip.ts";
@@ -13,6 +13,7 @@ import { Optimiser } from "../../../../models/demo/train/optimiser.ts";
 import { pictureLoss, textureLoss } from "../../../../models/demo/train/picture_loss.ts";
 import { principalCoordinates } from "../../../../models/demo/train/principal.ts";
 import { keptName, ofKind } from "../../../../models/demo/train/values.ts";
+import { contrastiveLoss } from "../../../../models/demo/train/text_tower.ts";
 import { dot } from "../../../../models/demo/train/vectors.ts";
 import { eigen } from "../../../../models/demo/eval/matrix.ts";
 import { evaluate, normals, seededRandom, testGpu } from "../../../gpu.ts";
@@ -115,6 +116,29 @@ Deno.test("the alignment has the gradient that differences say, through the grad
     );
   }
   program.dispose();
+});
+
+Deno.test("contrastiveLoss() is the cross entropy of pictures among captions and the reverse", async () => {
+  const [n, d] = [5, 7];
+  const random = seededRandom(7);
+  const unitRows = () => {
+    const rows = Array.from({ length: n }, () => normals(d, random));
+    return rows.map((row) => row.map((value) => value / Math.hypot(...row)));
+  };
+  const [pictures, captions] = [unitRows(), unitRows()];
+  const entropy = (from: Float32Array[], to: Float32Array[]) =>
+    from.reduce((sum, row, i) => {
+      const logits = to.map((other) => 100 * dot(row, other));
+      const highest = Math.max(...logits);
+      const total = logits.reduce((all, logit) => all + Math.exp(logit - highest), 0);
+      return sum + (highest + Math.log(total) - logits[i]!) / n;
+    }, 0);
+  const tensor = (rows: Float32Array[]) => constant(joined(rows), [n, d]);
+  const lossOf = async (a: Float32Array[], b: Float32Array[]) =>
+    (await evaluate({ loss: contrastiveLoss(tensor(a), tensor(b)) }, {})).loss[0]!;
+  const wanted = (entropy(pictures, captions) + entropy(captions, pictures)) / 2;
+  assert.ok(Math.abs(await lossOf(pictures, captions) / wanted - 1) < 1e-5);
+  assert.ok(await lossOf(pictures, pictures) < 1e-3 * wanted);
 });
 
 Deno.test("principalCoordinates() finds the directions in which rows differ most", async () => {
