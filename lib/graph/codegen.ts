@@ -188,7 +188,12 @@ class Writer {
   /** `epilogue(v, i)`: what happens to a result of the kernel at flat index `i` before it is stored. */
   epilogue(): void {
     const names = new Map<Tensor, string>([[this.launch.kernel!, "v"]]);
+    const alsoStored = new Set(this.launch.alsoStored);
     const lines: string[] = [];
+    const store = (node: Tensor) => {
+      if (alsoStored.has(node)) lines.push(`${this.#buffer(node)}[i] = ${names.get(node)!};`);
+    };
+    store(this.launch.kernel!);
     for (const node of this.launch.epilogue) {
       const name = `n${names.size}`;
       const { lets, value } = this.#elementwise(node, (input) => {
@@ -196,6 +201,7 @@ class Writer {
       }, name);
       lines.push(`${lets}let ${name} = ${value};`);
       names.set(node, name);
+      store(node);
     }
     const result = names.get(this.launch.root) ?? "v";
     this.lines.push(

@@ -7,7 +7,7 @@
  * - An elementwise or gather node whose readers all run in one launch is computed there, each time
  *   it is read, instead of being stored.
  * - A launch of elementwise nodes that starts from one kernel's result, at the same index, becomes
- *   that kernel's epilogue.
+ *   that kernel's epilogue. What others read on the way is stored there as well.
  */
 import { KernelError } from "../errors.ts";
 import type { AnyOp } from "./op.ts";
@@ -18,6 +18,8 @@ import { type Attrs, numel, sameShape, type Tensor } from "./tensor.ts";
 /** One kernel launch: `root` is stored, everything in `inlined` is computed on the way. */
 export interface Launch {
   readonly root: Tensor;
+  /** What is stored on the way to the root: the kernel's result, or of the epilogue. */
+  readonly alsoStored: readonly Tensor[];
   /** The node whose kernel runs, or null where only elementwise and gather nodes do. */
   readonly kernel: Tensor | null;
   /** Nodes from the kernel's result to the root, in order: the epilogue. */
@@ -58,7 +60,9 @@ export function fuse(roots: readonly Tensor[], maxBuffers: number): FusedGraph {
   for (;;) {
     const launches = group(nodes, storage, stored);
     const crowded = launches.filter((launch) => launch.reads.size + 1 > maxBuffers);
-    if (crowded.length === 0) return { launches, storage, offset };
+    if (crowded.length === 0) {
+      return { launches: prolong(launches, nodes, storage, stored, maxBuffers), storage, offset };
+    }
     for (const launch of crowded) {
       for (const part of partsToStore(launch, storage, maxBuffers - 1)) stored.add(part);
     }
@@ -224,9 +228,107 @@ function group(
         if (!inside.has(source) && source !== kernel) reads.add(source);
       }
     }
-    launches.push({ root, kernel, epilogue, inlined: inside, reads });
+    launches.push({ root, alsoStored: [], kernel, epilogue, inlined: inside, reads });
   }
-  return launches.filter(({ root }) => !absorbed.has(root)).sort((a, b) => a.root.id - b.root.id);
+  return launches.filter(({ root }) => !absorbed.has(root)).sort((a, b) => byId(a.root, b.root));
+}
+
+/** What is read later than so many launches after it was made would take memory for too long. */
+const SOON = 32;
+
+/**
+ * Makes launches of elementwise nodes the ends of those whose results they read, which then store
+ * these on the way where others read them too: a launch less, and a tensor that is not read again.
+ */
+function prolong(
+  launches: readonly Launch[],
+  nodes: readonly Tensor[],
+  storage: (tensor: Tensor) => Tensor,
+  stored: ReadonlySet<Tensor>,
+  maxBuffers: number,
+): Launch[] {
+  const readers = readersOf(nodes, storage);
+  const levels = new Map<Tensor, number>();
+  for (const node of nodes) {
+    const inputs = node.source.kind === "op" ? Object.values(node.source.inputs) : [];
+    levels.set(node, 1 + Math.max(-1, ...inputs.map((input) => levels.get(storage(input))!)));
+  }
+  const level = (node: Tensor) => levels.get(node)!;
+  /** Launches by what they store, with their place in the list. */
+  const makers = new Map<Tensor, { launch: Launch; at: number }>();
+  for (const [at, launch] of launches.entries()) {
+    const merged = prolonged(launch, at) ?? { launch, at };
+    for (const node of resultsOf(merged.launch)) makers.set(node, merged);
+  }
+  return inOrder([...new Set(makers.values())].map(({ launch }) => launch));
+
+  function prolonged(end: Launch, at: number) {
+    if (end.kernel || application(end.root).op.kind !== "elementwise") return null;
+    // All else that is read has to be there before: then no launch waits for what waits for it.
+    const [latest, ...others] = [...end.reads].sort((a, b) => level(b) - level(a));
+    const maker = makers.get(latest!);
+    if (!maker?.launch.kernel || at - maker.at > SOON) return null;
+    const { launch } = maker;
+    if (numel(launch.root.shape) !== numel(end.root.shape)) return null; // a part of it
+    const op = application(launch.kernel!).op;
+    if (op.kind !== "kernel" || !op.texts.every((text) => text.hasEpilogue)) return null;
+    const results = resultsOf(launch);
+    const first = Math.min(...results.map(level));
+    if (others.some((read) => !results.includes(read) && level(read) >= first)) return null;
+    const path = pathFrom(results, end.root, end.inlined, storage);
+    if (!path) return null;
+    const inlined = launch.inlined.union(end.inlined);
+    const isRead = (node: Tensor) =>
+      stored.has(node) || readers.get(node)!.some(({ reader }) => !inlined.has(reader));
+    const merged = {
+      root: end.root,
+      alsoStored: results.filter(isRead),
+      kernel: launch.kernel,
+      epilogue: [...launch.epilogue, ...path],
+      inlined,
+      reads: launch.reads.union(end.reads).difference(new Set(results)),
+    };
+    const buffers = merged.reads.size + merged.alsoStored.length + 1;
+    return buffers <= maxBuffers ? { launch: merged, at: maker.at } : null;
+  }
+}
+
+/** All that a launch stores. */
+export const resultsOf = ({ root, alsoStored }: Launch): Tensor[] => [...alsoStored, root];
+
+/**
+ * The launches in the order of their first results, but each after those it reads from. What makes
+ * little of much comes as soon as it can: what it reads may then leave memory.
+ */
+function inOrder(launches: readonly Launch[]): Launch[] {
+  const makers = new Map(
+    launches.flatMap((launch) => resultsOf(launch).map((node) => [node, launch] as const)),
+  );
+  const small = Map.groupBy(
+    launches.filter(makesLittle).flatMap((launch) =>
+      [...launch.reads].map((read) => ({ launch, read }))
+    ),
+    ({ read }) => read,
+  );
+  const ordered = new Set<Launch>();
+  const isThere = (read: Tensor) => !makers.has(read) || ordered.has(makers.get(read)!);
+  const place = (launch: Launch) => {
+    if (ordered.has(launch)) return;
+    for (const read of [...launch.reads].sort(byId)) if (!isThere(read)) place(makers.get(read)!);
+    ordered.add(launch);
+    for (const { launch: reader } of resultsOf(launch).flatMap((made) => small.get(made) ?? [])) {
+      if ([...reader.reads].every(isThere)) place(reader);
+    }
+  };
+  launches.toSorted((a, b) => byId(resultsOf(a)[0]!, resultsOf(b)[0]!)).forEach(place);
+  return [...ordered];
+}
+
+/** Whether a launch reads far more than it makes. */
+function makesLittle(launch: Launch): boolean {
+  const elements = (nodes: Iterable<Tensor>) =>
+    [...nodes].reduce((sum, { shape }) => sum + numel(shape), 0);
+  return 16 * elements(resultsOf(launch)) < elements(launch.reads);
 }
 
 interface Reader {
@@ -315,21 +417,21 @@ function mainKernel(
     if (!op.texts.every((text) => text.hasEpilogue)) continue;
     if (numel(kernel.shape) !== numel(root.shape)) continue;
     if (!readers.get(kernel)!.every(({ reader }) => inside.has(reader))) continue;
-    const epilogue = pathFrom(kernel, root, inside, storage);
+    const epilogue = pathFrom([kernel], root, inside, storage);
     if (epilogue) return { kernel, epilogue };
   }
   return null;
 }
 
-/** Nodes from `kernel` to `root`, or null if one of them reads its input at another index. */
+/** Nodes from `starts` to `root`, or null if one of them reads its input at another index. */
 function pathFrom(
-  kernel: Tensor,
+  starts: readonly Tensor[],
   root: Tensor,
   inside: ReadonlySet<Tensor>,
   storage: (tensor: Tensor) => Tensor,
 ): Tensor[] | null {
-  const path = new Set<Tensor>([kernel]);
-  for (const node of [...inside].sort((a, b) => a.id - b.id)) {
+  const path = new Set(starts);
+  for (const node of [...inside].sort(byId)) {
     const { op, inputs } = application(node);
     const onPath = Object.values(inputs).filter((input) => path.has(storage(input)));
     if (onPath.length === 0) continue;
@@ -339,8 +441,7 @@ function pathFrom(
     if (op.kind !== "elementwise" || !sameIndex || !aligned) return null;
     path.add(node);
   }
-  path.delete(kernel);
-  return path.has(root) ? [...path] : null;
+  return path.has(root) ? [...path].slice(starts.length) : null;
 }
 
 /** Whether an elementwise node reads this input at its own flat index. */

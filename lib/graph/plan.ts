@@ -3,7 +3,7 @@ import { GpuError } from "../errors.ts";
 import type { AdapterKind, Limits } from "../gpu/device.ts";
 import { generate, type GeneratedLaunch, generateUpdate } from "./codegen.ts";
 import { compose } from "./compose.ts";
-import { application, fuse, type Launch } from "./fuse.ts";
+import { application, fuse, type Launch, resultsOf } from "./fuse.ts";
 import { type Lifetime, mebibytes, type MemoryPlan, planMemory } from "./memory.ts";
 import { partners, sideBySide } from "./side_by_side.ts";
 import { splitLarge } from "./split.ts";
@@ -40,8 +40,8 @@ interface Step {
   readonly launch: GeneratedLaunch;
   readonly operations: number;
   readonly reads: ReadonlySet<Tensor>;
-  /** The scratch tensor it makes, or null for an update. */
-  readonly makes: Tensor | null;
+  /** The scratch tensors it makes; none for an update. */
+  readonly makes: readonly Tensor[];
   readonly update: Update | null;
 }
 
@@ -66,14 +66,14 @@ export function planProgram(spec: ProgramSpec, adapter: AdapterKind, limits: Lim
     launch: generate(launch, graph, adapter),
     operations: countOperations(launch),
     reads: launch.reads,
-    makes: launch.root,
+    makes: resultsOf(launch),
     update: null,
   }));
   for (const update of updates) {
     const reads = new Set(Object.values(update.values).map(graph.storage));
     const launch = generateUpdate(update, graph);
     const operations = numel(update.values[update.spec.states[0]!]!.shape);
-    insertUpdate(steps, { launch, operations, reads, makes: null, update });
+    insertUpdate(steps, { launch, operations, reads, makes: [], update });
   }
 
   const outputNodes = new Map(outputs.map(([name, tensor]) => [name, graph.storage(tensor)]));
@@ -137,7 +137,7 @@ function changedBy({ spec, values }: Update): Set<Tensor> {
 function insertUpdate(steps: Step[], step: Step): void {
   const changed = changedBy(step.update!);
   const last = steps.findLastIndex((other) =>
-    (other.makes !== null && step.reads.has(other.makes)) ||
+    other.makes.some((made) => step.reads.has(made)) ||
     [...changed].some((state) => other.reads.has(state))
   );
   steps.splice(last + 1, 0, step);
@@ -160,7 +160,7 @@ function together(
       if (update && changedBy(update).has(tensor)) after.push(...readers.get(tensor) ?? []);
       readers.set(tensor, [...readers.get(tensor) ?? [], i]);
     }
-    if (makes) makers.set(makes, i);
+    for (const tensor of makes) makers.set(tensor, i);
     return {
       launch,
       operations,
@@ -182,7 +182,9 @@ function lifetimes(
 ): Lifetime<Tensor>[] {
   const spans = new Map<Tensor, { first: number; last: number }>();
   dispatches.forEach(({ steps }, i) => {
-    for (const { makes } of steps) if (makes) spans.set(makes, { first: i, last: i });
+    for (const { makes } of steps) {
+      for (const tensor of makes) spans.set(tensor, { first: i, last: i });
+    }
     for (const tensor of steps.flatMap(({ reads }) => [...reads])) {
       // Inputs are written before the first launch.
       if (tensor.source.kind === "input" && !spans.has(tensor)) {
@@ -215,7 +217,9 @@ function neededBy(steps: readonly Step[], outputs: ReadonlySet<Tensor>): (Set<st
     const { update, makes, reads } = steps[i]!;
     const needed = update
       ? (update.group === null ? null : new Set([update.group]))
-      : (always.has(makes!) ? null : groups.get(makes!) ?? new Set<string>());
+      : makes.some((made) => always.has(made))
+      ? null
+      : makes.reduce((all, made) => all.union(groups.get(made) ?? new Set()), new Set<string>());
     result[i] = needed;
     for (const tensor of reads) {
       if (needed === null) always.add(tensor);

@@ -22,13 +22,22 @@ export interface Neighbour {
 const SMALL = { operations: 2 ** 32, bytes: 2 ** 27 };
 
 /**
+ * One that moves more bytes than this is not run much earlier than its turn, by more launches than
+ * `by`: what it makes would take memory until then.
+ */
+const HASTE = { bytes: 2 ** 26, by: 16 };
+
+/**
  * At most so many launches in one, which takes as long to compile as all of them; of kernels whose
  * threads wait for each other, the large ones, no more than two.
  */
 const MOST = 8;
 const MOST_LARGE = 2;
 
-/** Numbers of the launches to be run as one, in order; every launch is in one list. */
+/**
+ * Numbers of the launches to be run as one, in the order in which they are run; every launch is in one
+ * list. What nothing large waits for comes where there is room, or together at the end.
+ */
 export function partners(launches: readonly Neighbour[], maxBuffers: number): number[][] {
   interface Batch {
     readonly at: number;
@@ -40,18 +49,21 @@ export function partners(launches: readonly Neighbour[], maxBuffers: number): nu
   const open = new Map<string, Batch[]>();
   const batchOf: number[] = [];
   const ids = new Map<object, number>();
-  launches.forEach(({ launch, operations, bytes, after, group }, i) => {
+  const tails = tailsOf(launches);
+  const place = (i: number) => {
+    const { launch, bytes, after, group } = launches[i]!;
     const buffers = new Set(
       launch.bindings.flatMap((binding) => binding.tensor ? [bufferKey(binding, ids)] : []),
     );
     const first = Math.max(-1, ...after.map((k) => batchOf[k]!)) + 1;
-    const small = operations <= SMALL.operations && bytes <= SMALL.bytes;
+    const small = isSmall(launches[i]!);
+    const earliest = bytes <= HASTE.bytes ? first : Math.max(first, batches.length - HASTE.by);
     const large = launch.source.includes("workgroupBarrier") ? 1 : 0;
     const key = `${threadsOf(launch.source)} ${group}`;
     const fitting = !small
       ? undefined
       : open.get(key)?.find((batch) =>
-        batch.at >= first && batch.members.length < MOST &&
+        batch.at >= earliest && batch.members.length < MOST &&
         batch.large + large <= MOST_LARGE &&
         batch.buffers.size + buffers.difference(batch.buffers).size <= maxBuffers
       );
@@ -59,15 +71,33 @@ export function partners(launches: readonly Neighbour[], maxBuffers: number): nu
       fitting.members.push(i);
       fitting.large += large;
       buffers.forEach((buffer) => fitting.buffers.add(buffer));
-      batchOf.push(fitting.at);
+      batchOf[i] = fitting.at;
       return;
     }
     const batch = { at: batches.length, members: [i], buffers, large };
     batches.push(batch);
-    batchOf.push(batch.at);
+    batchOf[i] = batch.at;
     if (small) open.set(key, [...open.get(key) ?? [], batch]);
-  });
+  };
+  const order = [...launches.keys()];
+  order.filter((i) => !tails.has(i)).forEach(place);
+  order.filter((i) => tails.has(i)).forEach(place);
   return batches.map(({ members }) => members);
+}
+
+const isSmall = ({ operations, bytes }: Neighbour) =>
+  operations <= SMALL.operations && bytes <= SMALL.bytes;
+
+/** Small launches that only others of their kind wait for: what becomes of a gradient in the end. */
+function tailsOf(launches: readonly Neighbour[]): Set<number> {
+  const awaited = new Set<number>();
+  const tails = new Set<number>();
+  for (const [i, launch] of [...launches.entries()].reverse()) {
+    const { bytes, after } = launch;
+    if (isSmall(launch) && bytes <= HASTE.bytes && !awaited.has(i)) tails.add(i);
+    else after.forEach((k) => awaited.add(k));
+  }
+  return tails;
 }
 
 /** One launch that does the work of all. They have as many threads in a workgroup. */

@@ -110,10 +110,9 @@ export const conv2d: Op<"x" | "w", ConvAttrs> = defineOp({
   vjp(gy, { x, w }, attrs) {
     const g = geometry(x, w, attrs);
     const outputPadding = outputPaddingOf(g, attrs);
-    return {
-      x: convTranspose2d({ x: gy, w }, { ...attrs, outputPadding }),
-      w: convWeightGrad({ x, gy }, { ...attrs, kernel: [g.kh, g.kw] }),
-    };
+    // The weight's first: then x, which it reads, need not live as long as its own cotangent.
+    const ofWeight = convWeightGrad({ x, gy }, { ...attrs, kernel: [g.kh, g.kw] });
+    return { x: convTranspose2d({ x: gy, w }, { ...attrs, outputPadding }), w: ofWeight };
   },
   samples: [
     { inputs: { x: [1, 3, 5, 7], w: [4, 3, 3, 3] }, attrs: { stride: 1, pad: 1 } },
@@ -175,10 +174,8 @@ export const convTranspose2d: Op<"x" | "w", ConvTransposeAttrs> = defineOp({
   },
   vjp(gy, { x, w }, { stride, pad }) {
     const { kh, kw } = dims(w, "o i kh kw");
-    return {
-      x: conv2d({ x: gy, w }, { stride, pad }),
-      w: convWeightGrad({ x: gy, gy: x }, { stride, pad, kernel: [kh, kw] }),
-    };
+    const ofWeight = convWeightGrad({ x: gy, gy: x }, { stride, pad, kernel: [kh, kw] });
+    return { x: conv2d({ x: gy, w }, { stride, pad }), w: ofWeight };
   },
   samples: [
     {

@@ -43,12 +43,14 @@ export const modulatedLrelu: Op<ModulatedLreluInputs, ClampedLreluAttrs> = defin
   },
   vjp(gy, { scale, noise, strength, bias, out: y }, attrs) {
     const g = clampedLreluGrad({ gy, y }, attrs);
+    const gx = mul(g, scale);
     const scaled = sub(sub(lreluInverse({ y }, attrs), mul(noise, strength)), bias);
     if (isPerPlane(y, { scale, strength, bias })) {
-      // What is summed over planes takes one pass over them.
-      const [ofBias, ofStrength, ofScale] = productSums(g, expand(noise, y.shape), scaled);
+      // What is summed over planes takes one pass over them, and that over gx: so g is not stored.
+      const [ofBias, ofStrength, ofScale] = productSums(gx, expand(noise, y.shape), scaled)
+        .map((total) => div(total, scale)) as [Tensor, Tensor, Tensor];
       return {
-        x: mul(g, scale),
+        x: gx,
         scale: div(ofScale, scale),
         noise: mul(g, strength),
         strength: reshape(sum(ofStrength), strength.shape),
@@ -56,7 +58,7 @@ export const modulatedLrelu: Op<ModulatedLreluInputs, ClampedLreluAttrs> = defin
       };
     }
     return {
-      x: mul(g, scale),
+      x: gx,
       // Σ g x = (Σ g scale x) / scale, so one division for each scale is enough.
       scale: div(fitCotangent(mul(g, scaled), scale.shape), scale),
       noise: mul(g, strength),

@@ -113,10 +113,20 @@ Deno.test("partners() joins what is small, alike in threads and group, within th
   assert.deepEqual(partners([item([0]), item([1], [0]), item([2])], 16), [[0, 2], [1]]);
   assert.deepEqual(partners([item([0, 1]), item([1, 2]), item([3])], 3), [[0, 1], [2]]);
   assert.deepEqual(partners([item([0]), item([1], [], { group: "b" })], 16), [[0], [1]]);
-  assert.deepEqual(partners([item([0]), item([1], [], { operations: 1e12 })], 16), [[0], [1]]);
+  assert.deepEqual(partners([item([0]), item([1], [], { operations: 1e12 })], 16), [[1], [0]]);
   const waits = { launch: { ...launch([3]), source: "@workgroup_size(64) workgroupBarrier" } };
   const three = [item([3], [], waits), item([4], [], waits), item([5], [], waits)];
   assert.deepEqual(partners(three, 16), [[0, 1], [2]]);
   const wide = item([1], [], { launch: launch([1], 128) });
   assert.deepEqual(partners([item([0]), wide, item([2])], 16), [[0, 2], [1]]);
+  // What becomes of large launches waits until all of them have run, and is then done together.
+  const large = (which: number, after: number[]) => item([which], after, { operations: 1e12 });
+  const chain = [large(0, []), item([1], [0]), large(2, [0]), item([3], [2]), large(4, [2])];
+  assert.deepEqual(partners(chain, 16), [[0], [2], [4], [1, 3]]);
+  // What moves much takes memory until it is used, so it is not run long before its turn.
+  const many = Array.from({ length: 20 }, (_, i) => large(i % 10, []));
+  const moves = (bytes: number) =>
+    partners([item([10]), ...many, item([11], [], { bytes }), large(0, [0, 21])], 16)[0];
+  assert.deepEqual(moves(1), [0, 21]);
+  assert.deepEqual(moves(2 ** 26 + 1), [0]);
 });
