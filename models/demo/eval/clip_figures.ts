@@ -40,13 +40,19 @@ export interface Alignment {
   readonly blend: number;
 }
 
+export interface AttributeRates {
+  readonly photos: number;
+  /** Of all other styles together. What a style leaves out of its pictures counts as well. */
+  readonly styled: number;
+}
+
 export interface ClipFigures {
   /** Held-out scenes, each in every style. */
   readonly scenes: number;
   /** Share of pictures whose style is named rightly, asked in sentences it was not trained on. */
   readonly style: number;
-  /** For each attribute, share of photos whose class is named rightly. */
-  readonly attributes: Readonly<Record<Attribute, number>>;
+  /** For each attribute, share of pictures whose class is named rightly. */
+  readonly attributes: Readonly<Record<Attribute, AttributeRates>>;
   /**
    * For each style but the photo: mean cosine between the gradient of the projection on the text
    * direction with respect to the picture and the way from it to the true picture.
@@ -68,29 +74,35 @@ export async function clipFigures(gpu: Gpu, clip: Clip, count = SCENES): Promise
       await texts(UNSEEN_STYLE_TEMPLATES.flatMap((text) => names.map((name) => fill(text, name)))),
     );
   }
-  let right = 0;
-  for (const [k, style] of STYLE_NAMES.entries()) {
-    const found = await features(shown[style]);
-    right += found.filter((row) => nearest(row, named) === k).length;
-  }
+  const found = new Map<StyleName, Float32Array[]>();
+  for (const style of STYLE_NAMES) found.set(style, await features(shown[style]));
+  const right = STYLE_NAMES.reduce(
+    (sum, style, k) => sum + found.get(style)!.filter((row) => nearest(row, named) === k).length,
+    0,
+  );
 
-  const photos = await features(shown.photo);
   const scenes = z.map((row) => sceneFromLatent(row));
-  const attributes: [Attribute, number][] = [];
+  const attributes: [Attribute, AttributeRates][] = [];
   for (const name of ATTRIBUTES) {
     const questions = ATTRIBUTE_WORDS[name].map(({ phrases }) =>
       `a picture of a person ${phrases[0]}`
     );
     const answers = (await clip.encodeTexts(questions)).map((row) => meanDirection([row]));
     const classes = scenes.map((scene) => classOf(name, scene[name]));
-    const known = photos.keys().filter((i) => classes[i]! >= 0).toArray();
-    const hits = known.filter((i) => nearest(photos[i]!, answers) === classes[i]);
-    attributes.push([name, hits.length / known.length]);
+    const known = classes.keys().filter((i) => classes[i]! >= 0).toArray();
+    const rateOf = (styles: readonly StyleName[]) => {
+      const hits = styles.flatMap((style) =>
+        known.filter((i) => nearest(found.get(style)![i]!, answers) === classes[i])
+      );
+      return hits.length / (known.length * styles.length);
+    };
+    const others = STYLE_NAMES.filter((style) => style !== "photo");
+    attributes.push([name, { photos: rateOf(["photo"]), styled: rateOf(others) }]);
   }
   return {
     scenes: count,
     style: right / (count * STYLE_NAMES.length),
-    attributes: Object.fromEntries(attributes) as Record<Attribute, number>,
+    attributes: Object.fromEntries(attributes) as Record<Attribute, AttributeRates>,
     alignment: await alignments(gpu, clip, shown),
   };
 }

@@ -25,13 +25,15 @@ export function assessmentLines({ scenes, accuracy, fooled }: Assessment): strin
 
 /** What the CLIP knows, and for each style where its gradient leads. */
 export function clipLines({ scenes, style, attributes, alignment }: ClipFigures): string[] {
-  const named = Object.entries(attributes).map(([name, share]) => `${name} ${percent(share)}`);
+  const named = Object.entries(attributes).map(([name, { photos, styled }]) =>
+    `  ${name.padEnd(13)}${percent(photos)} of photos, ${percent(styled)} in other styles`
+  );
   const leads = Object.entries(alignment).map(([name, { photo, blend }]) =>
     `  ${name.padEnd(13)}${photo.toFixed(2)} at the photo, ${blend.toFixed(2)} at a 30 % blend`
   );
   return [
-    `CLIP on ${scenes} held-out scenes: ${percent(style)} of styles right; of photos:`,
-    ...[0, 5, 10].map((from) => `  ${named.slice(from, from + 5).join(", ")}`),
+    `CLIP on ${scenes} held-out scenes: ${percent(style)} of styles right, and of attributes:`,
+    ...named,
     "Cosine of its gradient and the true change:",
     ...leads,
   ];
