@@ -11,6 +11,8 @@ export interface Room {
   readonly quick: boolean;
   /** Numbers in [0, 1), the same in every run. */
   readonly random: () => number;
+  /** 0, 1, … below `count`; tells now and then how far that is. */
+  rounds(count: number): Iterable<number>;
 }
 
 export interface Outcome {
@@ -46,18 +48,25 @@ export async function timed(action: () => Promise<unknown>): Promise<number> {
 
 export const pause = (ms: number) => new Promise<void>((resolve) => setTimeout(resolve, ms));
 
-/** Asks for `path` again and again until `stop`, and returns how long each answer took. */
-export async function probe(url: string, stop: AbortSignal, everyMs = 20): Promise<number[]> {
-  const times: number[] = [];
-  while (!stop.aborted) {
-    times.push(
-      await timed(async () => {
-        const response = await fetch(url);
-        await response.body?.cancel();
-        if (!response.ok) throw new Error(`${url} answered ${response.status}`);
-      }),
-    );
-    await pause(everyMs);
-  }
-  return times;
+export interface Probe {
+  /** Ends it. Milliseconds that each answer took. */
+  stop(): Promise<number[]>;
+}
+
+/** Asks for `url` again and again, in a thread of its own, which what this one does cannot delay. */
+export function probe(url: string): Probe {
+  const worker = new Worker(new URL("probe.ts", import.meta.url), { type: "module" });
+  worker.postMessage(url);
+  return {
+    stop() {
+      const { promise, resolve, reject } = Promise.withResolvers<number[]>();
+      worker.onmessage = ({ data }) => {
+        worker.terminate();
+        if (typeof data === "string") reject(new Error(data));
+        else resolve(data);
+      };
+      worker.postMessage(null);
+      return promise;
+    },
+  };
 }

@@ -5,20 +5,21 @@ import { decodePng } from "../../lib/image/mod.ts";
 import { type Job, JobStore } from "../../lib/jobs/mod.ts";
 import { pause, percentile, type SoakCase } from "./case.ts";
 import { allEnded, getJson, startServer, stopServer, submit, until } from "./server.ts";
+import { textOf, WRITE_CALLS } from "./write_once.ts";
 
 const killed: SoakCase = {
   id: "1",
   name: "kill -9 during a job",
   target: "0 lost, 0 twice, 0 unreadable files, ready again <= 3 s",
   quick: true,
-  async run({ data: makeData, models, quick, random }) {
+  async run({ data: makeData, models, quick, random, rounds }) {
     const data = makeData();
     const kills = quick ? 8 : 200;
     const args = ["--max-queued", String(kills)];
     const acknowledged = new Map<string, string>();
     const starts: number[] = [];
     let unreadable = 0;
-    for (let k = 0; k < kills; k++) {
+    for (const k of rounds(kills)) {
       const server = await startServer({ data, models, args });
       starts.push(server.startMs);
       const submitting = submit(server.url, { steps: 12 }, { "idempotency-key": `key ${k}` })
@@ -88,40 +89,49 @@ async function momentIn(url: string, phase: typeof PHASES[number], random: () =>
 
 const killedWriting: SoakCase = {
   id: "2",
-  name: "kill -9 inside a write",
-  target: "the old or the new file, never a mix",
+  name: "kill -9 before and after every call of a write",
+  target: "the old file before the rename, the new one behind it; what is left over is swept",
   quick: true,
-  async run({ folder, quick, random }) {
-    const path = join(folder, "written");
-    const kills = quick ? 12 : 240;
-    let [mixed, versions] = [0, 0];
-    let last = 0;
-    for (let k = 0; k < kills; k++) {
-      const before = (await Deno.stat(path).catch(() => null))?.mtime?.getTime() ?? 0;
+  async run({ data: makeData, models, quick, rounds }) {
+    const data = makeData();
+    const folder = join(data, "adaptations", "some", "run");
+    await Deno.mkdir(folder, { recursive: true });
+    const path = join(folder, "resume.safetensors");
+    await Deno.writeTextFile(path, textOf(0));
+    const moments = WRITE_CALLS.flatMap((_, call) =>
+      [false, true].map((after) => ({ call, after }))
+    );
+    const kills = moments.length * (quick ? 1 : 20);
+    let [version, mixed] = [0, 0];
+    for (const k of rounds(kills)) {
+      const { call, after } = moments[k % moments.length]!;
       const child = new Deno.Command("deno", {
         args: [
           ...["run", "-q", "--no-prompt", `--allow-write=${folder}`, `--allow-read=${folder}`],
-          ...[new URL("write_again.ts", import.meta.url).pathname, path, String(last)],
+          new URL("write_once.ts", import.meta.url).pathname,
+          ...[path, String(version + 1), String(call), String(after)],
         ],
         stdin: "null",
+        stdout: "piped",
       }).spawn();
-      // Once it writes, whenever that is.
-      await until(async () => (await Deno.stat(path)).mtime!.getTime() > before, 120);
-      await pause(100 * random());
+      // It tells when it is there, and stays.
+      const { done } = await child.stdout.getReader().read();
       child.kill("SIGKILL");
       await child.status;
-      const text = await Deno.readTextFile(path);
-      const lines = text.trimEnd().split("\n");
-      if (lines.length !== 5000 || lines.some((line) => line !== lines[0])) mixed++;
-      const version = Number(lines[0]);
-      if (version < last) mixed++;
-      if (version > last) versions++;
-      last = version;
+      const rename = WRITE_CALLS.indexOf("rename");
+      if (call > rename || (call === rename && after)) version++;
+      if (done || await Deno.readTextFile(path) !== textOf(version)) mixed++;
     }
+    const leftOver = () =>
+      [...Deno.readDirSync(folder)].filter(({ name }) => name.endsWith(".tmp"));
+    const before = leftOver().length;
+    await stopServer(await startServer({ data, models }));
+    const after = leftOver().length;
     return {
-      figure: `${kills} kills, ${versions} of them after a new version, ${mixed} mixed files`,
-      isRight: mixed === 0,
-      isWithin: versions > kills / 4,
+      figure: `${kills} kills at ${moments.length} moments: ${mixed} wrong files; ${before} ` +
+        `temporary files, after a start ${after}`,
+      isRight: mixed === 0 && version === kills * 5 / 12 && before > 0 && after === 0,
+      isWithin: true,
     };
   },
 };

@@ -150,11 +150,11 @@ const deviceLost: SoakCase = {
   name: "device lost at every kind of call",
   target: "the job ends well, samples without an error, memory given back",
   quick: true,
-  async run({ quick, random }) {
+  async run({ quick, random, rounds }) {
     const losses = quick ? 3 : 4 * CALLS.length;
     const seconds: number[] = [];
     let [lost, failures, leaks] = [0, 0, 0];
-    for (let k = 0; k < losses; k++) {
+    for (const k of rounds(losses)) {
       await using service = await startService({ imageCacheBytes: 0 });
       const { adaptations } = service.service;
       const { post, request, gpu } = service;

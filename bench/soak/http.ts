@@ -1,5 +1,5 @@
 /** What clients may do to the server, on purpose or not. */
-import { pause, percentile, probe, type SoakCase } from "./case.ts";
+import { pause, percentile, probe, type Room, type SoakCase } from "./case.ts";
 import {
   isReady,
   memoryOf,
@@ -83,20 +83,18 @@ function sized(content: string): string {
 const IDLE_MS = 30_000;
 
 /** Sends malformed requests, with valid ones in between. */
-async function attack(server: Server, count: number, random: () => number) {
+async function attack(server: Server, count: number, { random, rounds }: Room) {
   const before = await memoryOf(server);
-  const stop = new AbortController();
-  const valid = probe(`${server.url}/healthz`, stop.signal);
+  const valid = probe(`${server.url}/healthz`);
   const answers = new Map<string, number>();
-  for (let k = 0; k < count; k++) {
+  for (const k of rounds(count)) {
     const answer = await raw(server, SHAPES[k % SHAPES.length]!(random));
     const kind = /^[45]/.test(answer) ? `${answer[0]}xx` : answer;
     answers.set(kind, (answers.get(kind) ?? 0) + 1);
   }
-  stop.abort();
   return {
     answers,
-    p99: percentile(await valid, 0.99),
+    p99: percentile(await valid.stop(), 0.99),
     grown: await memoryOf(server) - before,
     /** After a while without requests. */
     async kept() {
@@ -111,15 +109,16 @@ const malformed: SoakCase = {
   name: "malformed HTTP",
   target: "only 4xx or closed, valid p99 <= 100 ms, memory <= +32 MiB once it is collected",
   quick: true,
-  async run({ data, models, quick, random }) {
+  async run(room) {
+    const { data, models, quick } = room;
     const count = quick ? 500 : 10_000;
     const server = await startServer({ data: data(), models });
     await isReady(server);
-    const { answers, p99, grown, kept } = await attack(server, count, random);
+    const { answers, p99, grown, kept } = await attack(server, count, room);
     const left = await kept();
     const { code } = await stopServer(server);
     const bare = await startBareServer();
-    const floor = await attack(bare, count, random);
+    const floor = await attack(bare, count, room);
     await stopServer(bare);
     const found = [...answers].map(([kind, n]) => `${n} ${kind}`).join(", ");
     const bad = [...answers.keys()].filter((kind) => kind !== "4xx" && kind !== "closed");
@@ -205,8 +204,7 @@ const bodies: SoakCase = {
 
 /** Opens many connections that send a letter a second, `head` first, beside valid requests. */
 async function drip(server: Server, head: string, count: number, seconds: number) {
-  const stop = new AbortController();
-  const valid = probe(`${server.url}/healthz`, stop.signal);
+  const valid = probe(`${server.url}/healthz`);
   const started = performance.now();
   const closed = await Promise.all(Array.from({ length: count }, async () => {
     const connection = await connect(server);
@@ -229,8 +227,7 @@ async function drip(server: Server, head: string, count: number, seconds: number
     await dripping;
     return at;
   }));
-  stop.abort();
-  return { p99: percentile(await valid, 0.99), last: Math.max(...closed) / 1000 };
+  return { p99: percentile(await valid.stop(), 0.99), last: Math.max(...closed) / 1000 };
 }
 
 const slow: SoakCase = {

@@ -14,8 +14,7 @@ const sampling: SoakCase = {
     const step = async () =>
       (await getJson(`${server.url}/v1/adaptations/${id}`)).progress.step as number;
     await until(async () => await step() > 2, 60);
-    const stop = new AbortController();
-    const health = probe(`${server.url}/healthz`, stop.signal);
+    const health = probe(`${server.url}/healthz`);
     const [before, started] = [await step(), performance.now()];
     const times: number[] = [];
     let [next, failures] = [0, 0];
@@ -31,8 +30,7 @@ const sampling: SoakCase = {
     }));
     const seconds = (performance.now() - started) / 1000;
     const rate = (await step() - before) / seconds;
-    stop.abort();
-    const healthTimes = await health;
+    const healthTimes = await health.stop();
     server.kill("SIGTERM");
     await server.ended;
     const [p50, p95] = [0.5, 0.95].map((p) => percentile(times, p) / 1000) as [number, number];

@@ -1,13 +1,7 @@
-/**
- * Load and faults against the service, on this machine alone:
- *
- *     deno task soak [--quick] [--case ID]…
- *
- * Prints a table of figures and targets. The exit code is 1 where something was lost or answered
- * wrongly; times and memory that miss their target are told, and decide nothing.
- */
+/** Load and faults against the service; see USAGE. */
 import { join } from "node:path";
 import { parseArgs } from "node:util";
+import { describeAdapter, requestAdapter } from "../../lib/gpu/adapter.ts";
 import { seededRandom } from "../../tests/gpu.ts";
 import type { Outcome, Room, SoakCase } from "./case.ts";
 import { durability } from "./durability.ts";
@@ -23,14 +17,33 @@ const CASES: readonly SoakCase[] = [
   ...load,
 ];
 
+const USAGE = `Load and faults against the service, on this machine alone.
+
+  deno task soak [--quick] [--case ID]…
+
+  --quick      a few cases, with smaller counts
+  --case ID    this case alone; may be given several times
+
+Prints a table of figures and targets. The exit code is 1 where something was lost or answered
+wrongly; times and memory that miss their target are told, and decide nothing.
+
+Cases:
+${CASES.map(({ id, name, quick }) => `  ${quick ? "*" : " "} ${id.padEnd(4)} ${name}`).join("\n")}
+  (* is among those of --quick)`;
+
 async function soak(args: readonly string[]): Promise<number> {
-  const { values: { quick, case: ids } } = parseArgs({
+  const { values: { quick, case: ids, help } } = parseArgs({
     args: [...args],
     options: {
       quick: { type: "boolean", default: false },
       case: { type: "string", multiple: true, default: [] },
+      help: { type: "boolean", short: "h", default: false },
     },
   });
+  if (help) {
+    console.log(USAGE);
+    return 0;
+  }
   const unknown = ids.find((id) => !CASES.some((each) => each.id === id));
   if (unknown !== undefined) {
     console.error(`There is no case "${unknown}": ${CASES.map(({ id }) => id).join(", ")}`);
@@ -43,19 +56,34 @@ async function soak(args: readonly string[]): Promise<number> {
   let wrong = 0;
   for (const each of chosen) {
     const started = performance.now();
+    const loadBefore = load1();
     const { figure, isRight, isWithin } = await runCase(each, quick);
     const seconds = ((performance.now() - started) / 1000).toFixed(0);
     if (!isRight) wrong++;
     const verdict = isRight ? isWithin ? "ok    " : "missed" : "WRONG ";
     console.error(`${verdict} ${each.id} ${each.name}: ${figure} (${seconds} s)`);
     const met = isRight ? isWithin ? "yes" : "no" : "**wrong**";
-    lines.push(`| ${each.id} ${each.name} | ${each.target} | ${figure} | ${met} |`);
+    const loads = `${loadBefore} to ${load1()}`;
+    lines.push(`| ${each.id} ${each.name} | ${each.target} | ${figure} | ${met} | ${loads} |`);
   }
-  console.log(
-    ["| case | target | figure | met |", "| --- | --- | --- | --- |", ...lines].join("\n"),
-  );
+  const { name } = describeAdapter(await requestAdapter());
+  console.log([
+    `${new Date().toISOString().slice(0, 10)}, ${name}; the load is that of one minute`,
+    "",
+    "| case | target | figure | met | load |",
+    "| --- | --- | --- | --- | --- |",
+    ...lines,
+  ].join("\n"));
   return wrong === 0 ? 0 : 1;
 }
+
+/** Load average of the last minute, which says what else the machine did. */
+function load1(): string {
+  return Deno.loadavg()[0]!.toFixed(1);
+}
+
+/** Between two lines of how far a case is. */
+const TELL_MS = 15_000;
 
 async function runCase(each: SoakCase, quick: boolean): Promise<Outcome> {
   const folder = await Deno.makeTempDir({ prefix: "nada-soak-" });
@@ -69,6 +97,17 @@ async function runCase(each: SoakCase, quick: boolean): Promise<Outcome> {
     models: await modelFlags(folder),
     quick,
     random: seededRandom(1),
+    *rounds(count) {
+      const started = performance.now();
+      let told = started;
+      for (let k = 0; k < count; k++) {
+        yield k;
+        if (performance.now() - told < TELL_MS) continue;
+        told = performance.now();
+        const seconds = ((told - started) / 1000).toFixed(0);
+        console.error(`  ${each.id}: ${k + 1} of ${count} after ${seconds} s`);
+      }
+    },
   };
   try {
     return await each.run(room);
