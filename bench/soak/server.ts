@@ -149,6 +149,11 @@ export async function submit(
   return { status: response.status, id };
 }
 
+export async function cancel(url: string, id: string): Promise<void> {
+  const response = await fetch(`${url}/v1/adaptations/${id}/cancel`, { method: "POST" });
+  await response.body?.cancel();
+}
+
 // deno-lint-ignore no-explicit-any
 export async function getJson(url: string): Promise<any> {
   const response = await fetch(url);
