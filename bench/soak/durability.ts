@@ -18,6 +18,7 @@ const killed: SoakCase = {
     const args = ["--max-queued", String(kills)];
     const acknowledged = new Map<string, string>();
     const starts: number[] = [];
+    const checked = new Map<string, number>();
     let unreadable = 0;
     for (const k of rounds(kills)) {
       const server = await startServer({ data, models, args });
@@ -30,7 +31,7 @@ const killed: SoakCase = {
       await momentIn(server.url, PHASES[k % PHASES.length]!, random);
       server.kill("SIGKILL");
       await Promise.all([server.ended, submitting]);
-      unreadable += await unreadableFiles(join(data, "adaptations"));
+      unreadable += await unreadableFiles(join(data, "adaptations"), checked);
     }
     const server = await startServer({ data, models });
     starts.push(server.startMs);
@@ -266,27 +267,35 @@ function made(id: string): Job {
   };
 }
 
-/** Files that are there under their own names and cannot be read. */
-async function unreadableFiles(folder: string): Promise<number> {
+/** How many files under their own names cannot be read; `checked` has the time of those seen before. */
+async function unreadableFiles(folder: string, checked: Map<string, number>): Promise<number> {
   let count = 0;
   for await (const { name, isDirectory } of Deno.readDir(folder)) {
     const path = join(folder, name);
     if (isDirectory) {
-      count += await unreadableFiles(path);
+      count += await unreadableFiles(path, checked);
     } else if (!name.startsWith(".")) {
-      try {
-        if (name.endsWith(".png")) decodePng(await Deno.readFile(path));
-        else if (name.endsWith(".json")) JSON.parse(await Deno.readTextFile(path));
-        else if (name.endsWith(".safetensors")) {
-          using checkpoint = await openCheckpoint(path);
-          for (const tensor of checkpoint.tensors.values()) await tensor.read();
-        }
-      } catch {
-        count++;
-      }
+      const { mtime } = await Deno.stat(path);
+      if (checked.get(path) === mtime!.getTime()) continue;
+      checked.set(path, mtime!.getTime());
+      if (!await isReadable(path)) count++;
     }
   }
   return count;
+}
+
+async function isReadable(path: string): Promise<boolean> {
+  try {
+    if (path.endsWith(".png")) decodePng(await Deno.readFile(path));
+    else if (path.endsWith(".json")) JSON.parse(await Deno.readTextFile(path));
+    else if (path.endsWith(".safetensors")) {
+      using checkpoint = await openCheckpoint(path);
+      for (const tensor of checkpoint.tensors.values()) await tensor.read();
+    }
+    return true;
+  } catch {
+    return false;
+  }
 }
 
 export const durability = [killed, killedWriting, resumed, powerCut, bitRot];

@@ -285,7 +285,7 @@ const many: SoakCase = {
     const server = await startServer({ data: data(), models });
     const image = `${server.url}/v1/generators/small/samples/1.png`;
     await (await fetch(image)).bytes();
-    const { errors, rate, p99 } = await hammer([`${server.url}/healthz`, image], 200, 30);
+    const { errors, rate, p99 } = await hammer([`${server.url}/healthz`, image], 200, 60);
     await stopServer(server);
     const bare = await startBareServer();
     const floor = await hammer([`${bare.url}/healthz`], 200, 10);
