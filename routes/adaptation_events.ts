@@ -1,12 +1,11 @@
 import { createRoute, z } from "@hono/zod-openapi";
-import { isFinal } from "../lib/jobs/mod.ts";
 import { BEGINNING, type FeedEvent, type Position } from "../service/adaptation_feed.ts";
 import { AdaptationId } from "../service/adaptation_request.ts";
 import { adaptationView } from "../service/adaptation_view.ts";
 import type { AdaptationJob } from "../service/adaptations.ts";
 import type { Service } from "../service/service.ts";
 import { allow } from "./callers.ts";
-import { type EventStream, openEventStream } from "./event_stream.ts";
+import { openEventStream } from "./event_stream.ts";
 import { problems } from "./problem.ts";
 import { createRouter } from "./router.ts";
 
@@ -35,34 +34,34 @@ const events = createRoute({
 });
 
 export function adaptationEventRoutes({ adaptations, closing }: Service) {
-  /** Sends one event; the state last of all ends the stream. */
-  async function send(stream: EventStream, { id, request }: AdaptationJob, event: FeedEvent) {
+  async function sent({ id, request: { steps } }: AdaptationJob, event: FeedEvent) {
     if (event.type === "state") {
-      const { job } = event;
-      stream.send({ event: "state", data: await adaptationView(adaptations, job) });
-      if (isFinal(job.state)) stream.close();
-    } else if (event.type === "step") {
-      const { step, entry: { loss, parts, layers, ms } } = event;
-      const { steps } = request;
-      const progress = adaptations.feed.progress(id, steps);
-      stream.send({
-        event: "step",
-        id: String(step),
-        data: {
-          step,
-          steps,
-          loss,
-          ...parts && { parts },
-          layers,
-          ms,
-          steps_per_second: progress?.stepsPerSecond ?? null,
-          eta_seconds: progress?.etaSeconds ?? null,
-        },
-      });
-    } else {
-      const { step, file } = event;
+      return { event: "state", data: await adaptationView(adaptations, event.job) };
+    }
+    const { type, step } = event;
+    if (type === "preview") {
+      const { file } = event;
       const url = `/v1/adaptations/${id}/files/${file}`;
-      stream.send({ event: "preview", id: `${step}p`, data: { step, file, url } });
+      return { event: "preview", id: `${step}p`, data: { step, file, url } };
+    }
+    const { loss, parts, layers, ms } = event.entry;
+    const progress = adaptations.feed.progress(id, steps);
+    const data = {
+      step,
+      steps,
+      loss,
+      ...parts && { parts },
+      layers,
+      ms,
+      steps_per_second: progress?.stepsPerSecond ?? null,
+      eta_seconds: progress?.etaSeconds ?? null,
+    };
+    return { event: "step", id: String(step), data };
+  }
+
+  async function* follow(job: AdaptationJob, position: Position, signal: AbortSignal) {
+    for await (const happened of adaptations.feed.follow(job.id, position, signal)) {
+      yield await Promise.all(happened.map((event) => sent(job, event)));
     }
   }
 
@@ -70,14 +69,7 @@ export function adaptationEventRoutes({ adaptations, closing }: Service) {
     const { id } = c.req.valid("param");
     const job = adaptations.get(id);
     const position = parsePosition(c.req.valid("header")["last-event-id"]);
-    return openEventStream(c, closing, (stream) => {
-      // One after the other: what is sent is looked up on the way.
-      let sending = adaptationView(adaptations, job)
-        .then((data) => stream.send({ event: "state", data }));
-      return adaptations.feed.follow(id, position, (event) => {
-        sending = sending.then(() => send(stream, job, event)).catch(() => stream.close());
-      });
-    }) as never;
+    return openEventStream(c, (signal) => follow(job, position, signal), { closing }) as never;
   });
 }
 

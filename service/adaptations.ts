@@ -233,12 +233,11 @@ export class Adaptations {
     const { steps } = request;
     const seen = this.feed.progress(id, steps);
     if (seen && !isFinal(state)) return seen;
-    const log = state === "queued" ? [] : [...(await this.feed.log(id)).entries()];
-    const [step, entry] = log.at(-1) ?? [0, null];
+    const last = state === "queued" ? null : await this.feed.last(id);
     return {
-      step: result?.stepsDone ?? step,
+      step: result?.stepsDone ?? last?.step ?? 0,
       steps,
-      loss: entry?.loss ?? null,
+      loss: last?.loss ?? null,
       stepsPerSecond: seen?.stepsPerSecond ?? null,
       etaSeconds: null,
     };

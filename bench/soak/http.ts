@@ -1,6 +1,7 @@
 /** What clients may do to the server, on purpose or not. */
 import { pause, percentile, probe, type Room, type SoakCase } from "./case.ts";
 import {
+  connect,
   isReady,
   memoryOf,
   type Server,
@@ -10,11 +11,6 @@ import {
 } from "./server.ts";
 
 const encoder = new TextEncoder();
-
-function connect({ url }: Server): Promise<Deno.TcpConn> {
-  const { hostname, port } = new URL(url);
-  return Deno.connect({ hostname, port: Number(port) });
-}
 
 /** Sends bytes as they are; the status of the answer, or "closed". */
 export async function raw(

@@ -6,7 +6,10 @@ import { pause, percentile, probe, type SoakCase } from "./case.ts";
 import {
   allEnded,
   cancel,
+  connect,
   getJson,
+  isReady,
+  memoryOf,
   metric,
   startServer,
   stopServer,
@@ -63,6 +66,69 @@ const fanOut: SoakCase = {
     };
   },
 };
+
+const deaf: SoakCase = {
+  id: "15e",
+  name: "followers who read nothing",
+  target: "closed <= 60 s, memory <= +100 MiB; who reads gets every event",
+  quick: false,
+  async run({ data: makeData, models }) {
+    const data = makeData();
+    const steps = 10_000;
+    let server = await startServer({ data, models });
+    const { id } = await submit(server.url, { steps: 1 });
+    await allEnded(server.url, 300);
+    await stopServer(server);
+    // As long a log as there can be.
+    const log = join(data, "adaptations", id, "run", "log.jsonl");
+    const entry = JSON.parse(await Deno.readTextFile(log));
+    const lines = Array.from({ length: steps }, (_, step) => JSON.stringify({ ...entry, step }));
+    await Deno.writeTextFile(log, lines.join("\n") + "\n");
+
+    server = await startServer({ data, models });
+    await isReady(server);
+    const before = await memoryOf(server);
+    let most = before;
+    const events = `/v1/adaptations/${id}/events`;
+    const connections = await Promise.all(Array.from({ length: 100 }, async () => {
+      const connection = await connect(server);
+      const head = `GET ${events} HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n\r\n`;
+      await connection.write(new TextEncoder().encode(head));
+      return connection;
+    }));
+    let [seen, bytes] = [0, 0];
+    for await (const { event, data } of readEvents(await fetch(server.url + events))) {
+      if (event === "step") seen++;
+      bytes += JSON.stringify(data).length;
+    }
+    for (let k = 0; k < 60; k++) {
+      await pause(1000);
+      most = Math.max(most, await memoryOf(server));
+    }
+    // Of those that were let go there is no more to read than what was on its way.
+    const got = await Promise.all(connections.map(readToEnd));
+    const kept = got.filter((count) => count > bytes / 2).length;
+    const { code } = await stopServer(server);
+    return {
+      figure: `100 followers of ${steps} steps: ${kept} there after 60 s, memory ` +
+        `+${(most - before).toFixed(0)} MiB; who reads got ${seen} steps`,
+      isRight: kept === 0 && seen === steps && code === 0,
+      isWithin: most - before <= 100,
+    };
+  },
+};
+
+/** How many bytes there are until the connection ends. */
+async function readToEnd(connection: Deno.TcpConn): Promise<number> {
+  using _ = connection;
+  const buffer = new Uint8Array(2 ** 16);
+  let count = 0;
+  for (;;) {
+    const read = await connection.read(buffer).catch(() => null);
+    if (read === null) return count;
+    count += read;
+  }
+}
 
 const overflow: SoakCase = {
   id: "18",
@@ -197,4 +263,4 @@ const storm: SoakCase = {
   },
 };
 
-export const jobs = [fanOut, overflow, idempotent, storm];
+export const jobs = [fanOut, deaf, overflow, idempotent, storm];

@@ -115,6 +115,12 @@ export async function isReady({ url }: Server): Promise<void> {
   }, 120);
 }
 
+/** A connection on which nothing is sent yet. */
+export function connect({ url }: Server): Promise<Deno.TcpConn> {
+  const { hostname, port } = new URL(url);
+  return Deno.connect({ hostname, port: Number(port) });
+}
+
 /** Memory of the server in MiB, by its own account. */
 export async function memoryOf({ url }: Server): Promise<number> {
   return await metric(url, "process_resident_memory_bytes") / 2 ** 20;
