@@ -1,6 +1,7 @@
 /** The device for tests, and one-off evaluation of graphs on it. */
 import { Gpu } from "../lib/gpu/device.ts";
 import type { DeviceTensor } from "../lib/graph/device_tensor.ts";
+import type { Storing } from "../lib/graph/precision.ts";
 import { Program } from "../lib/graph/program.ts";
 import type { HostArray, Tensor } from "../lib/graph/tensor.ts";
 
@@ -16,8 +17,9 @@ export async function evaluate<Name extends string>(
   outputs: Record<Name, Tensor>,
   inputs: Record<string, HostArray> = {},
   state: Record<string, DeviceTensor> = {},
+  storing: Storing = {},
 ): Promise<Record<Name, Float32Array>> {
-  const program = await Program.compile(await testGpu(), { outputs, state });
+  const program = await Program.compile(await testGpu(), { outputs, state, ...storing });
   try {
     program.poison();
     const read = Object.keys(outputs);

@@ -25,6 +25,8 @@ export interface Limits {
   readonly bufferBytes: number;
   /** Storage buffers that one kernel can bind. */
   readonly storageBuffers: number;
+  /** Whether kernels may use f16; not, when left out. */
+  readonly halves?: boolean;
   /**
    * Whether small launches are joined to fewer; not, when left out. Software adapters begin a launch
    * in microseconds, and would take minutes to compile what is joined.
@@ -50,6 +52,9 @@ export interface PipelineKey {
 const STAGED_BYTES = 2 ** 22;
 /** And so much of what was submitted, while the device is behind, where writers wait for it. */
 const UNSETTLED_BYTES = 2 ** 22;
+
+/** What is used where the adapter has it. */
+const OPTIONAL_FEATURES = ["timestamp-query", "shader-f16"] as const;
 
 /** More bindings than any launch has use for; adapters that offer fewer get less fusion. */
 const WANTED_STORAGE_BUFFERS = 16;
@@ -83,6 +88,7 @@ function limitsOf(adapter: GPUAdapter): Limits {
   const { limits } = adapter;
   return {
     joinsLaunches: !describeAdapter(adapter).isCpu,
+    halves: adapter.features.has("shader-f16"),
     bindingBytes: limits.maxStorageBufferBindingSize,
     bufferBytes: limits.maxBufferSize,
     storageBuffers: Math.min(limits.maxStorageBuffersPerShaderStage, WANTED_STORAGE_BUFFERS),
@@ -141,7 +147,10 @@ export class Gpu {
     const lanes = hasLanes(adapter);
     const request = (features: GPUFeatureName[]) =>
       adapter.requestDevice({
-        requiredFeatures: hasTimestamps ? ["timestamp-query", ...features] : features,
+        requiredFeatures: [
+          ...OPTIONAL_FEATURES.filter((f) => adapter.features.has(f)),
+          ...features,
+        ],
         requiredLimits: {
           maxBufferSize: limits.maxBufferSize,
           maxStorageBufferBindingSize: limits.maxStorageBufferBindingSize,
@@ -226,7 +235,7 @@ export class Gpu {
   #compile({ label, source, layout }: PipelineKey): Promise<GPUComputePipeline> {
     // Tensors share buffers, and WebGPU forbids one buffer as `read` and as `read_write` in the
     // same launch; ranges that do not overlap may all be `read_write`.
-    const code = this.directives +
+    const code = (/\bf16\b/.test(source) ? "enable f16;\n" : "") + this.directives +
       source.replaceAll(/var<storage,\s*read>/g, "var<storage, read_write>");
     const bindGroupLayouts = layout.map((entries) =>
       this.device.createBindGroupLayout({

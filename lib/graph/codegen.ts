@@ -4,11 +4,12 @@ import { GpuError, KernelError } from "../errors.ts";
 import type { AdapterKind } from "../gpu/device.ts";
 import { application, type FusedGraph, type Launch } from "./fuse.ts";
 import type { Kernel } from "./op.ts";
+import { bytesOf, bytesPerElement, type Stored } from "./precision.ts";
 import { PER_ELEMENT, perElement } from "./ops/launch.ts";
 import { broadcastStrides, indexExpression } from "./ops/shape.ts";
 import { numel, sameShape, type Shape, type Tensor } from "./tensor.ts";
 import type { Update } from "./update.ts";
-import { packParams, parseKernel } from "./wgsl.ts";
+import { halved, packParams, parseKernel } from "./wgsl.ts";
 
 /** A launch ready for the device, but for where its tensors lie. */
 export interface GeneratedLaunch {
@@ -22,8 +23,9 @@ export interface GeneratedLaunch {
     readonly binding: number;
     /** The tensor bound there, or null for the parameters. */
     readonly tensor: Tensor | null;
-    /** The first of its elements that is bound, and how many are; all when left out. */
-    readonly run?: { readonly offset: number; readonly count: number };
+    /** What of it, in bytes; 0 for the parameters. */
+    readonly offset: number;
+    readonly bytes: number;
   }[];
 }
 
@@ -33,30 +35,44 @@ const MAP_TEXT = parseKernel("map", mapWgsl);
 // deno-lint-ignore no-explicit-any
 type AnyKernel = Kernel<any, any>;
 
+/** How each tensor lies in memory. */
+type Storage = (tensor: Tensor) => Stored;
+
 /** Generates the text of a launch for an adapter of the given kind. */
-export function generate(launch: Launch, graph: FusedGraph, adapter: AdapterKind): GeneratedLaunch {
+export function generate(
+  launch: Launch,
+  graph: FusedGraph,
+  adapter: AdapterKind,
+  stored: Storage,
+): GeneratedLaunch {
   const { text, kernel, params } = chooseKernel(launch, adapter);
-  const writer = new Writer(launch, graph);
+  const writer = new Writer(launch, graph, stored);
   const bindings: GeneratedLaunch["bindings"][number][] = [];
   let source = text.source;
 
   if (launch.kernel) {
     const { inputs } = application(launch.kernel);
     for (const { name, binding, element, writable, declaration } of text.bindings) {
-      if (element === null) bindings.push({ group: 0, binding, tensor: null });
-      else if (writable) bindings.push({ group: 0, binding, tensor: launch.root });
+      if (element === null) bindings.push({ group: 0, binding, ...PARAMETERS });
+      else if (writable) bindings.push({ group: 0, binding, ...bound(launch.root, graph, stored) });
       else if (text.loaders.has(name)) {
         // Loaded values come from wherever the expression in front reads them.
         writer.define(`load_${name}`, `return ${writer.at(inputs[name]!, "i")};`);
         source = source.replace(declaration, "");
-      } else bindings.push({ group: 0, binding, ...bound(inputs[name]!, graph) });
+      } else bindings.push({ group: 0, binding, ...bound(inputs[name]!, graph, stored) });
     }
     if (text.hasEpilogue) writer.epilogue();
   } else {
     for (const { binding, element } of text.bindings) {
-      bindings.push({ group: 0, binding, tensor: element === null ? null : launch.root });
+      const what = element === null ? PARAMETERS : bound(launch.root, graph, stored);
+      bindings.push({ group: 0, binding, ...what });
     }
     writer.define("value", `return ${writer.call(launch.root)}(i);`);
+  }
+
+  for (const { group, binding, tensor } of bindings) {
+    if (group !== 0 || tensor === null || stored(tensor) !== "f16") continue;
+    source = halved(source, text.bindings.find((b) => b.binding === binding)!.name);
   }
 
   const grid = kernel.grid(params);
@@ -76,7 +92,11 @@ export function generate(launch: Launch, graph: FusedGraph, adapter: AdapterKind
 }
 
 /** Generates the launch of an update: its kernel binds the states and reads stored inputs. */
-export function generateUpdate(update: Update, graph: FusedGraph): GeneratedLaunch {
+export function generateUpdate(
+  update: Update,
+  graph: FusedGraph,
+  stored: Storage,
+): GeneratedLaunch {
   const { spec, values, attrs } = update;
   const { text, kernel } = spec;
   const params = kernel.params(values, attrs, values[spec.states[0]]!);
@@ -88,18 +108,22 @@ export function generateUpdate(update: Update, graph: FusedGraph): GeneratedLaun
     bindings: text.bindings.map(({ name, binding, element }) => ({
       group: 0,
       binding,
-      tensor: element === null ? null : graph.storage(values[name]!),
+      ...element === null ? PARAMETERS : bound(values[name]!, graph, stored),
     })),
   };
 }
 
-/** What an input of a kernel is bound to. */
-function bound(input: Tensor, graph: FusedGraph) {
-  const tensor = graph.storage(input);
-  const count = numel(input.shape);
-  return numel(tensor.shape) === count
-    ? { tensor }
-    : { tensor, run: { offset: graph.offset(input), count } };
+const PARAMETERS = { tensor: null, offset: 0, bytes: 0 };
+
+/** Where the values of a tensor lie. */
+function bound(value: Tensor, graph: FusedGraph, stored: Storage) {
+  const tensor = graph.storage(value);
+  const size = bytesPerElement(stored(tensor));
+  return {
+    tensor,
+    offset: size * graph.offset(value),
+    bytes: bytesOf(value, stored(tensor)),
+  };
 }
 
 function constLines(kernel: Pick<AnyKernel, "consts">): string[] {
@@ -138,11 +162,15 @@ function label(name: string, launch: Launch): string {
 /** Writes fused nodes as functions of the flat index, binding what they read in group 1. */
 class Writer {
   readonly lines: string[] = [];
-  readonly bindings: { group: number; binding: number; tensor: Tensor }[] = [];
+  readonly bindings: GeneratedLaunch["bindings"][number][] = [];
   readonly #functions = new Map<Tensor, string>();
   readonly #buffers = new Map<Tensor, string>();
 
-  constructor(private readonly launch: Launch, private readonly graph: FusedGraph) {}
+  constructor(
+    private readonly launch: Launch,
+    private readonly graph: FusedGraph,
+    private readonly stored: Storage,
+  ) {}
 
   define(name: string, body: string): void {
     this.lines.push(`fn ${name}(i: u32) -> f32 { ${body} }`);
@@ -153,9 +181,9 @@ class Writer {
     const source = this.graph.storage(tensor);
     const offset = this.graph.offset(tensor);
     const at = offset === 0 ? index : `${index} + ${offset}u`;
-    return this.launch.inlined.has(source)
-      ? `${this.call(source)}(${at})`
-      : `${this.#buffer(source)}[${at}]`;
+    if (this.launch.inlined.has(source)) return `${this.call(source)}(${at})`;
+    const element = `${this.#buffer(source)}[${at}]`;
+    return this.stored(source) === "f16" ? `f32(${element})` : element;
   }
 
   /** Name of the function that computes an inlined node, written on first use. */
@@ -229,9 +257,9 @@ class Writer {
     const binding = this.#buffers.size;
     const name = `e${binding}`;
     this.#buffers.set(tensor, name);
-    this.bindings.push({ group: 1, binding, tensor });
+    this.bindings.push({ group: 1, binding, ...bound(tensor, this.graph, this.stored) });
     this.lines.push(
-      `@group(1) @binding(${binding}) var<storage, read> ${name}: array<${tensor.dtype}>;`,
+      `@group(1) @binding(${binding}) var<storage, read> ${name}: array<${this.stored(tensor)}>;`,
     );
     return name;
   }

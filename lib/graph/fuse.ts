@@ -39,8 +39,8 @@ export interface FusedGraph {
   offset(tensor: Tensor): number;
 }
 
-/** Bindings may begin at multiples of this, in elements: 256 bytes. */
-const BINDING_ALIGNMENT = 64;
+/** Bindings may begin at multiples of this, in bytes. */
+const BINDING_ALIGNMENT = 256;
 
 /** Op, inputs and attributes of a node that is not a leaf. */
 export function application(
@@ -52,10 +52,14 @@ export function application(
 
 /**
  * Fuses what `roots` depend on; all else is dropped. The roots themselves are always stored.
- * No launch reads and writes more than `maxBuffers` buffers.
+ * No launch reads and writes more than `maxBuffers` buffers; an element takes `elementBytes` or more.
  */
-export function fuse(roots: readonly Tensor[], maxBuffers: number): FusedGraph {
-  const { nodes, storage, offset } = liveNodes(roots);
+export function fuse(
+  roots: readonly Tensor[],
+  maxBuffers: number,
+  elementBytes = 4,
+): FusedGraph {
+  const { nodes, storage, offset } = liveNodes(roots, BINDING_ALIGNMENT / elementBytes);
   const stored = new Set(roots.map(storage));
   for (;;) {
     const launches = group(nodes, storage, stored);
@@ -133,7 +137,7 @@ interface Place {
 }
 
 /** Collects the nodes behind `roots` in topological order, with reshapes and repeats resolved. */
-function liveNodes(roots: readonly Tensor[]) {
+function liveNodes(roots: readonly Tensor[], alignment: number) {
   const resolved = new Map<Tensor, Place>();
   const byCall = new Map<string, Place>();
   const nodes: Tensor[] = [];
@@ -144,7 +148,7 @@ function liveNodes(roots: readonly Tensor[]) {
     if (source.kind === "op" && source.op.name === "reshape") {
       return resolved.get(source.inputs.x!)!;
     }
-    const run = given.has(node) ? null : runOf(node);
+    const run = given.has(node) ? null : runOf(node, alignment);
     if (run !== null && source.kind === "op") {
       const { node: whole, offset } = resolved.get(source.inputs.x!)!;
       return { node: whole, offset: offset + run };
@@ -167,11 +171,11 @@ function liveNodes(roots: readonly Tensor[]) {
 }
 
 /** The first element of a slice that can be bound by itself; null for any other node. */
-function runOf({ source }: Tensor): number | null {
+function runOf({ source }: Tensor, alignment: number): number | null {
   if (source.kind !== "op" || source.op.name !== "slice") return null;
   const attrs = source.attrs as Parameters<typeof sliceOffset>[1];
   const offset = sliceOffset(source.inputs.x!.shape, attrs);
-  return offset !== null && offset % BINDING_ALIGNMENT === 0 ? offset : null;
+  return offset !== null && offset % alignment === 0 ? offset : null;
 }
 
 /** Two nodes with the same key have the same values. */

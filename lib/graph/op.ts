@@ -72,6 +72,8 @@ export interface OpSpec<I extends string, A extends Attrs> extends OpCommon<I, A
   blocks?(inputs: Record<I, Tensor>, attrs: A): (Partial<Record<I, number>> | null)[];
   /** The axis of each input that is summed over: so cut, it gives results that are to be added. */
   addends?(inputs: Record<I, Tensor>, attrs: A): Record<I, number>;
+  /** True for sums over so much that half precision would lose what they are asked for. */
+  readonly precise?: boolean;
   /** Multiplications and additions for each element of the output; 1 when left out. */
   operations?(inputs: Record<I, Tensor>, attrs: A): number;
   readonly kernels: Kernel<I, A>[];

@@ -5,12 +5,13 @@ import { generate, type GeneratedLaunch, generateUpdate } from "./codegen.ts";
 import { compose } from "./compose.ts";
 import { application, fuse, type Launch, resultsOf } from "./fuse.ts";
 import { type Lifetime, mebibytes, type MemoryPlan, planMemory } from "./memory.ts";
+import { bytesOf, storageOf, type Stored, type Storing } from "./precision.ts";
 import { partners, sideBySide } from "./side_by_side.ts";
 import { splitLarge } from "./split.ts";
 import { numel, type Tensor } from "./tensor.ts";
 import type { Update } from "./update.ts";
 
-export interface ProgramSpec {
+export interface ProgramSpec extends Storing {
   readonly outputs?: Readonly<Record<string, Tensor>>;
   readonly updates?: readonly Update[];
 }
@@ -52,8 +53,17 @@ interface Dispatch {
   readonly groups: ReadonlySet<string> | null;
 }
 
-/** Plans a program for an adapter; nothing is allocated. */
+/**
+ * Plans a program for an adapter; nothing is allocated. Throws a GpuError for what the adapter has no
+ * means for.
+ */
 export function planProgram(spec: ProgramSpec, adapter: AdapterKind, limits: Limits): ProgramPlan {
+  const inHalves = spec.precision === "f16";
+  if (inHalves && !limits.halves) {
+    throw new GpuError(
+      "Cannot compute in f16: the adapter does not have shader-f16; use --precision f32",
+    );
+  }
   const given = { outputs: spec.outputs ?? {}, updates: spec.updates ?? [] };
   const { outputs: results, updates } = splitLarge(compose(given, adapter), limits.bindingBytes);
   const outputs = Object.entries(results);
@@ -61,9 +71,10 @@ export function planProgram(spec: ProgramSpec, adapter: AdapterKind, limits: Lim
     ...outputs.map(([, tensor]) => tensor),
     ...updates.flatMap((update) => Object.values(update.values)),
   ];
-  const graph = fuse(roots, limits.storageBuffers);
+  const graph = fuse(roots, limits.storageBuffers, inHalves ? 2 : 4);
+  const stored = storageOf(graph.launches, new Set(roots.map(graph.storage)), spec);
   const steps: Step[] = graph.launches.map((launch) => ({
-    launch: generate(launch, graph, adapter),
+    launch: generate(launch, graph, adapter, stored),
     operations: countOperations(launch),
     reads: launch.reads,
     makes: resultsOf(launch),
@@ -71,7 +82,7 @@ export function planProgram(spec: ProgramSpec, adapter: AdapterKind, limits: Lim
   }));
   for (const update of updates) {
     const reads = new Set(Object.values(update.values).map(graph.storage));
-    const launch = generateUpdate(update, graph);
+    const launch = generateUpdate(update, graph, stored);
     const operations = numel(update.values[update.spec.states[0]!]!.shape);
     insertUpdate(steps, { launch, operations, reads, makes: [], update });
   }
@@ -92,13 +103,13 @@ export function planProgram(spec: ProgramSpec, adapter: AdapterKind, limits: Lim
       steps: [steps[i]!],
       groups,
     }));
-  const memory = planMemory(lifetimes(dispatches, kept), limits.bufferBytes);
+  const memory = planMemory(lifetimes(dispatches, kept, stored), limits.bufferBytes);
   return {
     launches: dispatches.map(({ launch, steps, groups }) => ({
       ...launch,
       groups,
       operations: steps.reduce((sum, { operations }) => sum + operations, 0),
-      bytes: launch.bindings.reduce((sum, binding) => sum + boundBytes(binding), 0),
+      bytes: bytesBound(launch),
     })),
     memory,
     inputs: named("input"),
@@ -109,11 +120,8 @@ export function planProgram(spec: ProgramSpec, adapter: AdapterKind, limits: Lim
   };
 }
 
-const bytesOf = ({ shape }: Tensor) => 4 * numel(shape);
-
-/** Bytes that a binding covers; 0 for the parameters. */
-const boundBytes = ({ tensor, run }: GeneratedLaunch["bindings"][number]) =>
-  run ? 4 * run.count : tensor ? bytesOf(tensor) : 0;
+const bytesBound = ({ bindings }: GeneratedLaunch) =>
+  bindings.reduce((sum, { bytes }) => sum + bytes, 0);
 
 /** Operations of a launch, each fused op as one for each of its elements. */
 function countOperations({ kernel, inlined }: Launch): number {
@@ -164,7 +172,7 @@ function together(
     return {
       launch,
       operations,
-      bytes: launch.bindings.reduce((sum, binding) => sum + boundBytes(binding), 0),
+      bytes: bytesBound(launch),
       after,
       group: [...groups[i] ?? [""]].sort().join(),
     };
@@ -179,6 +187,7 @@ function together(
 function lifetimes(
   dispatches: readonly Dispatch[],
   kept: ReadonlySet<Tensor>,
+  stored: (tensor: Tensor) => Stored,
 ): Lifetime<Tensor>[] {
   const spans = new Map<Tensor, { first: number; last: number }>();
   dispatches.forEach(({ steps }, i) => {
@@ -203,7 +212,7 @@ function lifetimes(
   }
   return [...spans].map(([tensor, span]) => ({
     tensor,
-    bytes: bytesOf(tensor),
+    bytes: bytesOf(tensor, stored(tensor)),
     ...span,
   }));
 }
@@ -232,11 +241,10 @@ function neededBy(steps: readonly Step[], outputs: ReadonlySet<Tensor>): (Set<st
 /** Refuses tensors that one binding cannot hold. */
 function checkBindings(steps: readonly Step[], limits: Limits): void {
   for (const { launch } of steps) {
-    for (const binding of launch.bindings) {
-      const bytes = boundBytes(binding);
+    for (const { tensor, bytes } of launch.bindings) {
       if (bytes <= limits.bindingBytes) continue;
       throw new GpuError(
-        `Cannot run ${launch.label} on a tensor of shape [${binding.tensor?.shape}]: it takes ` +
+        `Cannot run ${launch.label} on a tensor of shape [${tensor?.shape}]: it takes ` +
           `${mebibytes(bytes)} and the adapter binds at most ` +
           `${mebibytes(limits.bindingBytes)}; use a smaller batch or generator`,
       );

@@ -73,10 +73,10 @@ export class Program {
           source,
           params,
           grid,
-          bindings: bindings.map(({ group, binding, tensor, run }) => ({
+          bindings: bindings.map(({ group, binding, tensor, offset, bytes }) => ({
             group,
             binding,
-            range: tensor && part(range(tensor), run),
+            range: tensor && part(range(tensor), offset, bytes),
           })),
         })),
         signal,
@@ -110,7 +110,8 @@ export class Program {
   /** Fills scratch memory with NaN: what a run fails to write then shows in its results. */
   poison(): void {
     for (const buffer of this.scratch) {
-      const data = new Float32Array(buffer.size / 4).fill(NaN);
+      // All bits set are NaN in f32, and both halves are in f16.
+      const data = new Uint32Array(buffer.size / 4).fill(0xffffffff);
       this.gpu.write({ buffer, offset: 0, bytes: buffer.size }, data);
     }
   }
@@ -128,11 +129,9 @@ export class Program {
   }
 }
 
-/** Part of a tensor's range: a run of its elements. */
-function part(range: BufferRange, run?: { offset: number; count: number }): BufferRange {
-  return run
-    ? { buffer: range.buffer, offset: range.offset + 4 * run.offset, bytes: 4 * run.count }
-    : range;
+/** Part of a tensor's range. */
+function part(range: BufferRange, offset: number, bytes: number): BufferRange {
+  return { buffer: range.buffer, offset: range.offset + offset, bytes };
 }
 
 /** Shapes of what a launch binds, for messages: "[2,3] [3] -> [2,3]" without repeating sizes. */

@@ -176,7 +176,7 @@ fn main(@builtin(workgroup_id) group: vec3<u32>, @builtin(local_invocation_index
     params: packAll(launches, groups),
     grid: foldGroups(groups.reduce((a, b) => a + b)),
     bindings: [
-      { group: 0, binding: 0, tensor: null },
+      { group: 0, binding: 0, tensor: null, offset: 0, bytes: 0 },
       ...buffers.map(({ binding }, i) => ({ ...binding, group: 1, binding: i })),
     ],
   };
@@ -261,10 +261,10 @@ export function threadsOf(source: string): number {
 }
 
 /** Which range of which tensor a binding is of. */
-function bufferKey({ tensor, run }: Binding, ids: Map<object, number>): string {
+function bufferKey({ tensor, offset, bytes }: Binding, ids: Map<object, number>): string {
   const id = ids.get(tensor!) ?? ids.size;
   ids.set(tensor!, id);
-  return `${id} ${run?.offset} ${run?.count}`;
+  return `${id} ${offset} ${bytes}`;
 }
 
 /** Numbers of the first workgroup of each launch and of the next's, x and y of its grid; parameters. */

@@ -72,6 +72,47 @@ export function parseKernel(name: string, source: string): KernelText {
   };
 }
 
+/**
+ * A kernel's text with the elements of a buffer of f32 stored as f16: as f32 again as soon as they are
+ * loaded, so that nothing else changes. Kernels speak of a buffer only as `name[index]`.
+ */
+export function halved(source: string, name: string): string {
+  const code = source.replace(/\/\/.*$/gm, "");
+  const element = new RegExp(`(?<![.\\w])${name}\\[|\\b${name}\\s*:\\s*array<f32>`, "g");
+  const parts: string[] = [];
+  let end = 0;
+  for (const { 0: found, index } of code.matchAll(element)) {
+    if (index < end) continue;
+    parts.push(code.slice(end, index));
+    if (!found.endsWith("[")) {
+      parts.push(`${name}: array<f16>`);
+      end = index + found.length;
+      continue;
+    }
+    const place = index + found.length;
+    end = closing(code, place) + 1;
+    const at = `${name}[${halved(code.slice(place, end - 1), name)}]`;
+    const assignment = /^\s*=(?!=)/.exec(code.slice(end));
+    if (!assignment) {
+      parts.push(`f32(${at})`);
+      continue;
+    }
+    const value = end + assignment[0].length;
+    end = code.indexOf(";", value);
+    parts.push(`${at} = f16(${halved(code.slice(value, end).trim(), name)})`);
+  }
+  return parts.join("") + code.slice(end);
+}
+
+/** Where the bracket is closed that was opened just before `start`. */
+function closing(code: string, start: number): number {
+  let depth = 1;
+  for (let i = start;; i++) {
+    if (code[i] === "[") depth++;
+    if (code[i] === "]" && --depth === 0) return i;
+  }
+}
+
 /** Packs parameters in the order of the kernel's struct; every field must be supplied. */
 export function packParams(text: KernelText, params: Record<string, number>): ArrayBuffer {
   const bytes = new ArrayBuffer(Math.max(16, 4 * text.paramFields.length));

@@ -106,9 +106,7 @@ export async function runCost(options: AdaptOptions, target: PlanTarget): Promis
       operations: sum(({ operations }) => operations),
       bytes: sum(({ bytes }) => bytes),
       bindingBytes: Math.max(
-        ...plan.launches.flatMap(({ bindings }) =>
-          bindings.map(({ tensor }) => tensor ? bytesOf([tensor.shape]) : 0)
-        ),
+        ...plan.launches.flatMap(({ bindings }) => bindings.map(({ bytes }) => bytes)),
       ),
     },
     memory: { ...memory, peak: Object.values(memory).reduce((a, b) => a + b) },

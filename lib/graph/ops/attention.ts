@@ -144,6 +144,7 @@ const attentionStats: Op<"qkv" | "gy", None> = defineOp({
     const { n, t, h } = sizesOf(qkv);
     return [n, h, t, 2];
   },
+  precise: true,
   operations: ({ qkv }) => perPair(qkv, 2) / 2,
   kernels: [kernel<"gy">("attention_stats", commonWgsl + commonGyWgsl + attentionStatsWgsl, 1)],
   reference: ({ qkv, gy }) => attend(qkv, gy).stats,

@@ -14,9 +14,12 @@ export interface ClampedLreluAttrs {
 export const clampedLreluAt = (x: number, { slope, gain, limit }: ClampedLreluAttrs): number =>
   Math.max(-limit, Math.min(limit, gain * Math.max(x, slope * x)));
 
+/** From which magnitude on a result counts as limited: also when it was rounded to f16 since. */
+const limitedFrom = ({ limit }: ClampedLreluAttrs) => Math.min(limit, Math.f16round(limit));
+
 /** Its slope where it gave y. */
-export const slopeBehind = (y: number, { slope, gain, limit }: ClampedLreluAttrs): number =>
-  Math.abs(y) < limit ? (y > 0 ? gain : gain * slope) : 0;
+export const slopeBehind = (y: number, attrs: ClampedLreluAttrs): number =>
+  Math.abs(y) < limitedFrom(attrs) ? (y > 0 ? attrs.gain : attrs.gain * attrs.slope) : 0;
 
 /** `y = clamp(gain * max(x, slope * x), ±limit)`, with `0 <= slope <= 1` and `gain > 0`. */
 export const clampedLrelu: Op<"x", ClampedLreluAttrs & Recomputing> = defineElementwise({
@@ -44,10 +47,11 @@ export const clampedLreluGrad: Op<"gy" | "y", ClampedLreluAttrs> = defineElement
   name: "clamped_lrelu_grad",
   inputs: ["gy", "y"],
   cheap: true,
-  expression({ gy, y }, { slope, gain, limit }) {
+  expression({ gy, y }, attrs) {
+    const { slope, gain, limit } = attrs;
     const factor = `select(${f32Literal(gain * slope)}, ${f32Literal(gain)}, ${y} > 0.0)`;
     if (limit === Infinity) return `${gy} * ${factor}`;
-    return `select(0.0, ${gy} * ${factor}, abs(${y}) < ${f32Literal(limit)})`;
+    return `select(0.0, ${gy} * ${factor}, abs(${y}) < ${f32Literal(limitedFrom(attrs))})`;
   },
   scalar: ({ gy, y }, attrs) => gy * slopeBehind(y, attrs),
   vjp: (g, { y }, attrs) => ({ gy: clampedLreluGrad({ gy: g, y }, attrs), y: null }),

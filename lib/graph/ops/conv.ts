@@ -237,6 +237,7 @@ const weightGradParts: Op<"x" | "gy", PartAttrs> = defineOp({
     { gy: 1 },
     { x: 1 },
   ],
+  precise: true,
   operations({ x, gy }, attrs) {
     return 2 * attrs.lines * weightGeometry(x, gy, attrs).ow;
   },

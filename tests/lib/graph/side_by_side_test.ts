@@ -99,7 +99,13 @@ Deno.test("partners() joins what is small, alike in threads and group, within th
     source: `@workgroup_size(${threads})`,
     params: new ArrayBuffer(16),
     grid: [1, 1, 1] as const,
-    bindings: which.map((i) => ({ group: 1, binding: i, tensor: tensors[i]! })),
+    bindings: which.map((i) => ({
+      group: 1,
+      binding: i,
+      tensor: tensors[i]!,
+      offset: 0,
+      bytes: 256,
+    })),
   });
   const item = (which: number[], after: number[] = [], more: object = {}) => ({
     launch: launch(which),

@@ -151,7 +151,7 @@ for (const [batch, bindingBytes] of [[2, 25 * 1024], [1, 14 * 1024], [4, 50 * 10
       program.poison();
       const values = await program.run(inputs, { read: Object.keys(outputs) });
       const bound = program.plan.launches.flatMap(({ bindings }) =>
-        bindings.flatMap(({ tensor }) => tensor ? [bytesOf(tensor)] : [])
+        bindings.map(({ bytes }) => bytes)
       );
       program.dispose();
       Object.values(tensors).forEach((tensor) => tensor.dispose());
