@@ -9,7 +9,7 @@ import { kernelOf, type Work, workOf } from "./work.ts";
 export async function count(options: Options): Promise<void> {
   const { kind, limits } = await planTarget();
   for (const section of options.sections) {
-    const openers = (await SECTIONS[section](null, options.large))
+    const openers = (await SECTIONS[section](null, options))
       .filter(({ name, program }) => program && name.includes(options.only));
     if (openers.length === 0) continue;
     console.log(header(section, options.peak));

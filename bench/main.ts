@@ -36,7 +36,8 @@ async function bench(gpu: Gpu, torch: TorchPeer | null, options: Options): Promi
   const results: Result[] = [];
   for (const name of options.sections) {
     console.log(sectionHeader(name));
-    for (const opener of await SECTIONS[name](gpu, options.large || gpu.kind === "gpu")) {
+    const asked = { ...options, large: options.large || gpu.kind === "gpu" };
+    for (const opener of await SECTIONS[name](gpu, asked)) {
       if (!opener.name.includes(options.only)) continue;
       using subject = await opener.open();
       const isCpu = gpu.kind === "cpu";

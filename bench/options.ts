@@ -3,6 +3,7 @@ import { existsSync } from "node:fs";
 import { dirname } from "node:path";
 import { parseArgs } from "node:util";
 import { UserError } from "../lib/errors.ts";
+import { type Precision, PRECISIONS } from "../lib/graph/precision.ts";
 import type { Peak } from "./peak.ts";
 import { type SectionName, SECTIONS } from "./sections/mod.ts";
 
@@ -17,6 +18,7 @@ Options:
   --kernels      the time of every kernel below each program
   --peer torch   the same work in PyTorch, taking turns, with the ratio of their time to ours
   --json FILE    writes all figures as JSON as well
+  --precision P  stores feature maps in f32 or f16 (default: f32)
   --count        counts operations and bytes in the plans, and runs nothing
   --peak F,B     takes F GFLOP/s and B GB/s as the adapter's peak, instead of measuring it
 
@@ -30,6 +32,7 @@ export interface Options {
   readonly kernels: boolean;
   readonly peer: boolean;
   readonly json: string | undefined;
+  readonly precision: Precision;
   readonly count: boolean;
   readonly peak: Peak | null;
 }
@@ -58,9 +61,16 @@ export function parseOptions(args: string[]): Options | null {
     kernels: values.kernels ?? false,
     peer: values.peer !== undefined,
     json: values.json,
+    precision: parsePrecision(values.precision),
     count: values.count ?? false,
     peak: values.peak === undefined ? null : parsePeak(values.peak),
   };
+}
+
+function parsePrecision(text: string = "f32"): Precision {
+  const found = PRECISIONS.find((precision) => precision === text);
+  if (found) return found;
+  throw new UserError(`Cannot bench in "${text}": there are ${PRECISIONS.join(" and ")}`);
 }
 
 function parsePeak(text: string): Peak {
@@ -84,6 +94,7 @@ function readArguments(args: string[]) {
         kernels: { type: "boolean" },
         peer: { type: "string" },
         json: { type: "string" },
+        precision: { type: "string" },
         count: { type: "boolean" },
         peak: { type: "string" },
         help: { type: "boolean", short: "h" },

@@ -6,6 +6,7 @@ import { AUGMENTATIONS } from "../models/nada/augmentation.ts";
 import { LR_SCHEDULES } from "../models/nada/learning_rate.ts";
 import { DIRECTION_DISTANCES, LOSS_PARTS, type LossPart } from "../models/nada/losses/mod.ts";
 import { ADAPT_DEFAULTS, CROPS, STOP_RULES } from "../models/nada/options.ts";
+import { PRECISION_CHOICES } from "../models/nada/precision_choice.ts";
 import type { TargetText } from "../models/nada/run_targets.ts";
 import { PHASE_NAMES, TRAIN_PARAMS } from "../models/nada/trained_layers.ts";
 import {
@@ -43,6 +44,7 @@ type AsInRun = Pick<
   | "crop"
   | "checkpointEvery"
   | "snapshots"
+  | "precision"
 >;
 
 /** "lambdaDirection", … as commander names them. */
@@ -156,6 +158,13 @@ export function addRunOptions(command: Command): Command {
     .option(
       "--checkpoint-activations",
       "compute feature maps again for the gradient: less memory, more time (by itself where it is known that memory is short)",
+    )
+    .addOption(
+      choice(
+        "--precision <how>",
+        "feature maps in full or half precision; auto: f16 on a GPU where the first losses agree",
+        PRECISION_CHOICES,
+      ).default(preset.precision),
     );
 
   command.optionsGroup("Grids:");

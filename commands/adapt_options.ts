@@ -77,6 +77,7 @@ export function resolveOptions(flags: RunFlags, given: (name: string) => boolean
     checkpointEvery: flags.checkpointEvery,
     snapshots: flags.snapshots,
     checkpointActivations: flags.checkpointActivations ?? false,
+    precision: flags.precision,
     stopOn: flags.stopOn ?? null,
   };
   const idle = ["textWeight", "imageBatch", "skipBadImages"].find(given);

@@ -8,7 +8,13 @@ import { type AdaptOptions, checkOptions } from "../models/nada/options.ts";
 const PROMISED = {
   name: "none here; planned for the limits that every adapter has",
   kind: "gpu",
-  limits: { bindingBytes: 2 ** 27, bufferBytes: 2 ** 28, storageBuffers: 8, joinsLaunches: true },
+  limits: {
+    bindingBytes: 2 ** 27,
+    bufferBytes: 2 ** 28,
+    storageBuffers: 8,
+    joinsLaunches: true,
+    halves: false,
+  },
 } as const;
 
 /** Prints the plan of a run. Throws a UserError for options and files that are no good. */
@@ -22,14 +28,18 @@ export async function printPlan(
     throw error;
   });
   const cost = await runCost(options, target);
-  console.log(
-    json ? JSON.stringify({ event: "plan", ...cost }) : planLines(cost, target).join("\n"),
-  );
+  if (json) return console.log(JSON.stringify({ event: "plan", ...cost }));
+  const other = cost.precision === "f32" ? "f16" : "f32";
+  const otherCost = target.limits.halves
+    ? await runCost({ ...options, precision: other }, target)
+    : null;
+  console.log(planLines(cost, otherCost, target).join("\n"));
 }
 
-/** The plan for people. */
+/** The plan for people, beside that in the other precision, where the adapter has it. */
 export function planLines(
-  { resolution, batch, step, memory }: RunCost,
+  { resolution, batch, precision, step, memory }: RunCost,
+  other: RunCost | null,
   { name, limits }: PlanTarget & { name: string },
 ): string[] {
   return [
@@ -38,6 +48,13 @@ export function planLines(
     `Dispatches  ${step.dispatches}`,
     `Operations  ${scaled(step.operations, "FLOP")}`,
     `Traffic     ${scaled(step.bytes, "B")} read and written`,
+    `Precision   ${precision}${
+      other === null
+        ? ""
+        : `; in ${other.precision} it would be ${scaled(other.step.bytes, "B")} of traffic, ${
+          scaled(other.memory.peak, "B")
+        } of memory`
+    }`,
     `Bindings    up to ${scaled(step.bindingBytes, "B")}, ${
       scaled(limits.bindingBytes, "B")
     } allowed`,

@@ -1,11 +1,19 @@
 import { type Command, Option } from "commander";
 import { Gpu } from "../lib/gpu/device.ts";
+import { type Precision, PRECISIONS } from "../lib/graph/precision.ts";
 import { generatorPath } from "../models/catalog.ts";
 import { fittingBatch } from "../models/generator/batch.ts";
 import { uploadGenerator } from "../models/generator/device.ts";
 import { Sampler } from "../models/generator/sampler.ts";
 import { addAdaptedOptions } from "./adapted_generator.ts";
-import { classOption, noiseOption, parseCount, parseNumber, parseWhole } from "./options.ts";
+import {
+  choice,
+  classOption,
+  noiseOption,
+  parseCount,
+  parseNumber,
+  parseWhole,
+} from "./options.ts";
 import { checkOutput } from "./output.ts";
 import { Progress } from "./progress.ts";
 import {
@@ -24,6 +32,7 @@ import {
 } from "./sample_request.ts";
 
 interface Flags extends SampleFlags {
+  readonly precision: Precision;
   readonly batch?: number;
   readonly out: string;
   readonly overwrite?: boolean;
@@ -70,6 +79,10 @@ export function register(command: Command): void {
     .option("--mix-from <layer>", "first layer of w+ that --mix is for", parseWhole)
     .addOption(noiseOption("stored noise, new noise for each image, or none", "const"))
     .option("--batch <n>", "images at a time (default: what fits, at most 8)", parseCount)
+    .addOption(
+      choice("--precision <how>", "feature maps in full or half precision", PRECISIONS)
+        .default("f32"),
+    )
     .requiredOption("-o, --out <path>", "folder for PNGs, FILE.png or FILE.safetensors")
     .option("--overwrite", "replace files that are there")
     .option("--json", "say what was written as JSON")
@@ -105,7 +118,7 @@ async function sample(flags: Flags): Promise<void> {
 }
 
 async function draw(
-  { noise, batch: wanted, quiet }: Flags,
+  { noise, precision, batch: wanted, quiet }: Flags,
   { weights, latents, truncation, mix, set }: SampleRequest,
   writer: SampleWriter,
 ): Promise<void> {
@@ -117,7 +130,7 @@ async function draw(
     // As many batches, but of equal size: what is missing in the last would be drawn for nothing.
     const batch = Math.ceil(total / Math.ceil(total / most));
     const generator = await uploadGenerator(gpu, weights);
-    const sampler = await Sampler.create(gpu, generator, { batch, noise });
+    const sampler = await Sampler.create(gpu, generator, { batch, noise, precision });
     using progress = quiet ? null : new Progress({ total, unit: "images" });
     for (let start = 0; start < total; start += batch) {
       const count = Math.min(batch, total - start);

@@ -1,5 +1,6 @@
 /** What can be measured, by name, in the order in which it is. */
 import type { Gpu } from "../../lib/gpu/device.ts";
+import type { Precision } from "../../lib/graph/precision.ts";
 import type { Case } from "../case.ts";
 import { Running } from "../running.ts";
 import type { Opener } from "../subject.ts";
@@ -14,19 +15,27 @@ import { sampleCases } from "./sample.ts";
 import { startOpeners } from "./start.ts";
 import { stepCases } from "./step.ts";
 
-/**
- * Subjects of a section; `large` adds those that take minutes on a CPU. Without a device they can be
- * counted, and not opened.
- */
-type Section = (gpu: Gpu | null, large: boolean) => Promise<Opener[]>;
+/** Which subjects: `large` adds those that take minutes on a CPU. */
+interface Asked {
+  readonly large: boolean;
+  readonly precision: Precision;
+}
 
-const programs = (cases: (large: boolean) => Case[] | Promise<Case[]>): Section => {
-  return async (gpu, large) =>
-    (await cases(large)).map((test) => ({
-      name: test.name,
-      program: () => test.program(),
-      open: () => Running.create(gpu!, test),
-    }));
+/** Subjects of a section. Without a device they can be counted, and not opened. */
+type Section = (gpu: Gpu | null, asked: Asked) => Promise<Opener[]>;
+
+type Cases = (large: boolean, precision: Precision) => Case[] | Promise<Case[]>;
+
+const programs = (cases: Cases): Section => {
+  return async (gpu, { large, precision }) =>
+    (await cases(large, precision)).map((each) => {
+      const test = { ...each, program: () => ({ ...each.program(), precision }) };
+      return {
+        name: test.name,
+        program: test.program,
+        open: () => Running.create(gpu!, test),
+      };
+    });
 };
 
 export const SECTIONS = {

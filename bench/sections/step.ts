@@ -1,9 +1,11 @@
 /** One step of an adaptation, as `nada adapt` takes it, the loss read back in each. */
+import type { Precision } from "../../lib/graph/precision.ts";
 import { generatorOf } from "../../models/generator/families.ts";
 import type { NoiseMode } from "../../models/generator/generator.ts";
 import { AdamClock } from "../../models/nada/adam_clock.ts";
 import { DIRECTION_ONLY, type DirectionDistance } from "../../models/nada/losses/mod.ts";
 import { prefixed } from "../../models/nada/prefixed.ts";
+import { FIRST_LOSS_SCALE } from "../../models/nada/training.ts";
 import { trainingStep } from "../../models/nada/training_step.ts";
 import type { Architecture } from "../../models/stylegan2/architecture.ts";
 import type { Case } from "../case.ts";
@@ -18,7 +20,7 @@ interface Step {
   readonly noise: NoiseMode;
 }
 
-export async function stepCases(large: boolean): Promise<Case[]> {
+export async function stepCases(large: boolean, precision: Precision): Promise<Case[]> {
   const demo: Step = {
     name: "demo",
     architecture: await demoGenerator(),
@@ -36,12 +38,15 @@ export async function stepCases(large: boolean): Promise<Case[]> {
     noise: "random",
   });
   const steps = [demo, full(256, [32]), ...(large ? [full(1024, [32, 16])] : [])];
-  return steps.map(stepCase);
+  return steps.map((step) => stepCase(step, precision));
 }
 
 const LEARNING_RATE = 0.002;
 
-function stepCase({ name, architecture: a, vits, batch, distance, noise }: Step): Case {
+function stepCase(
+  { name, architecture: a, vits, batch, distance, noise }: Step,
+  precision: Precision,
+): Case {
   const layers = generatorOf(a).defaultLayers;
   const clock = new AdamClock(layers, "skip");
   return {
@@ -68,12 +73,14 @@ function stepCase({ name, architecture: a, vits, batch, distance, noise }: Step)
         mixing: 0,
         augmentation: "none",
         checkpointActivations: false,
+        precision,
       }).program,
     inputs: {
       ...prefixed(
         "hyper",
         Object.fromEntries(layers.map((layer) => [layer, clock.hyper(layer, LEARNING_RATE)])),
       ),
+      ...precision === "f16" && { "loss scale": Float32Array.of(FIRST_LOSS_SCALE) },
       "noise key/frozen": Uint32Array.of(1, 0),
       "noise key/trained": Uint32Array.of(2, 0),
     },

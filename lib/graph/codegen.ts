@@ -219,7 +219,10 @@ class Writer {
     const alsoStored = new Set(this.launch.alsoStored);
     const lines: string[] = [];
     const store = (node: Tensor) => {
-      if (alsoStored.has(node)) lines.push(`${this.#buffer(node)}[i] = ${names.get(node)!};`);
+      if (!alsoStored.has(node)) return;
+      const value = names.get(node)!;
+      const rounded = this.stored(node) === "f16" ? `f16(${value})` : value;
+      lines.push(`${this.#buffer(node)}[i] = ${rounded};`);
     };
     store(this.launch.kernel!);
     for (const node of this.launch.epilogue) {

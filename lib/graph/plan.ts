@@ -14,6 +14,8 @@ import type { Update } from "./update.ts";
 export interface ProgramSpec extends Storing {
   readonly outputs?: Readonly<Record<string, Tensor>>;
   readonly updates?: readonly Update[];
+  /** The update group of outputs, by name, that are only there where it is not left out. */
+  readonly outputGroups?: ReadonlyMap<string, string>;
 }
 
 export interface PlannedLaunch extends GeneratedLaunch {
@@ -96,13 +98,10 @@ export function planProgram(spec: ProgramSpec, adapter: AdapterKind, limits: Lim
   checkBindings(steps, limits);
 
   const kept = new Set(outputNodes.values());
+  const groups = neededBy(steps, neededOutputs(outputNodes, spec.outputGroups));
   const dispatches = limits.joinsLaunches
-    ? together(steps, neededBy(steps, kept), limits.storageBuffers)
-    : neededBy(steps, kept).map((groups, i) => ({
-      launch: steps[i]!.launch,
-      steps: [steps[i]!],
-      groups,
-    }));
+    ? together(steps, groups, limits.storageBuffers)
+    : steps.map((step, i) => ({ launch: step.launch, steps: [step], groups: groups[i]! }));
   const memory = planMemory(lifetimes(dispatches, kept, stored), limits.bufferBytes);
   return {
     launches: dispatches.map(({ launch, steps, groups }) => ({
@@ -154,7 +153,7 @@ function insertUpdate(steps: Step[], step: Step): void {
 /** Joins small launches that may run at the same time. */
 function together(
   steps: readonly Step[],
-  groups: readonly (ReadonlySet<string> | null)[],
+  groups: readonly Groups[],
   maxBuffers: number,
 ): Dispatch[] {
   const makers = new Map<Tensor, number>();
@@ -217,23 +216,39 @@ function lifetimes(
   }));
 }
 
-/** For each step, the groups that need it: null where it must always run. */
-function neededBy(steps: readonly Step[], outputs: ReadonlySet<Tensor>): (Set<string> | null)[] {
-  const always = new Set<Tensor>(outputs);
-  const groups = new Map<Tensor, Set<string>>();
-  const result = new Array<Set<string> | null>(steps.length);
+/** Groups by which something is needed: null where it always is. */
+type Groups = ReadonlySet<string> | null;
+
+const either = (a: Groups | undefined, b: Groups): Groups =>
+  a === null || b === null ? null : (a ?? new Set()).union(b);
+
+/** By which groups each output is needed. */
+function neededOutputs(
+  outputs: ReadonlyMap<string, Tensor>,
+  groups: ReadonlyMap<string, string> = new Map(),
+): Map<Tensor, Groups> {
+  const needed = new Map<Tensor, Groups>();
+  for (const [name, node] of outputs) {
+    const group = groups.get(name);
+    needed.set(node, either(needed.get(node), group === undefined ? null : new Set([group])));
+  }
+  return needed;
+}
+
+/** For each step, the groups that need it, given those that need the outputs. */
+function neededBy(steps: readonly Step[], outputs: ReadonlyMap<Tensor, Groups>): Groups[] {
+  const needed = new Map(outputs);
+  const result = new Array<Groups>(steps.length);
   for (let i = steps.length - 1; i >= 0; i--) {
     const { update, makes, reads } = steps[i]!;
-    const needed = update
+    const groups = update
       ? (update.group === null ? null : new Set([update.group]))
-      : makes.some((made) => always.has(made))
-      ? null
-      : makes.reduce((all, made) => all.union(groups.get(made) ?? new Set()), new Set<string>());
-    result[i] = needed;
-    for (const tensor of reads) {
-      if (needed === null) always.add(tensor);
-      else groups.set(tensor, (groups.get(tensor) ?? new Set()).union(needed));
-    }
+      : makes.reduce<Groups>(
+        (all, made) => needed.has(made) ? either(all, needed.get(made)!) : all,
+        new Set(),
+      );
+    result[i] = groups;
+    for (const tensor of reads) needed.set(tensor, either(needed.get(tensor), groups));
   }
   return result;
 }

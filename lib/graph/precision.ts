@@ -4,7 +4,7 @@
  * loaders make f32 of it, and everything is computed and summed in f32. States (weights, moments),
  * inputs, results, gradients of weights and whatever is small are f32 in any case.
  */
-import type { Launch } from "./fuse.ts";
+import { type Launch, resultsOf } from "./fuse.ts";
 import { type Dtype, numel, type Tensor } from "./tensor.ts";
 
 export const PRECISIONS = ["f32", "f16"] as const;
@@ -31,10 +31,10 @@ export function storageOf(
   { precision = "f32", halvedFrom = HALVED_FROM }: Storing,
 ): (tensor: Tensor) => Stored {
   if (precision === "f32") return ({ dtype }) => dtype;
-  const halves = launches.filter(({ root, kernel }) =>
-    !kept.has(root) && numel(root.shape) >= halvedFrom && !isPrecise(kernel)
+  const coarse = launches.filter(({ kernel }) => !isPrecise(kernel)).flatMap(resultsOf);
+  const halved = new Set(
+    coarse.filter((made) => !kept.has(made) && numel(made.shape) >= halvedFrom),
   );
-  const halved = new Set(halves.map(({ root }) => root));
   return (tensor) => halved.has(tensor) ? "f16" : tensor.dtype;
 }
 

@@ -2,6 +2,7 @@
 import { UserError } from "../../lib/errors.ts";
 import type { Gpu } from "../../lib/gpu/device.ts";
 import { abs, mean } from "../../lib/graph/ops/mod.ts";
+import type { Precision } from "../../lib/graph/precision.ts";
 import { Program } from "../../lib/graph/program.ts";
 import { input, state, type Tensor } from "../../lib/graph/tensor.ts";
 import type { DeviceGenerator } from "./device.ts";
@@ -20,6 +21,8 @@ export interface SamplerOptions {
   readonly batch: number;
   /** "const" when left out. */
   readonly noise?: NoiseMode;
+  /** How feature maps are stored; "f32" when left out. Latents are f32 in any case. */
+  readonly precision?: Precision;
 }
 
 export interface SampleOptions {
@@ -52,6 +55,7 @@ export class Sampler {
     readonly batch: number,
     private readonly mapper: Program,
     private readonly synthesizer: Program,
+    private readonly precision: Precision,
     private readonly diagnose: () => Promise<Program>,
   ) {}
 
@@ -59,7 +63,7 @@ export class Sampler {
   static async create(
     gpu: Gpu,
     { architecture: a, tensors }: DeviceGenerator,
-    { batch, noise = "const" }: SamplerOptions,
+    { batch, noise = "const", precision = "f32" }: SamplerOptions,
   ): Promise<Sampler> {
     const generator = generatorOf(a);
     const parameters = leavesOf(generator);
@@ -69,20 +73,21 @@ export class Sampler {
       input("psi", []),
     );
     const { image, layers } = generator.synthesis(parameters, wPlus, noiseOf(noise, "noise_key"));
-    const compile = (outputs: Record<string, Tensor>) =>
-      Program.compile(gpu, { outputs, state: tensors });
+    const compile = (outputs: Record<string, Tensor>, precision: Precision) =>
+      Program.compile(gpu, { outputs, state: tensors, precision });
     const magnitudes = Object.entries(layers).map(([name, x]) => [name, mean(abs(x))] as const);
     const mapper = await compile({
       w: generator.mapping(parameters, input("z", [batch, a.zSize])),
-    });
+    }, "f32");
     try {
-      const synthesizer = await compile({ image, wPlus });
+      const synthesizer = await compile({ image, wPlus }, precision);
       return new Sampler(
         a,
         batch,
         mapper,
         synthesizer,
-        () => compile(Object.fromEntries(magnitudes)),
+        precision,
+        () => compile(Object.fromEntries(magnitudes), precision),
       );
     } catch (error) {
       mapper.dispose();
@@ -172,7 +177,9 @@ export class Sampler {
       const layer = read.find((name) => !Number.isFinite(magnitudes[name]![0]!)) ?? "unknown";
       throw new NotFiniteError(
         `Cannot render: the image has values that are no finite numbers, first in layer ` +
-          `"${layer}"; the weights or latents are out of range, try another checkpoint or seed`,
+          `"${layer}"; the weights or latents are out of range, try ${
+            this.precision === "f16" ? "--precision f32" : "another checkpoint or seed"
+          }`,
       );
     } finally {
       program.dispose();

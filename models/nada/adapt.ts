@@ -41,7 +41,7 @@ export async function adapt(
   const config: Config = {
     nada: VERSION,
     created: new Date().toISOString(),
-    options: inputs.options,
+    options: { ...inputs.options, precision: models.precision },
     prompt: promptTexts(inputs.options),
     files: inputs.files,
     adapter: { name: gpu.adapterName, kind: gpu.kind },
@@ -64,7 +64,12 @@ export async function readRun(path: string, steps: number | null): Promise<Stopp
   const { folder, config: found } = await RunFolder.open(path);
   const old = found as Config;
   // Options that came later than the run are as they were then: not asked for.
-  const options = { ...ADAPT_DEFAULTS, ...old.options, steps: steps ?? old.options.steps };
+  const before = { ...ADAPT_DEFAULTS, precision: "f32" } as const;
+  const options: AdaptOptions = {
+    ...before,
+    ...old.options,
+    steps: steps ?? old.options.steps,
+  };
   const inputs = await readInputs(options);
   for (const [name, { path: file, sha256 }] of Object.entries(inputs.files)) {
     if (old.files[name]?.sha256 === sha256) continue;

@@ -3,6 +3,7 @@ import { openCheckpoint } from "../../lib/checkpoint/mod.ts";
 import { DoesNotFitError } from "../../lib/errors.ts";
 import type { AdapterKind, Limits } from "../../lib/gpu/device.ts";
 import { planProgram, type ProgramPlan } from "../../lib/graph/plan.ts";
+import type { Precision } from "../../lib/graph/precision.ts";
 import { input, numel, type Shape } from "../../lib/graph/tensor.ts";
 import { type ClipFile, findWeights, imageTower, openClipFile } from "../clip/mod.ts";
 import { fittingBatch } from "../generator/batch.ts";
@@ -12,6 +13,7 @@ import { isResNet } from "./clip_files.ts";
 import { layerPlan } from "./inputs.ts";
 import { type LossTargets, PART_TEMPLATES } from "./losses/mod.ts";
 import type { AdaptOptions } from "./options.ts";
+import { likelyPrecision } from "./precision_choice.ts";
 import { trainingStep } from "./training_step.ts";
 
 /** What programs are planned for. */
@@ -23,6 +25,8 @@ export interface PlanTarget {
 export interface RunCost {
   readonly resolution: number;
   readonly batch: number;
+  /** As far as can be said without a look at the losses. */
+  readonly precision: Precision;
   /** Of one step that trains all layers; `bytes` are read and written, each element once a launch. */
   readonly step: {
     readonly dispatches: number;
@@ -63,6 +67,7 @@ export async function runCost(options: AdaptOptions, target: PlanTarget): Promis
 
   const generator = generatorOf(a);
   const { layers, auto } = layerPlan(a, options);
+  const precision = likelyPrecision(options.precision, target);
   const step = trainingStep(
     a,
     // Another start may differ in anything.
@@ -78,7 +83,12 @@ export async function runCost(options: AdaptOptions, target: PlanTarget): Promis
       resize: options.clipResize,
       textureClip: texture && imageTower(texture),
     },
-    { ...options, layers, layersVary: auto !== null },
+    {
+      ...options,
+      layers,
+      layersVary: auto !== null,
+      precision,
+    },
   );
   const plan = planProgram(step.program, target.kind, target.limits);
   const grid = gridPlan(a, target);
@@ -101,6 +111,7 @@ export async function runCost(options: AdaptOptions, target: PlanTarget): Promis
   return {
     resolution: a.resolution,
     batch: options.batch,
+    precision,
     step: {
       dispatches: plan.launches.length,
       operations: sum(({ operations }) => operations),

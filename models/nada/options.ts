@@ -12,6 +12,7 @@ import {
   type LossWeights,
 } from "./losses/mod.ts";
 import type { LrSchedule } from "./learning_rate.ts";
+import type { PrecisionChoice } from "./precision_choice.ts";
 import type { TargetText } from "./run_targets.ts";
 import type { Phase, TrainParams } from "./trained_layers.ts";
 
@@ -100,6 +101,8 @@ export interface AdaptOptions {
   readonly snapshots: number;
   /** Computes maps again for the gradient, which takes less memory and more time. */
   readonly checkpointActivations: boolean;
+  /** How feature maps and their cotangents are stored; of a run that has begun, never "auto". */
+  readonly precision: PrecisionChoice;
   /** "plateau" ends the run where the loss no longer falls. */
   readonly stopOn: StopOn | null;
 }
@@ -143,6 +146,7 @@ export const ADAPT_DEFAULTS = {
   checkpointEvery: 0,
   snapshots: 0,
   checkpointActivations: false,
+  precision: "auto",
   stopOn: null,
 } as const satisfies Partial<AdaptOptions>;
 

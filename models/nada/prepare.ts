@@ -1,5 +1,6 @@
 /** The models of a run, on the device, and its step, compiled. */
 import type { Gpu } from "../../lib/gpu/device.ts";
+import type { Precision } from "../../lib/graph/precision.ts";
 import { Clip, type ImageBatch } from "../clip/mod.ts";
 import { fittingBatch } from "../generator/batch.ts";
 import { type DeviceGenerator, disposeGenerator, uploadGenerator } from "../generator/device.ts";
@@ -16,7 +17,9 @@ import { LatentStream } from "./random_latents.ts";
 import type { AdaptEvents } from "./run.ts";
 import { runTargets, selectionTarget, type Wanted } from "./run_targets.ts";
 import { changedTensors, storedTensors } from "./stored_tensors.ts";
-import { Training } from "./training.ts";
+import { agreedTraining, COMPARED_STEPS, likelyPrecision } from "./precision_choice.ts";
+import { StepStream } from "./step_inputs.ts";
+import { type StepInputs, Training } from "./training.ts";
 
 export interface Prepared extends Disposable {
   readonly frozen: DeviceGenerator;
@@ -27,7 +30,9 @@ export interface Prepared extends Disposable {
   readonly selection: LayerSelection | null;
   /** The CLIP models that judge, and the direction in their space. */
   readonly observers: readonly Observer[];
-  /** What the user should know of how the run was made to fit, a line each. */
+  /** How it trains. */
+  readonly precision: Precision;
+  /** What the user should know of how the run was made to fit, and of its precision, a line each. */
   readonly notes: readonly string[];
 }
 
@@ -87,20 +92,20 @@ export async function prepare(
     const targets = await runTargets(clip, wanted, asked);
     judges.push({ clip, weight: used[i]!.weight, targets });
   }
-  const training = owned.adopt(
-    await Training.create(
+  const differing = await differences(inputs.frozen, inputs.trained);
+  const loss = { weights: lambdas, judges, distance: options.directionLoss, resize, textureClip };
+  const create = (precision: Precision) =>
+    Training.create(
       gpu,
-      {
-        frozen,
-        trained,
-        differing: await differences(inputs.frozen, inputs.trained),
-        loss: { weights: lambdas, judges, distance: options.directionLoss, resize, textureClip },
-      },
-      { ...options, layers: plan.layers, layersVary: plan.auto !== null },
+      { frozen, trained, differing, loss },
+      { ...options, layers: plan.layers, layersVary: plan.auto !== null, precision },
       signal,
-    ),
-    (made) => made.dispose(),
-  );
+    );
+  const likely = likelyPrecision(options.precision, gpu);
+  const { training, precision, notes: choice } = likely === options.precision || likely === "f32"
+    ? { training: await create(likely), precision: likely, notes: [] }
+    : await agreedTraining(create, () => firstSteps(inputs));
+  owned.adopt(training, (made) => made.dispose());
 
   let selection: LayerSelection | null = null;
   if (plan.auto) {
@@ -132,9 +137,21 @@ export async function prepare(
     training,
     selection,
     observers,
-    notes,
+    precision,
+    notes: [...notes, ...choice],
     [Symbol.dispose]: () => kept.dispose(),
   };
+}
+
+/** What the first steps of the run take. */
+function firstSteps({ options, plan, latents, frozen: { architecture } }: RunInputs): StepInputs[] {
+  const stream = new StepStream(architecture, {
+    ...options,
+    autoLayers: plan.auto,
+    given: latents,
+  }, 0);
+  const count = Math.min(COMPARED_STEPS, options.steps);
+  return Array.from({ length: count }, () => stream.next().step);
 }
 
 /** Keeps these latents apart from those of the same seed in training; any number would do. */

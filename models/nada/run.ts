@@ -76,7 +76,7 @@ export async function train(
     training.step,
   );
   const before = await sampleImages(gpu, run.models.frozen, options);
-  let notes = [...run.inputs.notes, ...run.models.notes];
+  let notes: string[] = [...run.inputs.notes, ...run.models.notes];
   events.onStart?.({
     folder: folder.path,
     steps: options.steps,
@@ -120,7 +120,15 @@ export async function train(
     const step = training.step;
     const next = stream.next();
     if (selection && next.selection) layers = (await selection.choose(next.selection)).layers;
-    const { total, parts } = await training.run(next.step, layers);
+    const { total, parts, overflowed } = await training.run(next.step, layers);
+    if (overflowed.length > 0) {
+      notes.push(
+        `Gradients of ${
+          overflowed.join(", ")
+        } were too large for f16: left out of this step, the ` +
+          `loss scale is ${training.lossScale} from here on`,
+      );
+    }
     turn?.[Symbol.dispose]();
     diverged = !Number.isFinite(total);
     const ms = Math.round(10 * (performance.now() - started)) / 10;

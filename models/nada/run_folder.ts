@@ -23,7 +23,7 @@ import type { HostTensor } from "../generator/generator.ts";
 import type { LayerTime } from "./adam_clock.ts";
 import type { LossPart } from "./losses/mod.ts";
 import { trainedParameters, type TrainParams } from "./trained_layers.ts";
-import type { TrainingState } from "./training.ts";
+import { FIRST_LOSS_SCALE, type TrainingState } from "./training.ts";
 
 /** One line of the log. */
 export interface LogEntry {
@@ -35,7 +35,7 @@ export interface LogEntry {
   /** The layers that it trained. */
   readonly layers: readonly string[];
   readonly ms: number;
-  /** What the user should know of the options, in the first step after a start. */
+  /** What the user should know: of the options in the first step after a start, later of the step. */
   readonly notes?: readonly string[];
 }
 
@@ -110,7 +110,7 @@ export class RunFolder {
   }
 
   async writeState(
-    { step, weights, moments, times }: TrainingState,
+    { step, weights, moments, times, lossScale }: TrainingState,
     shapes: Shapes,
   ): Promise<void> {
     // A state is of no use without the log of the steps before it.
@@ -127,6 +127,7 @@ export class RunFolder {
         "nada.format": "resume",
         "nada.step": String(step),
         "nada.times": JSON.stringify(Object.fromEntries(times)),
+        "nada.loss_scale": String(lossScale),
       },
     );
   }
@@ -161,7 +162,16 @@ export class RunFolder {
       }
       return values;
     };
-    return { step, weights: await read("weight"), moments: await read("moment"), times };
+    // Runs of before there was f16 have none, nor a use for it.
+    const lossScale = Number(checkpoint.metadata["nada.loss_scale"] ?? FIRST_LOSS_SCALE);
+    if (!(lossScale > 0 && lossScale < Infinity)) refuse("loss scale");
+    return {
+      step,
+      weights: await read("weight"),
+      moments: await read("moment"),
+      times,
+      lossScale,
+    };
   }
 }
 

@@ -1,4 +1,5 @@
 /** One run of training on the device: the compiled step and all that it changes. */
+import { GpuError } from "../../lib/errors.ts";
 import type { Gpu } from "../../lib/gpu/device.ts";
 import { DeviceTensor, readAll } from "../../lib/graph/device_tensor.ts";
 import { Program } from "../../lib/graph/program.ts";
@@ -28,7 +29,18 @@ export interface TrainingState {
   readonly moments: ReadonlyMap<string, Float32Array<ArrayBuffer>>;
   /** By layer. */
   readonly times: ReadonlyMap<string, LayerTime>;
+  /** The factor of all cotangents, which only f16 makes use of. */
+  readonly lossScale: number;
 }
+
+/**
+ * The loss scale at first: a power of two, so that nothing is rounded. Whatever is too large with it
+ * shows at once, and the scale is halved; too small a scale would lose small cotangents in silence.
+ */
+export const FIRST_LOSS_SCALE = 2 ** 16;
+
+/** Below this no scale helps. */
+const LEAST_LOSS_SCALE = 2 ** -16;
 
 export interface StepInputs {
   /** `[batch, zSize]` */
@@ -47,10 +59,13 @@ export interface StepLoss {
   readonly total: number;
   /** The parts that are computed, each before its weight. */
   readonly parts: Readonly<Partial<Record<LossPart, number>>>;
+  /** Layers that stayed as they are, as their gradients were too large for f16. */
+  readonly overflowed: readonly string[];
 }
 
 export class Training {
   #step = 0;
+  #lossScale = FIRST_LOSS_SCALE;
 
   private constructor(
     private readonly gpu: Gpu,
@@ -107,6 +122,11 @@ export class Training {
     return this.#step;
   }
 
+  /** What the cotangents of the next step are multiplied by, in f16. */
+  get lossScale(): number {
+    return this.#lossScale;
+  }
+
   /** The layers that can be trained. */
   get layers(): readonly string[] {
     return this.options.layers;
@@ -131,25 +151,48 @@ export class Training {
       throw new TypeError(`Cannot leave out ${[...skip].join(", ")}: the layers do not vary`);
     }
     const lr = learningRate(this.options, this.#step);
+    const inHalves = this.options.precision === "f16";
     const inputs = {
       z,
       corners,
       ...mixing && { "second z": mixing.z, "use first": mixing.useFirst },
       ...windows && { windows },
+      ...inHalves && { "loss scale": Float32Array.of(this.#lossScale) },
       ...prefixed("noise key", noiseKeys),
       ...Object.fromEntries(
         this.layers.map((layer) => [`hyper/${layer}`, this.clock.hyper(layer, lr)]),
       ),
     };
-    const read = ["total", ...this.parts.map((part) => `part/${part}`)];
+    const watched = inHalves ? layers : [];
+    const read = [
+      "total",
+      ...this.parts.map((part) => `part/${part}`),
+      ...watched.map((layer) => `guard/${layer}`),
+    ];
     const values = await this.program.run(inputs, { read, skip });
     const total = values.total![0]!;
-    if (Number.isFinite(total)) {
+    const finite = Number.isFinite(total);
+    const overflowed = finite
+      ? watched.filter((layer) => !Number.isFinite(values[`guard/${layer}`]![0]!))
+      : [];
+    if (finite) {
       this.#step++;
-      this.clock.advance(trained);
+      this.clock.advance(trained.difference(new Set(overflowed)));
     }
+    if (overflowed.length > 0) this.#lowerLossScale(overflowed);
     const parts = this.parts.map((part) => [part, values[`part/${part}`]![0]!]);
-    return { total, parts: Object.fromEntries(parts) };
+    return { total, parts: Object.fromEntries(parts), overflowed };
+  }
+
+  #lowerLossScale(overflowed: readonly string[]): void {
+    this.#lossScale /= 2;
+    if (this.#lossScale >= LEAST_LOSS_SCALE) return;
+    throw new GpuError(
+      `Cannot train ${
+        overflowed.join(", ")
+      } in f16: the gradients are no finite numbers, however ` +
+        `they are scaled; use --precision f32`,
+    );
   }
 
   /** Reads the state back. */
@@ -162,12 +205,14 @@ export class Training {
       weights: new Map(names.map((name, i) => [name, values[i]!])),
       moments: new Map(names.map((name, i) => [name, values[names.length + i]!])),
       times: this.clock.times,
+      lossScale: this.#lossScale,
     };
   }
 
   /** Goes back to a state that was read before. */
   restore(saved: TrainingState): void {
     this.#step = saved.step;
+    this.#lossScale = saved.lossScale;
     this.clock.restore(saved.times);
     for (const [name, tensor] of this.weights) tensor.write(saved.weights.get(name)!);
     for (const [name, tensor] of this.moments) tensor.write(saved.moments.get(name)!);

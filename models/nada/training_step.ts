@@ -3,10 +3,11 @@
  * one of them moves (StyleGAN-NADA, section 4.1).
  */
 import { grad } from "../../lib/graph/grad.ts";
-import { adam, add, mul, randomNormal, reshape } from "../../lib/graph/ops/mod.ts";
+import { adam, add, div, mul, randomNormal, reshape, sum } from "../../lib/graph/ops/mod.ts";
 import type { ProgramSpec } from "../../lib/graph/plan.ts";
+import type { Precision } from "../../lib/graph/precision.ts";
 import { recompute } from "../../lib/graph/recompute.ts";
-import { input, state, type Tensor } from "../../lib/graph/tensor.ts";
+import { input, numel, state, type Tensor } from "../../lib/graph/tensor.ts";
 import type { Update } from "../../lib/graph/update.ts";
 import type { ImageTower } from "../clip/mod.ts";
 import { type Architecture, generatorOf } from "../generator/families.ts";
@@ -43,11 +44,17 @@ export interface TrainingOptions {
   readonly augmentation: Augmentation;
   /** Computes most of the trained generator's maps again for the gradient: less memory, more work. */
   readonly checkpointActivations: boolean;
+  /** How feature maps and their cotangents are stored. */
+  readonly precision: Precision;
 }
 
 /** A step, ready to be planned or compiled. */
 export interface TrainingStep {
-  /** Gives the loss, "total", and its parts, "part/…"; moves the trained parameters. */
+  /**
+   * Gives the loss, "total", and its parts, "part/…"; moves the trained parameters. In f16 it takes a
+   * factor for all cotangents, "loss scale", and gives for each layer that is trained "guard/…", which
+   * is not finite where that was too large; such a layer stays as it is.
+   */
   readonly program: ProgramSpec;
   /** The layer of each parameter that can be trained, by its name in the layout. */
   readonly layerOf: ReadonlyMap<string, string>;
@@ -93,15 +100,26 @@ export function trainingStep(
     adapted: draw("trained"),
     corners: input("corners", [options.batch, 2], "u32"),
   }, spec);
+  const { updates, guards } = adamUpdates(loss.total, layerOf, leaves.trained, options);
   const program = {
-    outputs: { total: loss.total, ...prefixed("part", Object.fromEntries(loss.parts)) },
-    updates: adamUpdates(loss.total, layerOf, leaves.trained, options.layersVary),
+    outputs: {
+      total: loss.total,
+      ...prefixed("part", Object.fromEntries(loss.parts)),
+      ...options.precision === "f16" && prefixed("guard", Object.fromEntries(guards)),
+    },
+    updates,
   };
   const { image, layers: maps } = syntheses.trained!;
   return {
-    program: options.checkpointActivations
-      ? recompute(program, image, lastOfEachSize(Object.values(maps)))
-      : program,
+    program: {
+      ...options.checkpointActivations
+        ? recompute(program, image, lastOfEachSize(Object.values(maps)))
+        : program,
+      precision: options.precision,
+      ...options.layersVary && {
+        outputGroups: new Map(layers.map((layer) => [`guard/${layer}`, layer])),
+      },
+    },
     layerOf,
     parts: [...loss.parts.keys()],
   };
@@ -135,25 +153,51 @@ function disturbed(image: Tensor, noise: Noise): Tensor {
   return add(image, mul(randomNormal(noise.key, image.shape), IMAGE_NOISE));
 }
 
-/** The optimiser's step for every trained parameter, switchable by layer where layers vary. */
+/**
+ * The optimiser's step for every trained parameter, switchable by layer where layers vary, and what
+ * has to be finite for a layer's.
+ */
 function adamUpdates(
   loss: Tensor,
   layerOf: ReadonlyMap<string, string>,
   leaves: Readonly<Record<string, Tensor>>,
-  layersVary: boolean,
-): Update[] {
+  { layersVary, precision }: TrainingOptions,
+): { updates: Update[]; guards: Map<string, Tensor> } {
   const names = [...layerOf.keys()];
-  const gradients = grad(loss, names.map((name) => leaves[name]!));
-  const hypers = new Map(
-    [...layerOf.values()].map((layer) => [layer, input(`hyper/${layer}`, [3])]),
-  );
-  const guard = reshape(loss, [1]);
-  return names.map((name, i) => {
+  const trained = names.map((name) => leaves[name]!);
+  const gradients = precision === "f16" ? scaledGradients(loss, trained) : grad(loss, trained);
+  const layers = new Set(layerOf.values());
+  const hypers = new Map([...layers].map((layer) => [layer, input(`hyper/${layer}`, [3])]));
+  const guards = new Map([...layers].map((layer) => {
+    const own = gradients.filter((_, i) => layerOf.get(names[i]!) === layer);
+    const watched = precision === "f16" ? add(loss, sum(witness(own))) : loss;
+    return [layer, reshape(watched, [1])];
+  }));
+  const updates = names.map((name, i) => {
     const layer = layerOf.get(name)!;
     const w = leaves[name]!;
     const v = state(`moment/${name}`, w.shape);
-    const hyper = hypers.get(layer)!;
+    const [hyper, guard] = [hypers.get(layer)!, guards.get(layer)!];
     const attrs = { beta2: BETA2, eps: 1e-8 };
     return adam({ w, v, g: gradients[i]!, hyper, guard }, attrs, layersVary ? layer : undefined);
   });
+  return { updates, guards };
+}
+
+/** Gradients by cotangents that are larger by a given factor: f16 has no very small numbers. */
+function scaledGradients(loss: Tensor, wrt: readonly Tensor[]): Tensor[] {
+  const scale = input("loss scale", []);
+  return grad(mul(loss, scale), wrt).map((gradient) => div(gradient, scale));
+}
+
+/** More numbers than any layer has biases, or the learned constant has values. */
+const FEW = 2 ** 13;
+
+/**
+ * Of a layer's gradients, one that is soon summed up and has a part of each of its cotangents: where
+ * one of these was too large, its sum is not finite. That is a bias, or the like of it.
+ */
+function witness(gradients: readonly Tensor[]): Tensor {
+  const bySize = gradients.toSorted((a, b) => numel(b.shape) - numel(a.shape));
+  return bySize.find(({ shape }) => numel(shape) <= FEW) ?? bySize.at(-1)!;
 }

@@ -60,6 +60,26 @@ Deno.test({
   },
 });
 
+Deno.test({
+  name: "Sampler in f16 gives the images of the original code, but for what is rounded",
+  ignore: !hasFixtures || (await testGpu()).limits.halves !== true,
+  async fn() {
+    using checkpoint = await openCheckpoint(fixturePath("stylegan2/generator_32.pt"));
+    const generator = await uploadGenerator(await testGpu(), await readGenerator(checkpoint));
+    const expected = await fixture("stylegan2/forward_32.safetensors");
+    const options = { batch: 3, precision: "f16" } as const;
+    const sampler = await Sampler.create(await testGpu(), generator, options);
+    const { w, images } = await sampler.sample({ z: expected["input.z"]!.data });
+    assertClose(w!, expected["w"]!.data, FORWARD, "w");
+    // Each layer rounds its maps to 11 bits.
+    const error = assertClose(images, expected["image"]!.data, 1e-2, "images");
+    assert(error > 10 * FORWARD, `${error}: nothing was rounded`);
+    console.log(`images in f16: ${error.toExponential(1)}`);
+    sampler.dispose();
+    disposeGenerator(generator);
+  },
+});
+
 Deno.test("Sampler leaves nothing on the device when it and the generator are disposed of", async () => {
   const gpu = await testGpu();
   const before = gpu.allocated.bytes;

@@ -111,6 +111,13 @@ Deno.test("resume() continues bit for bit where adapt() was stopped, layers chos
   const frozenAdam = "decay";
   await checkResume(folder.file("decay"), { ...options, autoLayers: AUTO, frozenAdam });
   await checkResume(folder.file("shift"), { ...options, autoLayers: AUTO, trainParams: "shift" });
+  if ((await testGpu()).limits.halves) {
+    await checkResume(folder.file("f16"), { ...options, autoLayers: AUTO, precision: "f16" });
+    const { options: { precision } } = JSON.parse(
+      Deno.readTextFileSync(folder.file("f16/part/config.json")),
+    );
+    assert.equal(precision, "f16");
+  }
 });
 
 async function checkResume(root: string, options: AdaptOptions): Promise<void> {

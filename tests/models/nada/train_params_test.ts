@@ -122,5 +122,6 @@ function withShifts(all: TrainingState, some: TrainingState): TrainingState {
     weights: new Map([...all.weights, ...some.weights]),
     moments: new Map([...all.moments, ...some.moments]),
     times: new Map([...all.times, ...some.times]),
+    lossScale: some.lossScale,
   };
 }

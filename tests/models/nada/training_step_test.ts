@@ -1,6 +1,7 @@
 /** What a training step computes, and what it need not: counted in launches. */
 import assert from "node:assert/strict";
 import { planProgram } from "../../../lib/graph/plan.ts";
+import type { Precision } from "../../../lib/graph/precision.ts";
 import { imageTower, openClipFile } from "../../../models/clip/mod.ts";
 import type { NoiseMode } from "../../../models/generator/generator.ts";
 import { ADAPT_DEFAULTS } from "../../../models/nada/adapt.ts";
@@ -17,7 +18,12 @@ using file = await openClipFile(await writeTiny(folder.file("clip.safetensors"))
 function launches(
   layers: string[],
   noise: NoiseMode,
-  { mappingDepth = 2, layersVary = false, joinsLaunches = false } = {},
+  {
+    mappingDepth = 2,
+    layersVary = false,
+    joinsLaunches = false,
+    precision = "f32" as Precision,
+  } = {},
 ) {
   const a = architecture({ zSize: 6, wSize: 5, mappingDepth, channels: [7, 5, 4] });
   const { program } = trainingStep(a, new Set(), {
@@ -30,7 +36,7 @@ function launches(
     distance: "cosine",
     resize: "bicubic",
     textureClip: null,
-  }, { ...ADAPT_DEFAULTS, batch: 2, layers, layersVary, noise });
+  }, { ...ADAPT_DEFAULTS, batch: 2, layers, layersVary, noise, precision });
   const limits = { bindingBytes: 2 ** 27, bufferBytes: 2 ** 30, storageBuffers: 16, joinsLaunches };
   const labels = planProgram(program, "gpu", limits).launches.map(({ label }) => label);
   const count = (name: RegExp) => labels.filter((label) => name.test(label)).length;

@@ -1,6 +1,7 @@
 import assert from "node:assert/strict";
 import { AdamClock, BETA2 } from "../../../models/nada/adam_clock.ts";
 import { ADAPT_DEFAULTS, type AdaptOptions, readInputs } from "../../../models/nada/adapt.ts";
+import { LOSS_TOLERANCE } from "../../../models/nada/precision_choice.ts";
 import { prepare } from "../../../models/nada/prepare.ts";
 import { StepStream } from "../../../models/nada/step_inputs.ts";
 import type { TrainingState } from "../../../models/nada/training.ts";
@@ -140,6 +141,30 @@ for (
     checkMoments(name, state, start, expected);
   });
 }
+
+Deno.test({
+  name: "Training in f16 stays near the reference's trajectory all_two_clips",
+  ignore: !hasFixtures || (await testGpu()).limits.halves !== true,
+}, async () => {
+  using folder = temporaryFolder();
+  const settings = await fixtureJson<Settings>("training/training.json");
+  const expected = await fixture("training/all_two_clips.safetensors");
+  const options = await optionsOf(settings, settings.runs.all_two_clips!, folder);
+  const inputs = await readInputs({ ...options, precision: "f16" });
+  using models = await prepare(await testGpu(), inputs);
+  const given = { ...options, autoLayers: null, given: inputs.latents };
+  const stream = new StepStream(inputs.frozen.architecture, given, 0);
+  const errors: number[] = [];
+  for (let step = 0; step < STEPS; step++) {
+    const { total, overflowed } = await models.training.run(stream.next().step);
+    assert.deepEqual(overflowed, []);
+    const wanted = expected.losses!.data[step]!;
+    errors.push(Math.abs(total - wanted) / Math.abs(wanted));
+  }
+  const worst = Math.max(...errors);
+  assert(worst <= LOSS_TOLERANCE && worst > LOSS, `losses are ${errors.join(", ")} off`);
+  console.log(`in f16: losses at worst ${worst.toExponential(1)} of them off`);
+});
 
 /**
  * Compares the first step's gradients. They are not read from the device: with zero moments before,
