@@ -12,14 +12,15 @@ export function testGpu(): Promise<Gpu> {
   return opened ??= Gpu.open();
 }
 
-/** Compiles `outputs`, runs once on poisoned memory, and returns their values. */
+/** Compiles `outputs`, on the test's device or another, runs once on poisoned memory, gives values. */
 export async function evaluate<Name extends string>(
   outputs: Record<Name, Tensor>,
   inputs: Record<string, HostArray> = {},
   state: Record<string, DeviceTensor> = {},
   storing: Storing = {},
+  gpu?: Gpu,
 ): Promise<Record<Name, Float32Array>> {
-  const program = await Program.compile(await testGpu(), { outputs, state, ...storing });
+  const program = await Program.compile(gpu ?? await testGpu(), { outputs, state, ...storing });
   try {
     program.poison();
     const read = Object.keys(outputs);

@@ -97,6 +97,8 @@ export interface ElementwiseSpec<I extends string, A extends Attrs> extends OpCo
 export interface GatherSpec<I extends string, A extends Attrs> extends OpCommon<I, A> {
   readonly kind: "gather";
   shape(inputs: Record<I, Tensor>, attrs: A): Shape;
+  /** As for an op with kernels. */
+  blocks?(inputs: Record<I, Tensor>, attrs: A): (Partial<Record<I, number>> | null)[];
   /**
    * Body of `fn(i: u32) -> f32`: the value at flat output index `i`, with `at(name, index)` for the
    * element of an input.

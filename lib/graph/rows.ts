@@ -91,7 +91,6 @@ function leadingAxes(node: Tensor, call: Call): Readonly<Partial<Record<string, 
 
 /** Ops that only rearrange, and whether they leave rows where they are. */
 const KEEPS_ROWS: Record<string, (attrs: Attrs, x: Tensor, out: Tensor) => boolean> = {
-  transpose: (attrs) => (attrs as { axes: readonly number[] }).axes[0] === 0,
   ...Object.fromEntries(
     ["slice", "pad", "every", "spread"].map((name) => [
       name,

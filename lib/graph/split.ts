@@ -130,8 +130,7 @@ function cutsOf(
 /** Along which axes a call can be cut. */
 export function tableOf(node: Tensor, { op, inputs, attrs }: Call): Table {
   if (op.name === "reshape") return [...reshapeTable(inputs.x!.shape, node.shape), null];
-  if (op.kind === "gather" && op.name !== "expand") return [];
-  if (op.kind === "kernel" || op.kind === "composite") {
+  if (op.kind !== "elementwise" && op.name !== "expand") {
     const blocks = op.blocks?.(inputs, attrs);
     const addends = op.kind === "kernel" ? op.addends?.(inputs, attrs) : null;
     return [...node.shape.map((_, axis) => blocks?.[axis] ?? null), addends ?? null];

@@ -124,6 +124,7 @@ function kernel<I extends string>(
 const attentionRows: Op<"qkv", None> = defineOp({
   name: "attention_rows",
   shape: ({ qkv }) => shapeOf(qkv),
+  blocks: () => [{ qkv: 0 }, null, null, null],
   operations: ({ qkv }) => perPair(qkv, 2) / sizesOf(qkv).d,
   kernels: [kernel<never>("attention", commonWgsl + attentionWgsl, 1)],
   reference: ({ qkv }) => attend(qkv).out,
@@ -144,6 +145,7 @@ const attentionStats: Op<"qkv" | "gy", None> = defineOp({
     const { n, t, h } = sizesOf(qkv);
     return [n, h, t, 2];
   },
+  blocks: () => [{ qkv: 0, gy: 0 }, null, null, null],
   precise: true,
   operations: ({ qkv }) => perPair(qkv, 2) / 2,
   kernels: [kernel<"gy">("attention_stats", commonWgsl + commonGyWgsl + attentionStatsWgsl, 1)],
@@ -168,6 +170,7 @@ const byHead = (gy: Tensor) => transpose(gy, [0, 2, 1, 3]);
 const attentionRowsGrad: Op<"qkv" | "gy" | "stats", None> = defineOp({
   name: "attention_rows_grad",
   shape: ({ qkv }) => qkv.shape,
+  blocks: () => [{ qkv: 0, gy: 0, stats: 0 }, null, null, null, null],
   operations: ({ qkv }) => perPair(qkv, 8) / (3 * sizesOf(qkv).d),
   kernels: [
     kernel<"gy" | "stats">("attention_grad", commonWgsl + commonGyWgsl + attentionGradWgsl, 3),

@@ -33,6 +33,8 @@ export const crop: Op<"x" | "corners", { size: readonly [number, number] }> = de
     }
     return [checkCorners(corners, n), c, ...size];
   },
+  // Not by sample: each would need its own of the corners, and only f32 can be sliced.
+  blocks: () => [null, { x: 1 }, null, null],
   body(at, { x, corners }, { size: [height, width] }) {
     const { n, c, h, w } = dims(x, "n c h w");
     const each = corners.shape[0]! / n;
@@ -91,6 +93,7 @@ const cropGrad: Op<"gy" | "corners", CropGradAttrs> = defineOp({
     checkCorners(corners, images);
     return [images, dims(gy, "count c height width").c, ...size];
   },
+  blocks: () => [null, { gy: 1 }, null, null],
   kernels: [{
     name: "crop_grad",
     source: cropGradWgsl,

@@ -134,6 +134,7 @@ function samples<I extends string>(more: (out: Shape) => Record<I, Shape>) {
 export const filteredLreluAxis: Op<"x" | "fu" | "fd", FilteredLreluAxisAttrs> = defineOp({
   name: "filtered_lrelu",
   shape: outShape,
+  blocks: ({ x }, { axis }) => x.shape.map((_, other) => other === axis ? null : { x: other }),
   kernels: [{
     name: "filtered_lrelu",
     source: columnWgsl + axisWgsl + filteredLreluWgsl,
@@ -167,6 +168,8 @@ const filteredLreluAxisGrad: Op<"gy" | "x" | "fu" | "fd", FilteredLreluAxisAttrs
         `is needed`,
     );
   },
+  blocks: ({ x }, { axis }) =>
+    x.shape.map((_, other) => other === axis ? null : { x: other, gy: other }),
   kernels: [{
     name: "filtered_lrelu_grad",
     source: columnWgsl + axisWgsl + filteredLreluGradWgsl,

@@ -93,6 +93,7 @@ const transposeOp: Op<"x", { axes: readonly number[] }> = defineGather({
     }
     return axes.map((axis) => x.shape[axis]!);
   },
+  blocks: (_, { axes }) => axes.map((axis) => ({ x: axis })),
   body(at, { x }, { axes }, out) {
     const strides = stridesOf(x.shape);
     return `return ${

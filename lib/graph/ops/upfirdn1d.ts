@@ -107,6 +107,7 @@ const perColumn = ({ columns }: Record<string, number>) => perElement({ count: c
 export const upfirdn1d: Op<"x" | "f", Upfirdn1dAttrs> = defineOp({
   name: "upfirdn1d",
   shape: ({ x, f }, attrs) => x.shape.with(attrs.axis, sizes(x, f, attrs).lenOut),
+  blocks: ({ x }, { axis }) => x.shape.map((_, other) => other === axis ? null : { x: other }),
   kernels: [
     // Software adapters spend their time in loads; a GPU has them cached, and wants more threads.
     {

@@ -66,6 +66,7 @@ export const warp: Op<"x" | "maps", Size> = defineOp({
     const { n, c } = dims(x, "n c h w");
     return [n, c, ...size];
   },
+  blocks: () => [{ x: 0, maps: 0 }, { x: 1 }, null, null],
   kernels: [{
     name: "warp",
     source: warpedWgsl + warpWgsl,
@@ -102,6 +103,7 @@ const warpGrad: Op<"gy" | "maps", Size> = defineOp({
     const { n, c } = dims(gy, "n c height width");
     return [n, c, ...size];
   },
+  blocks: () => [{ gy: 0, maps: 0 }, { gy: 1 }, null, null],
   kernels: [{
     name: "warp_grad",
     source: warpedWgsl + warpGradWgsl,
