@@ -72,5 +72,11 @@ for section in matmul conv filter generator clip step sample start load dispatch
     $(peer) --json "$out/$section.json"
 done
 
+# What has feature maps, again with these in half precision; adapters without f16 refuse it.
+for section in generator clip step sample; do
+  step "bench-$section-f16" deno run -q -P=bench --cached-only bench/main.ts "$section" --kernels \
+    --precision f16 --json "$out/$section-f16.json"
+done
+
 say "figures: $out/bench-*.log, $out/*.json"
 exit $failed

@@ -19,7 +19,7 @@ export function likelyPrecision(
   { kind, limits }: { readonly kind: AdapterKind; readonly limits: Limits },
 ): Precision {
   if (choice !== "auto") return choice;
-  return kind === "gpu" && limits.halves === true ? "f16" : "f32";
+  return kind !== "cpu" && limits.halves === true ? "f16" : "f32";
 }
 
 /** What is asked of a training here. */
@@ -41,26 +41,46 @@ export async function agreedTraining<T extends Comparable>(
   steps: () => readonly StepInputs[],
 ): Promise<Agreed<T>> {
   const full = await create("f32");
-  const start = await full.read();
-  const wanted = await losses(full, steps());
+  const { start, wanted } = await orDispose(full, async () => {
+    const start = await full.read();
+    return { start, wanted: await losses(full, steps()) };
+  });
+  // What it has trained is what the other one goes on with.
   full.restore(start);
   full.dispose();
 
   const half = await create("f16");
-  let found = await losses(half, steps());
-  while (found.overflowed) {
+  const problem = await orDispose(half, async () => {
+    let found = await losses(half, steps());
+    while (found.overflowed && half.lossScale > 1) {
+      half.restore({ ...start, lossScale: half.lossScale });
+      found = await losses(half, steps());
+    }
     half.restore({ ...start, lossScale: half.lossScale });
-    found = await losses(half, steps());
-  }
-  half.restore({ ...start, lossScale: half.lossScale });
-  const errors = wanted.totals.map((loss, i) => Math.abs(found.totals[i]! - loss) / Math.abs(loss));
-  const worst = errors.findIndex((error) => !(error <= LOSS_TOLERANCE));
-  if (worst < 0) return { training: half, precision: "f16", notes: [] };
+    return found.overflowed ? "gradients are too large" : difference(found.totals, wanted.totals);
+  });
+  if (problem === null) return { training: half, precision: "f16", notes: [] };
   half.dispose();
-  const note =
-    `Training in f32: in f16 the loss of step ${worst} is ${found.totals[worst]} and not ` +
-    `${wanted.totals[worst]}; --precision f16 takes it all the same`;
+  const note = `Training in f32: in f16 ${problem}; --precision f16 takes it all the same`;
   return { training: await create("f32"), precision: "f32", notes: [note] };
+}
+
+/** Where losses are too far apart, in words; null if nowhere. */
+function difference(found: readonly number[], wanted: readonly number[]): string | null {
+  const apart = (loss: number, i: number) =>
+    !(Math.abs(found[i]! - loss) <= LOSS_TOLERANCE * Math.abs(loss));
+  const step = wanted.findIndex(apart);
+  return step < 0 ? null : `the loss of step ${step} is ${found[step]} and not ${wanted[step]}`;
+}
+
+/** The result of `action`; where there is none, nothing is left on the device. */
+async function orDispose<T>(training: Comparable, action: () => Promise<T>): Promise<T> {
+  try {
+    return await action();
+  } catch (error) {
+    training.dispose();
+    throw error;
+  }
 }
 
 /** The losses of some steps, and whether any gradient was too large. */

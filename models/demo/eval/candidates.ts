@@ -2,6 +2,7 @@
 import { join } from "node:path";
 import { UserError } from "../../../lib/errors.ts";
 import type { Gpu } from "../../../lib/gpu/device.ts";
+import type { Precision } from "../../../lib/graph/precision.ts";
 import { generatorPath } from "../../catalog.ts";
 import { adapt, readInputs } from "../../nada/adapt.ts";
 import { applyDelta, readDelta } from "../../nada/delta.ts";
@@ -39,6 +40,7 @@ export interface CandidateOptions {
   readonly steps: number;
   /** How many layers "adapted" chooses for each step, 0 to train all. */
   readonly autoLayerCount: number;
+  readonly precision: Precision;
   /** The CLIP that leads. */
   readonly clip: string;
   /** Where the folders of runs go. */
@@ -51,7 +53,7 @@ export async function picturesOf(
   gpu: Gpu,
   candidate: Candidate,
   z: Float32Array<ArrayBuffer>,
-  { style, target, steps, autoLayerCount, clip, folder, onStep }: CandidateOptions,
+  { style, target, steps, autoLayerCount, precision, clip, folder, onStep }: CandidateOptions,
 ): Promise<Picture[]> {
   const base = await loadGenerator(generatorPath("demo"));
   let weights: GeneratorWeights = base.weights;
@@ -60,6 +62,7 @@ export async function picturesOf(
     await runAdaptation(gpu, run, {
       ...demoOptions(target, clip),
       steps,
+      precision,
       sampleEvery: 0,
       autoLayers: candidate === "adapted" && autoLayerCount > 0
         ? { count: autoLayerCount, iterations: 1, batch: 8, every: 1 }

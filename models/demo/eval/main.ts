@@ -2,18 +2,19 @@
  * Measures the demo's adaptations against the truth, which in its world is known:
  *
  *     deno task demo:eval [--clip FILE] [--styles A,B] [--steps N] [--auto-layer-k N]
- *       [--samples N] [--out FOLDER]
+ *       [--precision f32|f16] [--samples N] [--out FOLDER]
  *
  * Prints a table and writes `results.json`, a sheet of pictures for each target, and `overview.webp`
  * with all of them to the folder.
  * Run in full, it also renews `models/demo/results.json`, which `nada demo` shows.
  */
-import { Command, InvalidArgumentError } from "commander";
+import { Command, InvalidArgumentError, Option } from "commander";
 import { join } from "node:path";
 import { sha256File } from "../../../lib/checkpoint/mod.ts";
 import { UserError } from "../../../lib/errors.ts";
 import { writeFileAtomic } from "../../../lib/files.ts";
 import { Gpu } from "../../../lib/gpu/device.ts";
+import { type Precision, PRECISIONS } from "../../../lib/graph/precision.ts";
 import { VERSION } from "../../../lib/version.ts";
 import { clipPath, generatorPath } from "../../catalog.ts";
 import { Clip } from "../../clip/mod.ts";
@@ -43,6 +44,7 @@ interface Flags {
   readonly styles: readonly StyleName[];
   readonly steps: number;
   readonly autoLayerK: number;
+  readonly precision: Precision;
   readonly samples: number;
   readonly out: string;
 }
@@ -53,11 +55,15 @@ const command = new Command("demo:eval")
   .option("--styles <names>", `of ${TARGETS.join(", ")}`, parseStyles, TARGETS)
   .option("--steps <n>", "training steps", parseNumber, DEMO_DEFAULTS.steps)
   .option("--auto-layer-k <n>", "layers to choose for each step of the adaptation", parseNumber, 0)
+  .addOption(
+    new Option("--precision <how>", "of the adaptations").choices(PRECISIONS).default("f32"),
+  )
   .option("--samples <n>", "latents, from 64 on", parseNumber, SAMPLES)
   .option("-o, --out <dir>", "folder for pictures, runs and results, new", "runs/demo-eval");
 await evaluate(command.parse(Deno.args, { from: "user" }).opts<Flags>());
 
-async function evaluate({ clip, styles, steps, autoLayerK, samples, out }: Flags): Promise<void> {
+async function evaluate(flags: Flags): Promise<void> {
+  const { clip, styles, steps, autoLayerK, precision, samples, out } = flags;
   if (samples < 64) {
     throw new UserError(`Cannot measure with ${samples} samples: content is one among 64`);
   }
@@ -95,6 +101,7 @@ async function evaluate({ clip, styles, steps, autoLayerK, samples, out }: Flags
         target,
         steps,
         autoLayerCount: autoLayerK,
+        precision,
         clip,
         folder: join(out, "runs"),
         onStep: progress(target, steps),
@@ -119,7 +126,8 @@ async function evaluate({ clip, styles, steps, autoLayerK, samples, out }: Flags
     }
     await writeFileAtomic(join(out, "overview.webp"), await overview(shown));
     const full = TARGETS.every((style) => styles.includes(style)) && samples === SAMPLES;
-    if (full && steps === DEMO_DEFAULTS.steps && autoLayerK === 0) await save(RESULTS_URL);
+    const asShown = steps === DEMO_DEFAULTS.steps && autoLayerK === 0 && precision === "f32";
+    if (full && asShown) await save(RESULTS_URL);
   } finally {
     gpu.close();
   }

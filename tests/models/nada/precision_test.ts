@@ -162,6 +162,20 @@ Deno.test("agreedTraining() lowers the loss scale until no gradient is too large
   assert.deepEqual([precision, training.lossScale], ["f16", 2 ** 11]);
 });
 
+Deno.test("agreedTraining() takes f32 where gradients are too large at any loss scale", async () => {
+  const f32 = [0.8, 0.6, 0.7];
+  const { precision, notes, made } = await agreed({ f32, f16: f32 }, 0);
+  assert.deepEqual([precision, made], ["f32", ["f32", "f16", "f32"]]);
+  assert.match(notes.join(), /^Training in f32: in f16 gradients are too large; /);
+});
+
+Deno.test("agreedTraining() leaves nothing behind where a step fails", async () => {
+  const broken = new Scripted([]);
+  broken.run = () => Promise.reject(new GpuError("lost"));
+  await assert.rejects(agreedTraining(() => Promise.resolve(broken), () => Array(3)), /lost/);
+  assert(broken.isDisposed);
+});
+
 Deno.test("agreedTraining() takes f32 where they do not agree or are no numbers, and says so", async () => {
   const f32 = [0.8, 0.6, 0.7];
   for (const wrong of [0.7 * (1 + 1.1 * LOSS_TOLERANCE), NaN, Infinity]) {
