@@ -8,8 +8,8 @@
 //
 // common/conv_axis.wgsl tells how the transpose becomes such a sum. A product of w [O, k] and the
 // patches of x [k, pixels], where k runs over (i, ky, kx) and pixels over the whole batch; the
-// patches exist in tiles only. One workgroup per 64 channels of 64 pixels of one phase.
-// Constants: TRANSPOSED, ROW_GROUPS workgroups in a row of the grid.
+// patches exist in tiles only. One workgroup per ROWS channels of COLUMNS pixels of one phase.
+// Constants: TRANSPOSED, ROW_GROUPS workgroups in a row of the grid, and those of the tiles.
 
 struct Params {
   batch: u32, I: u32, h: u32, w: u32, O: u32, oh: u32, ow: u32,
@@ -21,7 +21,18 @@ struct Params {
 @group(0) @binding(2) var<storage, read_write> out: array<f32>;
 @group(0) @binding(3) var<uniform>             p: Params;
 
-const FOUR = vec4<u32>(0u, 1u, 2u, 3u);
+/// A step of the sum.
+struct Tap { i: u32, y: u32, x: u32 }
+
+/// The tap `by` after `tap`, of `height` x `width` of each channel; no divisions, as this is in the loop.
+fn later(tap: Tap, by: Tap, height: u32, width: u32) -> Tap {
+  var x = tap.x + by.x;
+  var y = tap.y + by.y;
+  var i = tap.i + by.i;
+  if (x >= width) { x -= width; y++; }
+  if (y >= height) { y -= height; i++; }
+  return Tap(i, y, x);
+}
 
 /// Output pixels of a phase, four at a time, by their number in the batch.
 struct Pixels { n: vec4<u32>, y: vec4<u32>, x: vec4<u32> }
@@ -32,71 +43,84 @@ fn pixels_at(number: vec4<u32>, vertical: Axis, across: Axis) -> Pixels {
   return Pixels(number / (height * width), number / width % height, number % width);
 }
 
+/// Weights of four channels; beyond the last tap some are loaded all the same, as x is zero there.
+fn fetch_w(channels: vec4<u32>, tap: Tap, vertical: Axis, across: Axis) -> vec4<f32> {
+  let input_step = p.kh * p.kw * select(1u, p.O, TRANSPOSED == 1u);
+  let i = channels + min(tap.i, p.I - 1u) * input_step +
+    tap.y * vertical.next * p.kw + tap.x * across.next;
+  return vec4<f32>(load_w(i.x), load_w(i.y), load_w(i.z), load_w(i.w));
+}
+
+/// What four outputs meet at a tap. Those beyond the last read outside the buffer, which WebGPU
+/// answers with some value, and are not stored.
+fn fetch_x(corner: Pixels, tap: Tap) -> vec4<f32> {
+  let i = corner.n + (tap.i * p.h + tap.y) * p.w + tap.x;
+  let inside = (corner.y + tap.y < vec4<u32>(p.h)) & (corner.x + tap.x < vec4<u32>(p.w)) &
+    vec4<bool>(tap.i < p.I);
+  let values = vec4<f32>(load_x(i.x), load_x(i.y), load_x(i.z), load_x(i.w));
+  return select(vec4<f32>(), values, inside);
+}
+
 @compute @workgroup_size(THREADS)
 fn main(@builtin(workgroup_id) group: vec3<u32>, @builtin(local_invocation_index) thread: u32) {
   // Along z, phases within blocks of channels.
   let phases = select(1u, p.stride, TRANSPOSED == 1u);
-  let block = group.z / (phases * phases) * 64u;
+  let first_channel = group.z / (phases * phases) * ROWS;
   let vertical = axis(group.z / phases % phases, p.kh, p.stride, p.pad);
   let across = axis(group.z % phases, p.kw, p.stride, p.pad);
-  let first_pixel = (group.y * ROW_GROUPS + group.x) * 64u;
+  let first_pixel = (group.y * ROW_GROUPS + group.x) * COLUMNS;
 
-  // This thread gathers patches of the same four pixels for every k. Pixels beyond the last one read
-  // outside the buffer, which WebGPU answers with some value, and are not stored.
-  let gathered = pixels_at(
-    first_pixel + 4u * slot_across(thread, 0u).quad + FOUR, vertical, across,
-  );
-  let y = gathered.y * vertical.hop + vertical.start;
-  let column = gathered.x * across.hop + across.start;
-  let origin = (gathered.n * p.I * p.h + y) * p.w + column;
-
+  // This thread fetches weights of the same four channels, and patches of the same four pixels, all
+  // along. Neighbours take neighbouring taps, and neighbouring pixels.
+  let in_w = slot_of(thread, A_QUADS, true);
   let taps = p.kh * p.kw;
-  let channel_step = select(p.I * taps, taps, TRANSPOSED == 1u);
-  let input_step = select(taps, p.O * taps, TRANSPOSED == 1u);
-  let phase_taps = vertical.taps * across.taps;
-  let length = p.I * phase_taps;
+  let channel_step = taps * select(p.I, 1u, TRANSPOSED == 1u);
+  let channel = min(first_channel + quad_of(in_w.quad, A_QUADS), vec4<u32>(p.O - 1u));
+  let channels = channel * channel_step + vertical.tap * p.kw + across.tap;
 
-  for (var start = 0u; start < length; start += DEPTH) {
-    for (var half = 0u; half < 2u; half++) {
-      let from_w = slot_along_k(thread, half);
-      let kw = start + from_w.k;
-      let tap = kw % phase_taps;
-      let channels = min(block + 4u * from_w.quad + FOUR, vec4<u32>(p.O - 1u)) * channel_step +
-        kw / phase_taps * input_step +
-        (vertical.tap + tap / across.taps * vertical.next) * p.kw +
-        across.tap + tap % across.taps * across.next;
-      var weights = vec4<f32>();
-      if (kw < length) {
-        weights = vec4<f32>(
-          load_w(channels.x), load_w(channels.y), load_w(channels.z), load_w(channels.w),
-        );
-      }
-      tile_a[16u * from_w.k + from_w.quad] = weights;
+  let in_x = slot_of(thread, B_QUADS, false);
+  let gathered = pixels_at(first_pixel + quad_of(in_x.quad, B_QUADS), vertical, across);
+  let y = gathered.y * vertical.hop + vertical.start;
+  let x_at = gathered.x * across.hop + across.start;
+  let corner = Pixels((gathered.n * p.I * p.h + y) * p.w + x_at, y, x_at);
 
-      let from_x = slot_across(thread, half);
-      let kx = start + from_x.k;
-      let dy = kx % phase_taps / across.taps;
-      let dx = kx % across.taps;
-      let at = origin + (kx / phase_taps * p.h + dy) * p.w + dx;
-      let inside = (y + dy < vec4<u32>(p.h)) & (column + dx < vec4<u32>(p.w)) &
-        vec4<bool>(kx < length);
-      let values = vec4<f32>(load_x(at.x), load_x(at.y), load_x(at.z), load_x(at.w));
-      tile_b[16u * from_x.k + from_x.quad] = select(vec4<f32>(), values, inside);
-    }
-    multiply_tiles(thread);
+  let height = vertical.taps;
+  let width = across.taps;
+  let turn = tap_at(TURN, height, width);
+  var w_tap = tap_at(in_w.k, height, width);
+  var x_tap = tap_at(in_x.k, height, width);
+  let at = place_of(thread);
+  keep(at.half, in_w, fetch_w(channels, w_tap, vertical, across), in_x, fetch_x(corner, x_tap));
+  var half = 0u;
+  for (var k = 0u; k < p.I * height * width; k += TURN) {
+    workgroupBarrier();
+    w_tap = later(w_tap, turn, height, width);
+    x_tap = later(x_tap, turn, height, width);
+    let next_w = fetch_w(channels, w_tap, vertical, across);
+    let next_x = fetch_x(corner, x_tap);
+    multiply(at.half + half, at);
+    half = 1u - half;
+    keep(at.half + half, in_w, next_w, in_x, next_x);
   }
 
+  add_slices(thread);
+  if (thread >= SLICE) { return; }
   var sums = c; // a copy, as indexing c itself would keep it in memory all along
-  for (var i = 0u; i < 16u; i++) {
-    let o = block + row_of(thread, i);
-    let stored = pixels_at(first_pixel + columns_of(thread, i), vertical, across);
+  for (var i = 0u; i < LINES; i++) {
+    let o = first_channel + row_of(at, i);
+    let stored = pixels_at(first_pixel + columns_of(at, i), vertical, across);
     let oy = stored.y * vertical.every + vertical.first;
     let ox = stored.x * across.every + across.first;
-    let at = ((stored.n * p.O + o) * p.oh + oy) * p.ow + ox;
+    let to = ((stored.n * p.O + o) * p.oh + oy) * p.ow + ox;
     for (var j = 0u; j < 4u; j++) {
       if (o < p.O && stored.n[j] < p.batch && oy[j] < p.oh && ox[j] < p.ow) {
-        out[at[j]] = epilogue(sums[i / 4u][i % 4u][j], at[j]);
+        out[to[j]] = epilogue(sums[i / 4u][i % 4u][j], to[j]);
       }
     }
   }
+}
+
+/// Number k of the taps.
+fn tap_at(k: u32, height: u32, width: u32) -> Tap {
+  return Tap(k / (height * width), k / width % height, k % width);
 }

@@ -7,7 +7,8 @@
 //   out  [parts, O, I, kh, kw]   part s sums lines s*part_lines and on, of batch * oh in all
 //
 // A product of gy [O, pixels] and the patches of x [pixels, I*kh*kw], where pixels run over the lines
-// of a part; the patches exist in tiles only. One workgroup per 64 x 64 block and part.
+// of a part; the patches exist in tiles only. One workgroup per ROWS x COLUMNS block and part.
+// Constants: those of the tiles.
 
 struct Params {
   batch: u32, I: u32, h: u32, w: u32, O: u32, oh: u32, ow: u32,
@@ -19,52 +20,80 @@ struct Params {
 @group(0) @binding(2) var<storage, read_write> out: array<f32>;
 @group(0) @binding(3) var<uniform>             p: Params;
 
-const FOUR = vec4<u32>(0u, 1u, 2u, 3u);
+/// A step of the sum: where in gy it is, and its number.
+struct Pixel { number: u32, n: u32, y: u32, x: u32 }
+
+/// The pixel a turn after `pixel`; no divisions, as this is in the loop.
+fn later(pixel: Pixel) -> Pixel {
+  var n = pixel.n;
+  var y = pixel.y;
+  var x = pixel.x + TURN;
+  while (x >= p.ow) { x -= p.ow; y++; }
+  while (y >= p.oh) { y -= p.oh; n++; }
+  return Pixel(pixel.number + TURN, n, y, x);
+}
+
+/// Gradients of four channels; beyond the end of a part there are some all the same, as x is zero.
+fn fetch_gy(channels: vec4<u32>, pixel: Pixel) -> vec4<f32> {
+  let last = p.batch * p.O * p.oh * p.ow - 1u;
+  let i = channels + min((pixel.n * p.O * p.oh + pixel.y) * p.ow + pixel.x, last);
+  return vec4<f32>(load_gy(i.x), load_gy(i.y), load_gy(i.z), load_gy(i.w));
+}
+
+/// What four columns, with their distances in memory and in the image, see at a pixel.
+fn fetch_x(far: vec4<u32>, down: vec4<u32>, right: vec4<u32>, pixel: Pixel, end: u32) -> vec4<f32> {
+  let y = pixel.y * p.stride;
+  let x_at = pixel.x * p.stride;
+  let i = far + (pixel.n * p.I * p.h + y) * p.w + x_at;
+  let inside = (y + down < vec4<u32>(p.h)) & (x_at + right < vec4<u32>(p.w)) &
+    vec4<bool>(pixel.number < end);
+  let values = vec4<f32>(load_x(i.x), load_x(i.y), load_x(i.z), load_x(i.w));
+  return select(vec4<f32>(), values, inside);
+}
 
 @compute @workgroup_size(THREADS)
 fn main(@builtin(workgroup_id) group: vec3<u32>, @builtin(local_invocation_index) thread: u32) {
+  // Neighbouring threads take neighbouring pixels: those are contiguous in both operands.
+  let in_gy = slot_of(thread, A_QUADS, true);
+  let channels = p.oh * p.ow *
+    min(group.y * ROWS + quad_of(in_gy.quad, A_QUADS), vec4<u32>(p.O - 1u));
+
+  let in_x = slot_of(thread, B_QUADS, true);
   let taps = p.kh * p.kw;
   let columns = p.I * taps;
-  let first = group.z * p.part_lines * p.ow;
-  let end = min(first + p.part_lines * p.ow, p.batch * p.oh * p.ow);
+  let column = min(group.x * COLUMNS + quad_of(in_x.quad, B_QUADS), vec4<u32>(columns - 1u));
+  let down = column % taps / p.kw - p.pad;
+  let right = column % p.kw - p.pad;
+  let far = (column / taps * p.h + down) * p.w + right;
 
-  // Neighbouring threads take neighbouring pixels: those are contiguous in both operands.
-  let pixel_slot = slot_along_k(thread, 0u).k;
-  for (var start = first; start < end; start += DEPTH) {
-    let pixel = start + pixel_slot;
-    let n = pixel / (p.oh * p.ow);
-    let oy = pixel / p.ow % p.oh;
-    let ox = pixel % p.ow;
-    for (var half = 0u; half < 2u; half++) {
-      let slot = slot_along_k(thread, half);
-      let rows = min(group.y * 64u + 4u * slot.quad + FOUR, vec4<u32>(p.O - 1u));
-      let g = ((n * p.O + rows) * p.oh + oy) * p.ow + ox;
-      let column = min(group.x * 64u + 4u * slot.quad + FOUR, vec4<u32>(columns - 1u));
-      let y = oy * p.stride + column % taps / p.kw - p.pad;
-      let x_at = ox * p.stride + column % p.kw - p.pad;
-      let at = ((n * p.I + column / taps) * p.h + y) * p.w + x_at;
-      let inside = (y < vec4<u32>(p.h)) & (x_at < vec4<u32>(p.w));
-      var gradients = vec4<f32>();
-      var values = vec4<f32>();
-      if (pixel < end) {
-        gradients = vec4<f32>(load_gy(g.x), load_gy(g.y), load_gy(g.z), load_gy(g.w));
-        let seen = vec4<f32>(load_x(at.x), load_x(at.y), load_x(at.z), load_x(at.w));
-        values = select(values, seen, inside);
-      }
-      tile_a[16u * slot.k + slot.quad] = gradients;
-      tile_b[16u * slot.k + slot.quad] = values;
-    }
-    multiply_tiles(thread);
+  let lines = group.z * p.part_lines;
+  let end = min(lines + p.part_lines, p.batch * p.oh) * p.ow;
+  let first = lines * p.ow + in_x.k; // as in_gy.k
+  var pixel = Pixel(first, first / (p.oh * p.ow), first / p.ow % p.oh, first % p.ow);
+  let at = place_of(thread);
+  keep(at.half, in_gy, fetch_gy(channels, pixel), in_x, fetch_x(far, down, right, pixel, end));
+  var half = 0u;
+  for (var k = lines * p.ow; k < end; k += TURN) {
+    workgroupBarrier();
+    pixel = later(pixel);
+    let next_gy = fetch_gy(channels, pixel);
+    let next_x = fetch_x(far, down, right, pixel, end);
+    multiply(at.half + half, at);
+    half = 1u - half;
+    keep(at.half + half, in_gy, next_gy, in_x, next_x);
   }
 
+  add_slices(thread);
+  if (thread >= SLICE) { return; }
   var sums = c; // a copy, as indexing c itself would keep it in memory all along
-  for (var i = 0u; i < 16u; i++) {
-    let o = group.y * 64u + row_of(thread, i);
-    let column = group.x * 64u + columns_of(thread, i);
+  for (var i = 0u; i < LINES; i++) {
+    let o = group.y * ROWS + row_of(at, i);
+    let to = group.x * COLUMNS + columns_of(at, i);
     let row = (group.z * p.O + o) * columns;
     for (var j = 0u; j < 4u; j++) {
-      let to = row + column[j];
-      if (o < p.O && column[j] < columns) { out[to] = epilogue(sums[i / 4u][i % 4u][j], to); }
+      if (o < p.O && to[j] < columns) {
+        out[row + to[j]] = epilogue(sums[i / 4u][i % 4u][j], row + to[j]);
+      }
     }
   }
 }

@@ -5,7 +5,7 @@
 //   out  [batch, M, N]
 //
 // Strides are given in elements, so that transposed and shared operands need no copy. One workgroup
-// per 64 x 64 block of a product.
+// per ROWS x COLUMNS block of a product.
 
 struct Params {
   M: u32, N: u32, K: u32,
@@ -18,56 +18,50 @@ struct Params {
 @group(0) @binding(2) var<storage, read_write> out: array<f32>;
 @group(0) @binding(3) var<uniform>             p: Params;
 
-const FOUR = vec4<u32>(0u, 1u, 2u, 3u);
-
-/// Fills a slot of tile_a; beyond the last row, that row is loaded again.
-fn fill_a(slot: Slot, group: vec3<u32>, first_k: u32) {
-  let k = first_k + slot.k;
-  let rows = min(group.y * 64u + 4u * slot.quad + FOUR, vec4<u32>(p.M - 1u));
-  let i = group.z * p.a_batch + rows * p.a_m + k * p.a_k;
-  var v = vec4<f32>();
-  if (k < p.K) { v = vec4<f32>(load_a(i.x), load_a(i.y), load_a(i.z), load_a(i.w)); }
-  tile_a[16u * slot.k + slot.quad] = v;
+/// Four rows of a at k; beyond the last k that one is loaded again, as b is zero there.
+fn fetch_a(rows: vec4<u32>, k: u32) -> vec4<f32> {
+  let i = rows + min(k, p.K - 1u) * p.a_k;
+  return vec4<f32>(load_a(i.x), load_a(i.y), load_a(i.z), load_a(i.w));
 }
 
-fn fill_b(slot: Slot, group: vec3<u32>, first_k: u32) {
-  let k = first_k + slot.k;
-  let columns = min(group.x * 64u + 4u * slot.quad + FOUR, vec4<u32>(p.N - 1u));
-  let i = group.z * p.b_batch + k * p.b_k + columns * p.b_n;
-  var v = vec4<f32>();
-  if (k < p.K) { v = vec4<f32>(load_b(i.x), load_b(i.y), load_b(i.z), load_b(i.w)); }
-  tile_b[16u * slot.k + slot.quad] = v;
+fn fetch_b(columns: vec4<u32>, k: u32) -> vec4<f32> {
+  let i = columns + min(k, p.K - 1u) * p.b_k;
+  let values = vec4<f32>(load_b(i.x), load_b(i.y), load_b(i.z), load_b(i.w));
+  return select(vec4<f32>(), values, k < p.K);
 }
 
 @compute @workgroup_size(THREADS)
 fn main(@builtin(workgroup_id) group: vec3<u32>, @builtin(local_invocation_index) thread: u32) {
-  for (var k = 0u; k < p.K; k += DEPTH) {
-    // Neighbouring threads read along the axis that is contiguous in memory.
-    if (p.a_k == 1u) {
-      fill_a(slot_along_k(thread, 0u), group, k);
-      fill_a(slot_along_k(thread, 1u), group, k);
-    } else {
-      fill_a(slot_across(thread, 0u), group, k);
-      fill_a(slot_across(thread, 1u), group, k);
-    }
-    if (p.b_k == 1u) {
-      fill_b(slot_along_k(thread, 0u), group, k);
-      fill_b(slot_along_k(thread, 1u), group, k);
-    } else {
-      fill_b(slot_across(thread, 0u), group, k);
-      fill_b(slot_across(thread, 1u), group, k);
-    }
-    multiply_tiles(thread);
+  // Neighbouring threads load along the axis that is contiguous in memory; beyond the last row or
+  // column, that one is loaded again.
+  let in_a = slot_of(thread, A_QUADS, p.a_k == 1u);
+  let in_b = slot_of(thread, B_QUADS, p.b_k == 1u);
+  let rows = group.z * p.a_batch +
+    min(group.y * ROWS + quad_of(in_a.quad, A_QUADS), vec4<u32>(p.M - 1u)) * p.a_m;
+  let columns = group.z * p.b_batch +
+    min(group.x * COLUMNS + quad_of(in_b.quad, B_QUADS), vec4<u32>(p.N - 1u)) * p.b_n;
+  let at = place_of(thread);
+
+  keep(at.half, in_a, fetch_a(rows, in_a.k), in_b, fetch_b(columns, in_b.k));
+  var half = 0u;
+  for (var k = TURN; k < p.K + TURN; k += TURN) {
+    workgroupBarrier();
+    let next_a = fetch_a(rows, k + in_a.k);
+    let next_b = fetch_b(columns, k + in_b.k);
+    multiply(at.half + half, at);
+    half = 1u - half;
+    keep(at.half + half, in_a, next_a, in_b, next_b);
   }
 
+  add_slices(thread);
+  if (thread >= SLICE) { return; }
   var sums = c; // a copy, as indexing c itself would keep it in memory all along
-  for (var i = 0u; i < 16u; i++) {
-    let m = group.y * 64u + row_of(thread, i);
-    let columns = group.x * 64u + columns_of(thread, i);
+  for (var i = 0u; i < LINES; i++) {
+    let m = group.y * ROWS + row_of(at, i);
+    let n = group.x * COLUMNS + columns_of(at, i);
     let row = (group.z * p.M + m) * p.N;
     for (var j = 0u; j < 4u; j++) {
-      let to = row + columns[j];
-      if (m < p.M && columns[j] < p.N) { out[to] = epilogue(sums[i / 4u][i % 4u][j], to); }
+      if (m < p.M && n[j] < p.N) { out[row + n[j]] = epilogue(sums[i / 4u][i % 4u][j], row + n[j]); }
     }
   }
 }

@@ -1,62 +1,147 @@
-// A 64x64 block of a matrix product, for GPUs: 64 threads with 8x8 sums each.
+// A block of a matrix product, for GPUs: ROWS x COLUMNS sums, TM x TN of them in each thread.
 //
-// A kernel fills tile_a and tile_b for DEPTH steps of k at a time, with zeros beyond the end of k,
-// then calls multiply_tiles. A thread's rows are 4y .. 4y + 3 and those 32 below, for its y of 0 .. 7,
-// and its columns likewise: neighbouring threads then read neighbouring vectors.
+// A kernel fetches what DEPTH steps of k need into registers, keeps it in one half of the tiles, and
+// while the next steps are on their way multiplies what lies in the other half: a barrier a turn.
+// With several SLICES, as many parts of a workgroup do so for the same block, each with its own
+// steps of k and tiles, and their sums are added in the end: for blocks too few to fill a GPU.
+//
+// Rows and columns go by quads, four that lie a quarter of the block apart: neighbouring threads
+// then load, and store, neighbouring elements of memory, yet read vectors from the tiles. A line of
+// a tile has one vector too many, so that threads with neighbouring k write to different banks.
 //
 // The steps are written out because every WGSL loop gets a counter against endless loops, which also
-// keeps drivers from unrolling it, and sums indexed by a loop variable would not be in registers.
+// keeps drivers from unrolling it, and sums indexed by a loop variable would not be in registers. Of
+// an index into nested arrays each part is checked for itself: the parts that do not change in a
+// turn are checked outside of it.
+//
+// Constants: ROWS, COLUMNS, TM and TN (4 or 8), DEPTH (4 or 8), SLICES, and THREADS of all slices.
+// A slice has at least as many threads as a tile has vectors.
 
-const DEPTH = 8u;
-const THREADS = 64u;
+const A_QUADS = ROWS / 4u;
+const B_QUADS = COLUMNS / 4u;
+const SLICE = THREADS / SLICES;
 
-// Four rows of a, or four columns of b, in each vector: [k][row / 4].
-var<workgroup> tile_a: array<vec4<f32>, 128>;
-var<workgroup> tile_b: array<vec4<f32>, 128>;
+/// Steps of k in a turn of the whole workgroup.
+const TURN = DEPTH * SLICES;
 
-// Upper left, upper right, lower left, lower right of the thread's sums, row by row.
-var<private> c: array<mat4x4<f32>, 4>;
+// Two halves for each slice.
+var<workgroup> tile_a: array<array<array<vec4<f32>, A_QUADS + 1u>, DEPTH>, 2u * SLICES>;
+var<workgroup> tile_b: array<array<array<vec4<f32>, B_QUADS + 1u>, DEPTH>, 2u * SLICES>;
 
-/// The place of a vector in a tile that one thread fills.
-struct Slot { k: u32, quad: u32 }
+// The thread's sums, by 4 x 4: with eight columns, right of each matrix the next one.
+const SUMS = TM * TN / 16u;
+const RIGHT = TN / 4u - 1u;
+const BELOW = (TM / 4u - 1u) * TN / 4u;
+var<private> c: array<mat4x4<f32>, SUMS>;
 
-/// Both slots of a thread, half = 0 and 1, with neighbouring threads at neighbouring k.
-fn slot_along_k(thread: u32, half: u32) -> Slot { return Slot(thread % 8u, thread / 8u + 8u * half); }
+/// A vector of a tile that a thread fills: its line, which quad of rows or columns, and which step of
+/// the workgroup's turn that is.
+struct Slot { line: u32, quad: u32, k: u32 }
 
-/// Both slots of a thread, half = 0 and 1, with neighbouring threads at neighbouring rows or columns.
-fn slot_across(thread: u32, half: u32) -> Slot { return Slot(thread / 16u + 4u * half, thread % 16u); }
+/// The slot of a thread; neighbours fill one quad at neighbouring k, or neighbouring quads.
+fn slot_of(thread: u32, quads: u32, along_k: bool) -> Slot {
+  let number = thread % SLICE;
+  let first = thread / SLICE * DEPTH;
+  let line = select(number / quads, number % DEPTH, along_k);
+  return Slot(line, select(number % quads, number / DEPTH, along_k), first + line);
+}
 
-fn step(k: u32, x: u32, y: u32) {
-  let upper = tile_a[16u * k + y];
-  let lower = tile_a[16u * k + y + 8u];
-  let left = tile_b[16u * k + x];
-  let right = tile_b[16u * k + x + 8u];
+/// The four rows, or columns, of a quad within the block.
+fn quad_of(quad: u32, quads: u32) -> vec4<u32> { return quad + quads * vec4<u32>(0u, 1u, 2u, 3u); }
+
+/// Keeps what threads fetched for their slots, where there is one for each.
+fn keep(half: u32, at_a: Slot, a_values: vec4<f32>, at_b: Slot, b_values: vec4<f32>) {
+  if (A_QUADS * DEPTH == SLICE || (at_a.line < DEPTH && at_a.quad < A_QUADS)) {
+    tile_a[half][at_a.line][at_a.quad] = a_values;
+  }
+  if (B_QUADS * DEPTH == SLICE || (at_b.line < DEPTH && at_b.quad < B_QUADS)) {
+    tile_b[half][at_b.line][at_b.quad] = b_values;
+  }
+}
+
+/// Where a thread's sums are: the slice's first half, and the first quads of columns and rows.
+struct Place { half: u32, x: u32, y: u32 }
+
+/// Eight threads along a row, and four along a column, are neighbours: so they read the fewest
+/// vectors.
+fn place_of(thread: u32) -> Place {
+  let first_half = thread / SLICE * 2u;
+  let number = thread % SLICE;
+  let across = COLUMNS / TN;
+  if (across < 8u || ROWS / TM < 4u) {
+    return Place(first_half, number % across, number / across);
+  }
+  let block = number / 32u;
+  let blocks = across / 8u;
+  let x = block % blocks * 8u + number % 8u;
+  return Place(first_half, x, block / blocks * 4u + number / 8u % 4u);
+}
+
+fn step(half: u32, k: u32, at: Place) {
+  let upper = tile_a[half][k][at.y];
+  let left = tile_b[half][k][at.x];
   c[0] += outer(upper, left);
-  c[1] += outer(upper, right);
-  c[2] += outer(lower, left);
-  c[3] += outer(lower, right);
+  if (TN == 8u) { c[RIGHT] += outer(upper, tile_b[half][k][at.x + B_QUADS / 2u]); }
+  if (TM == 8u) {
+    let lower = tile_a[half][k][at.y + A_QUADS / 2u];
+    c[BELOW] += outer(lower, left);
+    if (TN == 8u) { c[BELOW + RIGHT] += outer(lower, tile_b[half][k][at.x + B_QUADS / 2u]); }
+  }
 }
 
-/// Adds the product of the filled tiles; afterwards they may be filled again.
-fn multiply_tiles(thread: u32) {
-  let x = thread % 8u;
-  let y = thread / 8u;
-  workgroupBarrier();
-  step(0u, x, y);
-  step(1u, x, y);
-  step(2u, x, y);
-  step(3u, x, y);
-  step(4u, x, y);
-  step(5u, x, y);
-  step(6u, x, y);
-  step(7u, x, y);
-  workgroupBarrier();
+/// Adds the product of one half of the tiles.
+fn multiply(half: u32, at: Place) {
+  step(half, 0u, at);
+  step(half, 1u, at);
+  step(half, 2u, at);
+  step(half, 3u, at);
+  if (DEPTH == 8u) {
+    step(half, 4u, at);
+    step(half, 5u, at);
+    step(half, 6u, at);
+    step(half, 7u, at);
+  }
 }
 
-/// Row of the block that holds line `i` of 16 of the thread's sums: row i % 4 of matrix i / 4.
-fn row_of(thread: u32, i: u32) -> u32 { return thread / 8u * 4u + i / 8u * 32u + i % 4u; }
+// One matrix of each thread of a slice, on its way to the first slice.
+var<workgroup> given: array<array<vec4<f32>, 4>, min(SLICES - 1u, 1u) * (SLICE - 1u) + 1u>;
+
+/// Adds the sums of all slices to those of the first, whose threads are the first.
+fn add_slices(thread: u32) {
+  for (var slice = 1u; slice < SLICES; slice++) {
+    add_matrix(slice, thread, 0u);
+    if (SUMS > 1u) { add_matrix(slice, thread, 1u); }
+    if (SUMS > 2u) {
+      add_matrix(slice, thread, 2u);
+      add_matrix(slice, thread, 3u);
+    }
+  }
+}
+
+fn add_matrix(slice: u32, thread: u32, i: u32) {
+  workgroupBarrier();
+  if (thread / SLICE == slice) {
+    let to = thread % SLICE;
+    given[to][0] = c[i][0];
+    given[to][1] = c[i][1];
+    given[to][2] = c[i][2];
+    given[to][3] = c[i][3];
+  }
+  workgroupBarrier();
+  if (thread < SLICE) {
+    c[i] += mat4x4<f32>(given[thread][0], given[thread][1], given[thread][2], given[thread][3]);
+  }
+}
+
+/// Lines of four among a thread's sums: line i is row i % 4 of matrix i / 4.
+const LINES = TM * TN / 4u;
+
+/// Row of the block that holds line i.
+fn row_of(at: Place, i: u32) -> u32 {
+  return at.y + i / TN * (A_QUADS / 2u) + i % 4u * A_QUADS;
+}
 
 /// The four columns of that line.
-fn columns_of(thread: u32, i: u32) -> vec4<u32> {
-  return thread % 8u * 4u + i / 4u % 2u * 32u + vec4<u32>(0u, 1u, 2u, 3u);
+fn columns_of(at: Place, i: u32) -> vec4<u32> {
+  return quad_of(at.x + i / 4u % (TN / 4u) * (B_QUADS / 2u), B_QUADS);
 }

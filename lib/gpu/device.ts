@@ -7,7 +7,7 @@ import {
   KernelError,
   UserError,
 } from "../errors.ts";
-import { describeAdapter, requestAdapter } from "./adapter.ts";
+import { type AdapterDescription, describeAdapter, requestAdapter } from "./adapter.ts";
 import type { Profiler } from "./profiler.ts";
 
 /**
@@ -27,12 +27,22 @@ export interface Limits {
   readonly storageBuffers: number;
   /** Whether kernels may use f16; not, when left out. */
   readonly halves?: boolean;
+  /** Memory that the threads of a workgroup can share; LEAST_WORKGROUP_BYTES when left out. */
+  readonly workgroupBytes?: number;
   /**
    * Whether small launches are joined to fewer; not, when left out. Software adapters begin a launch
    * in microseconds, and would take minutes to compile what is joined.
    */
   readonly joinsLaunches?: boolean;
+  /**
+   * Which of several kernels that can compute a call is the fastest here, where that is known. The
+   * call is written as `callText` does.
+   */
+  readonly fastest?: (call: string, kernels: readonly string[]) => string | undefined;
 }
+
+/** What every adapter has of `Limits.workgroupBytes`. */
+export const LEAST_WORKGROUP_BYTES = 16384;
 
 /** A range of device memory. */
 export interface BufferRange {
@@ -59,9 +69,12 @@ const OPTIONAL_FEATURES = ["timestamp-query", "shader-f16"] as const;
 /** More bindings than any launch has use for; adapters that offer fewer get less fusion. */
 const WANTED_STORAGE_BUFFERS = 16;
 
-/** The kernels that NADA_KERNELS asks for in place of those that fit the adapter. */
+/**
+ * The kernels that NADA_KERNELS asks for in place of those that fit the adapter; behind a colon there
+ * may be the end of their names, "gpu:64x64", to be taken wherever they can.
+ */
 function forcedKernels(adapter: GPUAdapter): AdapterKind | undefined {
-  const forced = Deno.env.get("NADA_KERNELS");
+  const [forced] = Deno.env.get("NADA_KERNELS")?.split(":") ?? [];
   if (forced === undefined || forced === "gpu") return forced;
   if (forced !== "cpu") {
     throw new UserError(
@@ -86,12 +99,15 @@ export async function planTarget(): Promise<{ name: string; kind: AdapterKind; l
 
 function limitsOf(adapter: GPUAdapter): Limits {
   const { limits } = adapter;
+  const [, variant] = Deno.env.get("NADA_KERNELS")?.split(":") ?? [];
   return {
+    ...variant && { fastest: (_, kernels) => kernels.find((name) => name.endsWith(variant)) },
     joinsLaunches: !describeAdapter(adapter).isCpu,
     halves: adapter.features.has("shader-f16"),
     bindingBytes: limits.maxStorageBufferBindingSize,
     bufferBytes: limits.maxBufferSize,
     storageBuffers: Math.min(limits.maxStorageBuffersPerShaderStage, WANTED_STORAGE_BUFFERS),
+    workgroupBytes: limits.maxComputeWorkgroupStorageSize,
   };
 }
 
@@ -115,7 +131,7 @@ export class Gpu {
 
   private constructor(
     readonly device: GPUDevice,
-    readonly adapterName: string,
+    readonly about: AdapterDescription,
     readonly kind: AdapterKind,
     readonly limits: Limits,
     /** Whether kernels can be timed on the device itself. */
@@ -167,7 +183,11 @@ export class Gpu {
     const kind = kernels ?? forced ?? (withLanes ? "cpu" : "gpu");
     const directives = withLanes && adapter.features.has("subgroups") ? "enable subgroups;\n" : "";
     const given = { ...limitsOf(adapter), ...tested };
-    return new Gpu(device, about.name, kind, given, hasTimestamps, directives, memoryBytes);
+    return new Gpu(device, about, kind, given, hasTimestamps, directives, memoryBytes);
+  }
+
+  get adapterName(): string {
+    return this.about.name;
   }
 
   /**

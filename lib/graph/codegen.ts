@@ -1,7 +1,7 @@
 /** WGSL for one launch: the kernel's text with its loaders, its epilogue and what they compute. */
 import mapWgsl from "../../kernels/map.wgsl" with { type: "text" };
 import { GpuError, KernelError } from "../errors.ts";
-import type { AdapterKind } from "../gpu/device.ts";
+import type { AdapterKind, Limits } from "../gpu/device.ts";
 import { application, type FusedGraph, type Launch } from "./fuse.ts";
 import type { Kernel } from "./op.ts";
 import { bytesOf, bytesPerElement, type Stored } from "./precision.ts";
@@ -44,8 +44,9 @@ export function generate(
   graph: FusedGraph,
   adapter: AdapterKind,
   stored: Storage,
+  limits: Limits,
 ): GeneratedLaunch {
-  const { text, kernel, params } = chooseKernel(launch, adapter);
+  const { text, kernel, params } = chooseKernel(launch, adapter, limits);
   const writer = new Writer(launch, graph, stored);
   const bindings: GeneratedLaunch["bindings"][number][] = [];
   let source = text.source;
@@ -130,7 +131,7 @@ function constLines(kernel: Pick<AnyKernel, "consts">): string[] {
   return Object.entries(kernel.consts ?? {}).map(([name, value]) => `const ${name} = ${value}u;`);
 }
 
-function chooseKernel(launch: Launch, adapter: AdapterKind) {
+function chooseKernel(launch: Launch, adapter: AdapterKind, limits: Limits) {
   if (!launch.kernel) {
     const params = { count: numel(launch.root.shape) };
     const kernel = { consts: PER_ELEMENT, grid: perElement };
@@ -138,20 +139,50 @@ function chooseKernel(launch: Launch, adapter: AdapterKind) {
   }
   const { op } = application(launch.kernel);
   if (op.kind !== "kernel") throw new KernelError(`Cannot launch ${op.name}: it has no kernel`);
-  const chosen = kernelFor(launch.kernel, adapter);
+  const chosen = kernelFor(launch.kernel, adapter, limits);
   if (!chosen) throw new KernelError(`Cannot launch ${op.name}: no kernel takes these shapes`);
   return { ...chosen, text: op.texts[op.kernels.indexOf(chosen.kernel)]! };
 }
 
-/** The kernel that computes a node on an adapter, with its parameters; null if none does. */
-export function kernelFor(node: Tensor, adapter: AdapterKind) {
-  const { op, inputs, attrs } = application(node);
-  if (op.kind !== "kernel") return null;
-  for (const kernel of op.kernels as AnyKernel[]) {
-    const params = kernel.params(inputs, attrs, node);
-    if (!kernel.when || kernel.when(adapter, params)) return { kernel, params };
+/**
+ * The kernel that computes a node on an adapter, with its parameters: the one known to be the
+ * fastest, or else that of the least counted cost, the first of equals; null if none does.
+ */
+export function kernelFor(node: Tensor, adapter: AdapterKind, limits: Limits): Candidate | null {
+  const all = candidates(node, adapter, limits);
+  if (all.length > 1 && limits.fastest) {
+    const name = limits.fastest(callText(node), all.map(({ kernel }) => kernel.name));
+    const known = all.find(({ kernel }) => kernel.name === name);
+    if (known) return known;
   }
-  return null;
+  return all.reduce<Candidate | null>(
+    (best, next) => best && best.cost <= next.cost ? best : next,
+    null,
+  );
+}
+
+/** A call by its op, shapes and attributes: calls with the same key take the same time. */
+export function callText(node: Tensor): string {
+  const { op, inputs, attrs } = application(node);
+  const shapes = Object.values(inputs).map(({ shape }) => `[${shape}]`).join(" ");
+  return `${op.name} ${shapes} ${JSON.stringify(attrs)}`;
+}
+
+interface Candidate {
+  readonly kernel: AnyKernel;
+  readonly params: Record<string, number>;
+  readonly cost: number;
+}
+
+/** All kernels that can compute a node on an adapter. */
+export function candidates(node: Tensor, adapter: AdapterKind, limits: Limits): Candidate[] {
+  const { op, inputs, attrs } = application(node);
+  if (op.kind !== "kernel") return [];
+  return (op.kernels as AnyKernel[]).flatMap((kernel) => {
+    const params = kernel.params(inputs, attrs, node);
+    if (kernel.when && !kernel.when(adapter, params, limits)) return [];
+    return [{ kernel, params, cost: kernel.cost?.(params) ?? 0 }];
+  });
 }
 
 function label(name: string, launch: Launch): string {

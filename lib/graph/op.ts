@@ -11,7 +11,7 @@
  * Shape rule, gradient, float64 meaning and test sizes stand with each op, and defining an op
  * registers it for the generic test.
  */
-import type { AdapterKind } from "../gpu/device.ts";
+import type { AdapterKind, Limits } from "../gpu/device.ts";
 import { type Attrs, broadcastShapes, type Dtype, type Shape, Tensor } from "./tensor.ts";
 import { type KernelText, parseKernel } from "./wgsl.ts";
 
@@ -34,8 +34,10 @@ export interface Kernel<I extends string, A> {
   readonly name: string;
   /** WGSL text; its `struct Params` names the fields that `params` supplies. */
   readonly source: string;
-  /** Whether this variant fits; the first in the list that agrees is taken. */
-  when?(adapter: AdapterKind, params: Record<string, number>): boolean;
+  /** Whether this variant fits. */
+  when?(adapter: AdapterKind, params: Record<string, number>, limits: Limits): boolean;
+  /** What it is counted to cost; of those that fit, the cheapest is taken. 0 when left out. */
+  cost?(params: Record<string, number>): number;
   params(inputs: Record<I, Tensor>, attrs: A, out: Tensor): Record<string, number>;
   /** Constants of the generated prelude. */
   readonly consts?: Record<string, number>;

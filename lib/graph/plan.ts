@@ -6,7 +6,7 @@ import { compose } from "./compose.ts";
 import { application, fuse, type Launch, resultsOf } from "./fuse.ts";
 import { type Lifetime, mebibytes, type MemoryPlan, planMemory } from "./memory.ts";
 import { bytesOf, storageOf, type Stored, type Storing } from "./precision.ts";
-import { partners, sideBySide } from "./side_by_side.ts";
+import { mostLarge, partners, sideBySide } from "./side_by_side.ts";
 import { splitLarge } from "./split.ts";
 import { numel, type Tensor } from "./tensor.ts";
 import type { Update } from "./update.ts";
@@ -33,6 +33,8 @@ export interface ProgramPlan {
   readonly inputs: ReadonlyMap<string, Tensor>;
   readonly states: ReadonlyMap<string, Tensor>;
   readonly constants: readonly Tensor[];
+  /** Nodes that a kernel computes. */
+  readonly calls: readonly Tensor[];
   /** The node that holds each output's values. */
   readonly outputs: ReadonlyMap<string, Tensor>;
   /** Bytes of scratch memory, inputs and outputs included; states and constants come on top. */
@@ -76,7 +78,7 @@ export function planProgram(spec: ProgramSpec, adapter: AdapterKind, limits: Lim
   const graph = fuse(roots, limits.storageBuffers, inHalves ? 2 : 4);
   const stored = storageOf(graph.launches, new Set(roots.map(graph.storage)), spec);
   const steps: Step[] = graph.launches.map((launch) => ({
-    launch: generate(launch, graph, adapter, stored),
+    launch: generate(launch, graph, adapter, stored, limits),
     operations: countOperations(launch),
     reads: launch.reads,
     makes: resultsOf(launch),
@@ -100,7 +102,7 @@ export function planProgram(spec: ProgramSpec, adapter: AdapterKind, limits: Lim
   const kept = new Set(outputNodes.values());
   const groups = neededBy(steps, neededOutputs(outputNodes, spec.outputGroups));
   const dispatches = limits.joinsLaunches
-    ? together(steps, groups, limits.storageBuffers)
+    ? together(steps, groups, limits)
     : steps.map((step, i) => ({ launch: step.launch, steps: [step], groups: groups[i]! }));
   const memory = planMemory(lifetimes(dispatches, kept, stored), limits.bufferBytes);
   return {
@@ -114,6 +116,7 @@ export function planProgram(spec: ProgramSpec, adapter: AdapterKind, limits: Lim
     inputs: named("input"),
     states: named("state"),
     constants: ofKind("constant"),
+    calls: graph.launches.flatMap(({ kernel }) => kernel ?? []),
     outputs: outputNodes,
     scratchBytes: memory.arenas.reduce((sum, bytes) => sum + bytes, 0),
   };
@@ -154,7 +157,7 @@ function insertUpdate(steps: Step[], step: Step): void {
 function together(
   steps: readonly Step[],
   groups: readonly Groups[],
-  maxBuffers: number,
+  limits: Limits,
 ): Dispatch[] {
   const makers = new Map<Tensor, number>();
   const readers = new Map<Tensor, number[]>();
@@ -176,7 +179,9 @@ function together(
       group: [...groups[i] ?? [""]].sort().join(),
     };
   });
-  return partners(neighbours, maxBuffers).map((members) => ({
+  return partners(neighbours, limits.storageBuffers, mostLarge(limits.workgroupBytes)).map((
+    members,
+  ) => ({
     launch: sideBySide(members.map((i) => steps[i]!.launch)),
     steps: members.map((i) => steps[i]!),
     groups: groups[members[0]!]!,

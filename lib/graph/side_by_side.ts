@@ -4,6 +4,7 @@
  * of it idle.
  */
 import { KernelError } from "../errors.ts";
+import { LEAST_WORKGROUP_BYTES } from "../gpu/device.ts";
 import type { GeneratedLaunch } from "./codegen.ts";
 import { foldGroups, ROW_GROUPS } from "./ops/launch.ts";
 
@@ -34,15 +35,28 @@ const HASTE = { bytes: 2 ** 26, by: 16 };
 const MOST = 8;
 const MOST_LARGE = 2;
 
+/** None of the large ones shares more memory among its threads. */
+const LARGE_BYTES = 24576;
+
+/** How many large kernels may be in one launch, by the memory that its threads can share. */
+export function mostLarge(workgroupBytes: number = LEAST_WORKGROUP_BYTES): number {
+  return Math.min(MOST_LARGE, Math.max(1, Math.floor(workgroupBytes / LARGE_BYTES)));
+}
+
 /**
  * Numbers of the launches to be run as one, in the order in which they are run; every launch is in one
  * list. What nothing large waits for comes where there is room, or together at the end.
  */
-export function partners(launches: readonly Neighbour[], maxBuffers: number): number[][] {
+export function partners(
+  launches: readonly Neighbour[],
+  maxBuffers: number,
+  maxLarge: number = MOST_LARGE,
+): number[][] {
   interface Batch {
     readonly at: number;
     readonly members: number[];
     readonly buffers: Set<string>;
+    threads: number;
     large: number;
   }
   const batches: Batch[] = [];
@@ -59,25 +73,31 @@ export function partners(launches: readonly Neighbour[], maxBuffers: number): nu
     const small = isSmall(launches[i]!);
     const earliest = bytes <= HASTE.bytes ? first : Math.max(first, batches.length - HASTE.by);
     const large = launch.source.includes("workgroupBarrier") ? 1 : 0;
-    const key = `${threadsOf(launch.source)} ${group}`;
-    const fitting = !small
-      ? undefined
-      : open.get(key)?.find((batch) =>
-        batch.at >= earliest && batch.members.length < MOST &&
-        batch.large + large <= MOST_LARGE &&
-        batch.buffers.size + buffers.difference(batch.buffers).size <= maxBuffers
-      );
+    const threads = threadsOf(launch.source);
+    const hasRoom = (batch: Batch) =>
+      batch.at >= earliest && batch.members.length < MOST &&
+      batch.large + large <= maxLarge &&
+      batch.buffers.size + buffers.difference(batch.buffers).size <= maxBuffers;
+    // A workgroup can be part of a larger one if its threads do not wait for each other.
+    const canBePart = (batch: Batch) =>
+      batch.threads > threads
+        ? large === 0 && batch.threads % threads === 0
+        : batch.large === 0 && threads % batch.threads === 0;
+    const others = small ? open.get(group) ?? [] : [];
+    const fitting = others.find((batch) => batch.threads === threads && hasRoom(batch)) ??
+      others.find((batch) => canBePart(batch) && hasRoom(batch));
     if (fitting) {
       fitting.members.push(i);
+      fitting.threads = Math.max(fitting.threads, threads);
       fitting.large += large;
       buffers.forEach((buffer) => fitting.buffers.add(buffer));
       batchOf[i] = fitting.at;
       return;
     }
-    const batch = { at: batches.length, members: [i], buffers, large };
+    const batch = { at: batches.length, members: [i], buffers, threads, large };
     batches.push(batch);
     batchOf[i] = batch.at;
-    if (small) open.set(key, [...open.get(key) ?? [], batch]);
+    if (small) open.set(group, [...open.get(group) ?? [], batch]);
   };
   const order = [...launches.keys()];
   order.filter((i) => !tails.has(i)).forEach(place);
@@ -100,10 +120,14 @@ function tailsOf(launches: readonly Neighbour[]): Set<number> {
   return tails;
 }
 
-/** One launch that does the work of all. They have as many threads in a workgroup. */
+/**
+ * One launch that does the work of all, by workgroups as large as the largest of theirs: one such is
+ * several of those that are smaller.
+ */
 export function sideBySide(launches: readonly GeneratedLaunch[]): GeneratedLaunch {
   if (launches.length === 1) return launches[0]!;
-  const threads = threadsOf(launches[0]!.source);
+  const sizes = launches.map(({ source }) => threadsOf(source));
+  const threads = Math.max(...sizes);
   const modules = launches.map(({ source }) => declarations(source));
   const own = ownNames(modules);
   const ids = new Map<object, number>();
@@ -146,30 +170,42 @@ export function sideBySide(launches: readonly GeneratedLaunch[]): GeneratedLaunc
       lines.add(
         renamed.replace(attributes!, "").replace(parameters!, given.map((g) => g[2]).join(", ")),
       );
-      calls.push(`main_${k}(${given.map((g) => argument(g[1]!, k, threads)).join(", ")});`);
+      calls.push(`main_${k}(${given.map((g) => argument(g[1]!, sizes[k]!)).join(", ")});`);
     }
   });
 
   const fields = launches.map((_, k) =>
     `@align(16) p${k}: ${own.has("Params") ? `Params_${k}` : "Params"}`
   );
-  const branches = calls.map((call, k) => `if (n < joined.places[${k}].y) { ${call} return; }`);
+  const branches = calls.map((call, k) => {
+    const size = sizes[k]!;
+    const first = k === 0 ? "0u" : `joined.ends[${k - 1}].x`;
+    return `if (n < joined.ends[${k}].x) {
+    let grid = joined.ends[${k}].yzw;
+    let m = (n - ${first}) * ${threads / size}u + lane / ${size}u;
+    let group = vec3<u32>(m % grid.x, m / grid.x % grid.y, m / (grid.x * grid.y));
+    let own = lane % ${size}u;
+    ${size === threads ? call : `if (group.z < grid.z) { ${call} }`}
+    return;
+  }`;
+  });
   const buffers = [...bound.values()];
   const source = [
     ...lines,
-    `struct Joined { places: array<vec4<u32>, ${launches.length}>, ${fields.join(", ")} }`,
+    `struct Joined { ends: array<vec4<u32>, ${launches.length}>, ${fields.join(", ")} }`,
     `@group(0) @binding(0) var<uniform> joined: Joined;`,
     ...buffers.map(({ name, element }, i) =>
       `@group(1) @binding(${i}) var<storage, read_write> ${name}: array<${element}>;`
     ),
-    PLACE,
     `@compute @workgroup_size(${threads})
-fn main(@builtin(workgroup_id) group: vec3<u32>, @builtin(local_invocation_index) lane: u32) {
-  let n = group.y * ${ROW_GROUPS}u + group.x;
+fn main(@builtin(workgroup_id) at: vec3<u32>, @builtin(local_invocation_index) lane: u32) {
+  let n = at.y * ${ROW_GROUPS}u + at.x;
   ${branches.join("\n  ")}
 }`,
   ].join("\n");
-  const groups = launches.map(({ grid }) => grid.reduce((a, b) => a * b));
+  const groups = launches.map(({ grid }, k) =>
+    Math.ceil(grid.reduce((a, b) => a * b) * sizes[k]! / threads)
+  );
   return {
     label: labelOf(launches),
     source,
@@ -195,20 +231,12 @@ const BINDING = /^@group\((\d+)\)\s*@binding\((\d+)\)\s*var<[^>]*>\s*\w+\s*:\s*(
 /** A name, but not that of a field. */
 const WORD = /(?<![.\w])[A-Za-z_]\w*/g;
 
-/** The workgroup that a launch of its own would give to number `n` of all, if its are from k on. */
-const PLACE = `fn place_of(n: u32, k: u32) -> vec3<u32> {
-  let place = joined.places[k];
-  let m = n - place.x;
-  return vec3<u32>(m % place.z, m / place.z % place.w, m / (place.z * place.w));
-}`;
-
-/** What member k gets for one of the values that it is told. */
-function argument(builtin: string, k: number, threads: number): string {
-  const group = `place_of(n, ${k}u)`;
-  if (builtin === "workgroup_id") return group;
-  if (builtin === "local_invocation_index") return "lane";
+/** What a member of so many threads gets for one of the values that it is told. */
+function argument(builtin: string, threads: number): string {
+  if (builtin === "workgroup_id") return "group";
+  if (builtin === "local_invocation_index") return "own";
   if (builtin === "global_invocation_id") {
-    return `${group} * vec3<u32>(${threads}u, 1u, 1u) + vec3<u32>(lane, 0u, 0u)`;
+    return `group * vec3<u32>(${threads}u, 1u, 1u) + vec3<u32>(own, 0u, 0u)`;
   }
   throw new KernelError(`Cannot run kernels side by side that ask for ${builtin}`);
 }
@@ -267,16 +295,15 @@ function bufferKey({ tensor, offset, bytes }: Binding, ids: Map<object, number>)
   return `${id} ${offset} ${bytes}`;
 }
 
-/** Numbers of the first workgroup of each launch and of the next's, x and y of its grid; parameters. */
+/** Of each launch, the number of the next one's first workgroup and its own grid; then the parameters. */
 function packAll(launches: readonly GeneratedLaunch[], groups: readonly number[]): ArrayBuffer {
   const aligned = (bytes: number) => Math.ceil(bytes / 16) * 16;
   const sizes = launches.map(({ params }) => aligned(params.byteLength));
   const bytes = new Uint8Array(sizes.reduce((a, b) => a + b, 16 * launches.length));
-  const places = new Uint32Array(bytes.buffer, 0, 4 * launches.length);
-  let at = places.byteLength;
-  launches.forEach(({ params, grid: [x, y] }, k) => {
-    const first = groups.slice(0, k).reduce((a, b) => a + b, 0);
-    places.set([first, first + groups[k]!, x, y], 4 * k);
+  const ends = new Uint32Array(bytes.buffer, 0, 4 * launches.length);
+  let [at, end] = [ends.byteLength, 0];
+  launches.forEach(({ params, grid }, k) => {
+    ends.set([end += groups[k]!, ...grid], 4 * k);
     bytes.set(new Uint8Array(params), at);
     at += sizes[k]!;
   });

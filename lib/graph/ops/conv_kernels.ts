@@ -14,6 +14,7 @@ import convWeightGradTiledWgsl from "../../../kernels/conv_weight_grad_tiled.wgs
 import { LANES } from "../../gpu/device.ts";
 import type { Kernel } from "../op.ts";
 import { foldGroups, ROW_GROUPS } from "./launch.ts";
+import { tiledKernels } from "./tiles.ts";
 
 type Params = Record<string, number>;
 
@@ -50,14 +51,14 @@ export function convKernels<A>(
       when: (adapter) => adapter === "cpu",
       consts: { ...consts, LANES, TAPS: 1 },
     },
-    {
-      name: `${name}_tiled`,
+    ...tiledKernels({
+      name,
       source: convAxisWgsl + outerWgsl + tileWgsl + convTiledWgsl,
       params,
       consts,
-      grid: grid(1, 64, 64),
-      rereads: true,
-    },
+      grid: (channels, pixels) => grid(1, pixels, channels),
+      steps: ({ I, kh, kw, stride }) => I! * kh! * kw! / (transposed ? stride! ** 2 : 1),
+    }),
   ];
 }
 
@@ -93,13 +94,12 @@ export function convWeightGradKernels<A>(
       when: (adapter) => adapter === "cpu",
       consts: { LANES, WINDOW: 0 },
     },
-    {
-      name: "conv_weight_grad_tiled",
+    ...tiledKernels({
+      name: "conv_weight_grad",
       source: outerWgsl + tileWgsl + convWeightGradTiledWgsl,
       params,
-      consts: {},
-      grid: grid(64, 64),
-      rereads: true,
-    },
+      grid,
+      steps: ({ part_lines, ow }) => part_lines! * ow!,
+    }),
   ];
 }

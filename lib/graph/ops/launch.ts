@@ -28,7 +28,7 @@ export function rowKernels<I extends string, A>(
     {
       ...kernel,
       name: `${name}_cpu`,
-      when: (adapter, params) => adapter === "cpu" && when(adapter, params),
+      when: (adapter, ...shape) => adapter === "cpu" && when(adapter, ...shape),
       source: rowLanesWgsl + source,
       consts: { WG: LANES, ROW_GROUPS },
       grid,

@@ -12,6 +12,7 @@ import { numel, type Shape, type Tensor } from "../tensor.ts";
 import { PER_ELEMENT, perElement } from "./launch.ts";
 import { reshape } from "./shape.ts";
 import { sum } from "./reduce.ts";
+import { tiledKernels } from "./tiles.ts";
 
 export interface MatmulAttrs {
   /** a is stored as `[..., k, m]`. */
@@ -77,22 +78,12 @@ function blocks(rows: number, columns: number) {
   ];
 }
 
-function cpuKernel(
-  name: string,
-  ROWS: number,
-  COLUMNS: number,
-  fits: (M: number) => boolean,
-): Kernel<"a" | "b", MatmulAttrs> {
-  return {
-    name,
-    source: outerWgsl + lanesWgsl + matmulCpuWgsl,
-    when: (adapter, { M }) => adapter === "cpu" && fits(M!),
-    params,
-    consts: { LANES, ROWS, COLUMNS },
-    grid: blocks(ROWS, COLUMNS),
-    rereads: true,
-  };
-}
+/** Blocks of software adapters: rows, columns. */
+const CPU_BLOCKS = [[8, 32], [8, 64], [32, 32], [32, 64]] as const;
+
+/** For up to 16 rows, blocks of 32 would mostly compute rows that are not there. */
+const isSuited = (rows: number, columns: number, M: number) =>
+  M <= 16 ? rows === 8 && columns === 32 : rows === 32 && columns === 64;
 
 /**
  * `[..., m, k] x [..., k, n]` → `[..., m, n]`, either operand transposed on the way if asked.
@@ -128,16 +119,23 @@ export const matmul: Op<"a" | "b", MatmulAttrs> = defineOp({
       grid: perElement,
       rereads: true,
     },
-    // Up to 16 rows, blocks of 32 would mostly compute rows that are not there.
-    cpuKernel("matmul_cpu_few", 8, 32, (M) => M <= 16),
-    cpuKernel("matmul_cpu", 32, 64, () => true),
-    {
-      name: "matmul_tiled",
+    ...CPU_BLOCKS.map(([ROWS, COLUMNS]): Kernel<"a" | "b", MatmulAttrs> => ({
+      name: `matmul_cpu_${ROWS}x${COLUMNS}`,
+      source: outerWgsl + lanesWgsl + matmulCpuWgsl,
+      when: (adapter) => adapter === "cpu",
+      cost: ({ M }) => isSuited(ROWS, COLUMNS, M!) ? 1 : 2,
+      params,
+      consts: { LANES, ROWS, COLUMNS },
+      grid: blocks(ROWS, COLUMNS),
+      rereads: true,
+    })),
+    ...tiledKernels({
+      name: "matmul",
       source: outerWgsl + tileWgsl + matmulTiledWgsl,
       params,
-      grid: blocks(64, 64),
-      rereads: true,
-    },
+      grid: blocks,
+      steps: ({ K }) => K!,
+    }),
   ],
   reference({ a, b }, attrs) {
     const { batch, M, N, K, aBatched, bBatched } = sizes(a, b, attrs);

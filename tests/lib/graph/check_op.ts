@@ -1,6 +1,6 @@
 /** The generic test of an op: its kernels against its float64 meaning, its gradient by differences. */
 import assert from "node:assert/strict";
-import type { AdapterKind } from "../../../lib/gpu/device.ts";
+import type { Gpu } from "../../../lib/gpu/device.ts";
 import { kernelFor } from "../../../lib/graph/codegen.ts";
 import { PER_ELEMENT, perElement } from "../../../lib/graph/ops/launch.ts";
 import { fitCotangent } from "../../../lib/graph/ops/reduce.ts";
@@ -69,16 +69,16 @@ type AnySample = Sample<string, object>;
  * and, where the adapter has it, in f16. Ops that have no kernel for this
  * kind of adapter, as planning never asks for them there, are left to NADA_KERNELS.
  */
-export function checkOp(op: AnyOp, adapter: AdapterKind, halves: boolean): void {
+export function checkOp(op: AnyOp, { kind, limits }: Pick<Gpu, "kind" | "limits">): void {
   op.samples.forEach((sample: AnySample, i: number) => {
     const shapes = Object.values(sample.inputs).map((shape) => `[${shape}]`).join(" ");
-    const ignore = op.kind === "kernel" && kernelFor(call(op, sample), adapter) === null;
+    const ignore = op.kind === "kernel" && kernelFor(call(op, sample), kind, limits) === null;
     const name =
       `${op.name}() equals its reference and its gradient the difference on ${shapes} #${i}`;
     Deno.test({ name, ignore, fn: () => checkSample(op, sample, 1 + i, "f32") });
     Deno.test({
       name: `${name}, in f16`,
-      ignore: ignore || !halves,
+      ignore: ignore || !limits.halves,
       fn: () => checkSample(op, sample, 1 + i, "f16"),
     });
   });

@@ -1,5 +1,7 @@
 /** Ops that have kernels for each adapter kind, by the kernels of both; beyond one block. */
+import assert from "node:assert/strict";
 import { Gpu } from "../../../lib/gpu/device.ts";
+import { candidates } from "../../../lib/graph/codegen.ts";
 import { type AnyOp, type HostTensor, registry } from "../../../lib/graph/op.ts";
 import { add } from "../../../lib/graph/ops/mod.ts";
 import { Program } from "../../../lib/graph/program.ts";
@@ -72,22 +74,40 @@ function weightGrad(x: Shape, gy: Shape, stride: number, pad: number, kernel: nu
   return { op: "conv_weight_grad", inputs: { x, gy }, attrs };
 }
 
-// The kernels for software adapters need one; those for GPUs run anywhere.
+// The kernels for software adapters need one; those for GPUs run anywhere, and where there are several,
+// each of them does.
 const probe = await Gpu.open();
 probe.close();
 
 for (const kernels of probe.kind === "cpu" ? ["cpu", "gpu"] as const : ["gpu"] as const) {
   CASES.forEach((test, i) => {
     const shapes = Object.values(test.inputs).map((shape) => `[${shape}]`).join(" ");
-    Deno.test(`${test.op}() and what follows it agree with float64 on ${shapes}, ${kernels} kernels`, () =>
-      check(kernels, test, 1 + i));
+    for (const { kernel } of candidates(call(test), kernels, probe.limits)) {
+      Deno.test(`${kernel.name} and what follows it agree with float64 on ${shapes}, ${kernels} kernels`, () =>
+        check(kernels, kernel.name, test, 1 + i));
+    }
   });
 }
 
-let opened: { kernels: string; gpu: Gpu } | undefined;
+/** The op of a case on leaves. */
+function call({ op, inputs, attrs }: Case, leaf: (name: string, shape: Shape) => Tensor = input) {
+  const leaves = Object.fromEntries(
+    Object.entries(inputs).map(([name, shape]) => [name, leaf(name, shape)]),
+  );
+  const spec = registry.get(op) as Extract<AnyOp, { kind: "kernel" }>;
+  const source = { kind: "op", op: spec, inputs: leaves, attrs } as const;
+  return new Tensor(spec.shape(leaves, attrs), "f32", source);
+}
 
-async function check(kernels: "cpu" | "gpu", { op, inputs, attrs }: Case, seed: number) {
-  if (opened?.kernels !== kernels) opened = { kernels, gpu: await Gpu.open(kernels) };
+let opened: { kernels: string; gpu: Gpu } | undefined;
+/** The kernel to be tried. */
+let tried: string;
+
+async function check(kernels: "cpu" | "gpu", kernel: string, test: Case, seed: number) {
+  if (opened?.kernels !== kernels) {
+    opened = { kernels, gpu: await Gpu.open(kernels, { fastest: () => tried }) };
+  }
+  tried = kernel;
   const random = seededRandom(seed);
   const host: Record<string, HostTensor> = {};
   const feeds: Record<string, Float32Array<ArrayBuffer>> = {};
@@ -96,19 +116,17 @@ async function check(kernels: "cpu" | "gpu", { op, inputs, attrs }: Case, seed: 
     host[name] = { shape, data: feeds[name] };
     return input(name, shape);
   };
-  const operands = Object.entries(inputs).map(([name, shape]) => [name, leaf(name, shape)]);
-  const spec = registry.get(op) as Extract<AnyOp, { kind: "kernel" }>;
-  const leaves = Object.fromEntries(operands);
-  const source = { kind: "op", op: spec, inputs: leaves, attrs } as const;
-  const product = new Tensor(spec.shape(leaves, attrs), "f32", source);
+  const product = call(test, leaf);
   // Whatever the shapes, this makes the same text, so that each kernel is compiled once.
   const out = add(product, leaf("added", product.shape));
   const program = await Program.compile(opened.gpu, { outputs: { out } });
+  assert(program.plan.launches.some(({ label }) => label.startsWith(kernel)));
   program.poison();
   const actual = (await program.run(feeds, { read: ["out"] })).out!;
   program.dispose();
 
-  const expected = Array.from(spec.reference(host, attrs), (y, k) => y + feeds.added![k]!);
+  const spec = registry.get(test.op) as Extract<AnyOp, { kind: "kernel" }>;
+  const expected = Array.from(spec.reference(host, test.attrs), (y, k) => y + feeds.added![k]!);
   // 2^-24 rounding, growing with the root of up to 2,000 terms.
-  assertClose(actual, expected, 3e-6, op);
+  assertClose(actual, expected, 3e-6, kernel);
 }

@@ -4,6 +4,6 @@ import { updateRegistry } from "../../../lib/graph/update.ts";
 import { testGpu } from "../../gpu.ts";
 import { checkOp, checkUpdate } from "./check_op.ts";
 
-const { kind, limits } = await testGpu();
-for (const op of registry.values()) checkOp(op, kind, limits.halves === true);
+const gpu = await testGpu();
+for (const op of registry.values()) checkOp(op, gpu);
 for (const spec of updateRegistry.values()) checkUpdate(spec);

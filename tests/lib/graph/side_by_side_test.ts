@@ -1,6 +1,7 @@
 /** Launches that are run as one: what they give, and which may be. */
 import assert from "node:assert/strict";
 import { Gpu } from "../../../lib/gpu/device.ts";
+import { Replay } from "../../../lib/gpu/replay.ts";
 import { DeviceTensor } from "../../../lib/graph/device_tensor.ts";
 import {
   adam,
@@ -13,7 +14,7 @@ import {
   transpose,
 } from "../../../lib/graph/ops/mod.ts";
 import { Program } from "../../../lib/graph/program.ts";
-import { partners } from "../../../lib/graph/side_by_side.ts";
+import { mostLarge, partners, sideBySide } from "../../../lib/graph/side_by_side.ts";
 import { input, numel, state } from "../../../lib/graph/tensor.ts";
 import { assertClose } from "../../assert.ts";
 import { normals, seededRandom } from "../../gpu.ts";
@@ -92,7 +93,47 @@ Deno.test("launches side by side give what they give one after the other", async
   assert(labels.includes("2 adam"), labels.join("\n"));
 });
 
-Deno.test("partners() joins what is small, alike in threads and group, within the bindings", () => {
+Deno.test("sideBySide() makes one workgroup of several smaller ones, and stays within each grid", async () => {
+  const gpu = await Gpu.open("gpu");
+  const sizes = [64, 256, 32];
+  const grid = [3, 1, 3] as const;
+  const outs = sizes.map((threads, k) => input(`${k}`, [9 * threads], "u32"));
+  const joined = sideBySide(sizes.map((threads, k) => ({
+    label: `by ${threads}`,
+    source: `
+      struct Params { factor: u32 }
+      @group(0) @binding(0) var<storage, read_write> out: array<u32>;
+      @group(0) @binding(1) var<uniform> p: Params;
+      @compute @workgroup_size(${threads})
+      fn main(@builtin(workgroup_id) g: vec3<u32>, @builtin(local_invocation_index) i: u32) {
+        let at = (g.z * 3u + g.y * 3u + g.x) * ${threads}u + i;
+        out[at] = at * p.factor;
+      }`,
+    params: Uint32Array.of(2 + k, 0, 0, 0).buffer,
+    grid,
+    bindings: [
+      { group: 0, binding: 0, tensor: outs[k]!, offset: 0, bytes: 36 * threads },
+      { group: 0, binding: 1, tensor: null, offset: 0, bytes: 0 },
+    ],
+  })));
+  const tensors = outs.map(({ shape }, k) => new DeviceTensor(gpu, shape, `out ${k}`));
+  const replay = await Replay.create(gpu, [{
+    ...joined,
+    bindings: joined.bindings.map(({ tensor, ...at }) => ({
+      ...at,
+      range: tensor && tensors[outs.indexOf(tensor)]!.range,
+    })),
+  }]);
+  await replay.submit(() => true);
+  for (const [k, tensor] of tensors.entries()) {
+    const values = new Uint32Array((await tensor.read()).buffer);
+    assert.deepEqual([...values], [...values.keys()].map((i) => i * (2 + k)));
+  }
+  replay.dispose();
+  gpu.close();
+});
+
+Deno.test("partners() joins what is small, of fitting workgroups and one group, within the bindings", () => {
   const tensors = Array.from({ length: 12 }, (_, i) => input(`${i}`, [64]));
   const launch = (which: number[], threads = 64) => ({
     label: "",
@@ -123,8 +164,13 @@ Deno.test("partners() joins what is small, alike in threads and group, within th
   const waits = { launch: { ...launch([3]), source: "@workgroup_size(64) workgroupBarrier" } };
   const three = [item([3], [], waits), item([4], [], waits), item([5], [], waits)];
   assert.deepEqual(partners(three, 16), [[0, 1], [2]]);
+  assert.deepEqual(partners(three, 16, mostLarge(32768)), [[0], [1], [2]]);
+  assert.equal(mostLarge(49152), 2);
   const wide = item([1], [], { launch: launch([1], 128) });
-  assert.deepEqual(partners([item([0]), wide, item([2])], 16), [[0, 2], [1]]);
+  assert.deepEqual(partners([item([0]), wide, item([2])], 16), [[0, 1, 2]]);
+  assert.deepEqual(partners([item([3], [], waits), wide], 16), [[0], [1]]);
+  const odd = item([1], [], { launch: launch([1], 96) });
+  assert.deepEqual(partners([item([0]), odd], 16), [[0], [1]]);
   // What becomes of large launches waits until all of them have run, and is then done together.
   const large = (which: number, after: number[]) => item([which], after, { operations: 1e12 });
   const chain = [large(0, []), item([1], [0]), large(2, [0]), item([3], [2]), large(4, [2])];

@@ -124,7 +124,12 @@ async function largeRun(folder: { file(name: string): string }): Promise<AdaptOp
   };
 }
 
-const LIMITS = { bindingBytes: 2 ** 27, bufferBytes: 2 ** 31, storageBuffers: 16 };
+const LIMITS = {
+  bindingBytes: 2 ** 27,
+  bufferBytes: 2 ** 31,
+  storageBuffers: 16,
+  workgroupBytes: 49152,
+};
 
 for (const kind of ["cpu", "gpu"] as const) {
   Deno.test(`a step at 1024x1024 with two CLIP models fits 4 GB and bindings of 128 MiB, ${kind} kernels`, async () => {
@@ -136,7 +141,7 @@ for (const kind of ["cpu", "gpu"] as const) {
     assert(memory.peak <= 4e9, `${memory.peak} bytes`);
     // 74.3 GMAC an image in the generator: forward twice, backward for images and weights.
     assert(step.operations > 2 * 2 * 4 * 74.3e9 && step.operations < 1.6e12, `${step.operations}`);
-    assert(step.dispatches <= (kind === "gpu" ? 480 : 1540), `${step.dispatches} dispatches`);
+    assert(step.dispatches <= (kind === "gpu" ? 500 : 1540), `${step.dispatches} dispatches`);
     const saving = { ...options, checkpointActivations: true };
     const saved = (await runCost(saving, { kind, limits })).memory.peak;
     assert(saved < 3e9, `${saved} bytes`);

@@ -37,12 +37,18 @@ function launches(
     resize: "bicubic",
     textureClip: null,
   }, { ...ADAPT_DEFAULTS, batch: 2, layers, layersVary, noise, precision });
-  const limits = { bindingBytes: 2 ** 27, bufferBytes: 2 ** 30, storageBuffers: 16, joinsLaunches };
+  const limits = {
+    bindingBytes: 2 ** 27,
+    bufferBytes: 2 ** 30,
+    storageBuffers: 16,
+    workgroupBytes: 49152,
+    joinsLaunches,
+  };
   const labels = planProgram(program, "gpu", limits).launches.map(({ label }) => label);
   const count = (name: RegExp) => labels.filter((label) => name.test(label)).length;
   return {
     all: labels.length,
-    convolutions: count(/^conv(_transpose)?2d_tiled/),
+    convolutions: count(/^conv(_transpose)?2d_\d/),
     weightGradients: count(/^conv_weight_grad/),
     adam: count(/^adam/),
   };

@@ -1,0 +1,95 @@
+/** The blocks in which GPUs compute matrix products (kernels/common/tile.wgsl), and what they cost. */
+import { LEAST_WORKGROUP_BYTES } from "../../gpu/device.ts";
+import type { Kernel } from "../op.ts";
+
+type Params = Record<string, number>;
+type Grid = [number, number, number];
+
+/** A block of a product, and how a workgroup computes it. */
+export interface Tile {
+  readonly ROWS: number;
+  readonly COLUMNS: number;
+  /** Rows and columns of a thread. */
+  readonly TM: 4 | 8;
+  readonly TN: 4 | 8;
+  /** Steps of the sum that a slice takes in a turn. */
+  readonly DEPTH: 4 | 8;
+  /** Parts of a workgroup that share the steps of the sum. */
+  readonly SLICES: number;
+}
+
+/** All of 256 threads, so that products of any size can be launched side by side. */
+const TILES: readonly Tile[] = [
+  // Most multiplications for what is loaded.
+  { ROWS: 128, COLUMNS: 128, TM: 8, TN: 8, DEPTH: 8, SLICES: 1 },
+  // Four times as many workgroups.
+  { ROWS: 64, COLUMNS: 64, TM: 8, TN: 8, DEPTH: 4, SLICES: 4 },
+  // Products with few elements, of long sums.
+  { ROWS: 32, COLUMNS: 32, TM: 4, TN: 4, DEPTH: 8, SLICES: 4 },
+  // Few rows: colours, and vectors of a batch.
+  { ROWS: 16, COLUMNS: 128, TM: 4, TN: 4, DEPTH: 4, SLICES: 2 },
+  { ROWS: 16, COLUMNS: 32, TM: 4, TN: 4, DEPTH: 4, SLICES: 8 },
+];
+
+/**
+ * The kernels of an op for GPUs, one a tile. `grid` gives the workgroups for blocks of such a size,
+ * `steps` the length of the sums.
+ */
+export function tiledKernels<I extends string, A>(
+  { name, consts, grid, steps, ...kernel }:
+    & Pick<Kernel<I, A>, "name" | "source" | "params">
+    & {
+      readonly consts?: Record<string, number>;
+      grid(rows: number, columns: number): (params: Params) => Grid;
+      steps(params: Params): number;
+    },
+): Kernel<I, A>[] {
+  return TILES.map((tile): Kernel<I, A> => {
+    const { ROWS, COLUMNS, SLICES } = tile;
+    const gridOf = grid(ROWS, COLUMNS);
+    return {
+      ...kernel,
+      name: `${name}_${ROWS}x${COLUMNS}${SLICES > 1 ? `_by_${SLICES}` : ""}`,
+      when: (adapter, _, { workgroupBytes = LEAST_WORKGROUP_BYTES }) =>
+        adapter !== "cpu" && workgroupBytesOf(tile) <= workgroupBytes,
+      cost: (params) => cycles(tile, gridOf(params).reduce((a, b) => a * b), steps(params)),
+      consts: { ...consts, ...tile, THREADS: threadsOf(tile) },
+      grid: gridOf,
+      rereads: true,
+    };
+  });
+}
+
+const threadsOf = ({ ROWS, COLUMNS, TM, TN, SLICES }: Tile) => ROWS * COLUMNS * SLICES / (TM * TN);
+
+/** What a workgroup shares: the tiles, twice, and a matrix of each thread of a slice. */
+function workgroupBytesOf({ ROWS, COLUMNS, TM, TN, DEPTH, SLICES }: Tile): number {
+  const tiles = 2 * SLICES * DEPTH * (ROWS / 4 + 1 + COLUMNS / 4 + 1);
+  const given = 4 * (SLICES > 1 ? ROWS * COLUMNS / (TM * TN) : 1);
+  return 16 * (tiles + given);
+}
+
+/** A large GPU: an H100 has 132 such units, each with 128 lanes and 65,536 registers. */
+const GPU = { units: 132, lanes: 128, registers: 65536 };
+/** Cycles of a turn at least: until what was fetched is there, kept and waited for. */
+const LATENCY = 600;
+/** Instructions of a turn beside the products and their operands: fetching, and finding what. */
+const OVERHEAD = 80;
+
+/**
+ * Cycles that `workgroups` of a tile take on a large GPU for sums of so many steps, counted and not
+ * measured: those of a unit run side by side as far as its registers go, and a turn takes as long as
+ * their instructions do, but no less than its latency.
+ */
+export function cycles(tile: Tile, workgroups: number, steps: number): number {
+  const { TM, TN, DEPTH, SLICES } = tile;
+  const threads = threadsOf(tile);
+  const registers = TM * TN + TM + TN + 48;
+  const instructions = DEPTH * (TM * TN + (TM + TN) / 4) + OVERHEAD;
+  const fit = Math.floor(GPU.registers / (registers * threads));
+  const each = instructions * threads / GPU.lanes;
+  const turn = (sideBySide: number) => sideBySide && Math.max(LATENCY, sideBySide * each);
+  const onUnit = Math.ceil(workgroups / GPU.units);
+  const turns = Math.ceil(steps / (DEPTH * SLICES)) + 1;
+  return turns * (Math.floor(onUnit / fit) * turn(fit) + turn(onUnit % fit));
+}
