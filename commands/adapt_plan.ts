@@ -62,6 +62,9 @@ export function planLines(
     `            ${scaled(memory.generators, "B")} generators and optimiser`,
     `            ${scaled(memory.clips, "B")} CLIP`,
     `            ${scaled(memory.step, "B")} what a step computes on the way`,
+    ...memory.choice > 0
+      ? [`            ${scaled(memory.choice, "B")} what the choice of layers computes`]
+      : [],
     `            ${scaled(memory.grid, "B")} the same for drawing samples`,
   ];
 }

@@ -3,6 +3,7 @@ import type { Precision } from "../../lib/graph/precision.ts";
 import { generatorOf } from "../../models/generator/families.ts";
 import type { NoiseMode } from "../../models/generator/generator.ts";
 import { AdamClock } from "../../models/nada/adam_clock.ts";
+import { selectionStep } from "../../models/nada/layer_selection.ts";
 import { DIRECTION_ONLY, type DirectionDistance } from "../../models/nada/losses/mod.ts";
 import { prefixed } from "../../models/nada/prefixed.ts";
 import { FIRST_LOSS_SCALE } from "../../models/nada/training.ts";
@@ -37,8 +38,39 @@ export async function stepCases(large: boolean, precision: Precision): Promise<C
     distance: "cosine",
     noise: "random",
   });
-  const steps = [demo, full(256, [32]), ...(large ? [full(1024, [32, 16])] : [])];
-  return steps.map((step) => stepCase(step, precision));
+  const largest = full(1024, [32, 16]);
+  const steps = [demo, full(256, [32]), ...(large ? [largest] : [])];
+  return [
+    ...steps.map((step) => stepCase(step, precision)),
+    ...(large ? [choiceCase(largest, precision)] : []),
+  ];
+}
+
+/** Latents behind a choice of layers, unless asked otherwise. */
+const CHOICE_BATCH = 8;
+
+/** What comes on top of a step for which layers are chosen. */
+function choiceCase({ name, architecture: a, vits, noise }: Step, precision: Precision): Case {
+  const judges = vits.map((vit, i) => ({
+    clip: tower(vit, `clip${i}`),
+    weight: 1,
+    target: {
+      features: new Float32Array(vit.features).fill(1 / Math.sqrt(vit.features)),
+      logitScale: 100,
+    },
+  }));
+  const options = { batch: CHOICE_BATCH, noise, clipResize: "bicubic" } as const;
+  return {
+    name: `choice of layers, ${name}, ${CHOICE_BATCH} latents`,
+    filling: modelFilling,
+    program: () => ({ ...selectionStep(a, judges, options), precision }),
+    inputs: { "noise key": Uint32Array.of(1, 0) },
+    result: "weights",
+    read: ["weights"],
+    clock: "host",
+    images: CHOICE_BATCH,
+    peer: null,
+  };
 }
 
 const LEARNING_RATE = 0.002;

@@ -11,6 +11,7 @@ import { type Architecture, generatorOf, outlineGenerator } from "../generator/f
 import { leavesOf } from "../generator/generator.ts";
 import { isResNet } from "./clip_files.ts";
 import { layerPlan } from "./inputs.ts";
+import { selectionStep } from "./layer_selection.ts";
 import { type LossTargets, PART_TEMPLATES } from "./losses/mod.ts";
 import type { AdaptOptions } from "./options.ts";
 import { likelyPrecision } from "./precision_choice.ts";
@@ -42,6 +43,8 @@ export interface RunCost {
     readonly clips: number;
     /** Everything that a step computes on the way. */
     readonly step: number;
+    /** The same for the choice of layers; 0 where they are not chosen. */
+    readonly choice: number;
     /** The same for drawing a grid of samples, which the step's memory outlives. */
     readonly grid: number;
     readonly peak: number;
@@ -91,6 +94,19 @@ export async function runCost(options: AdaptOptions, target: PlanTarget): Promis
     },
   );
   const plan = planProgram(step.program, target.kind, target.limits);
+  const choice = auto && planProgram(
+    selectionStep(
+      a,
+      files.map((file, i) => ({
+        clip: imageTower(file),
+        weight: used[i]!.weight,
+        target: anyTargets(file).global!,
+      })),
+      { ...options, batch: auto.batch },
+    ),
+    target.kind,
+    target.limits,
+  );
   const grid = gridPlan(a, target);
 
   const { parameterShapes, fixedShapes } = generator;
@@ -104,6 +120,7 @@ export async function runCost(options: AdaptOptions, target: PlanTarget): Promis
     generators,
     clips: bytesOf(towers),
     step: plan.scratchBytes,
+    choice: choice?.scratchBytes ?? 0,
     grid: grid.scratchBytes,
   };
   const sum = (count: (launch: ProgramPlan["launches"][number]) => number) =>

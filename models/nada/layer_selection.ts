@@ -7,9 +7,10 @@ import type { Gpu } from "../../lib/gpu/device.ts";
 import { DeviceTensor } from "../../lib/graph/device_tensor.ts";
 import { grad } from "../../lib/graph/grad.ts";
 import { abs, add, assign, mean, mul, sub } from "../../lib/graph/ops/mod.ts";
+import type { ProgramSpec } from "../../lib/graph/plan.ts";
 import { Program } from "../../lib/graph/program.ts";
 import { input, numel, state } from "../../lib/graph/tensor.ts";
-import type { Clip } from "../clip/clip.ts";
+import type { Clip, ImageTower } from "../clip/clip.ts";
 import type { ResizeVariant } from "../clip/preprocess.ts";
 import type { DeviceGenerator } from "../generator/device.ts";
 import { type Architecture, generatorOf } from "../generator/families.ts";
@@ -21,8 +22,8 @@ import { globalLoss, type GlobalTarget } from "./losses/mod.ts";
 const LEARNING_RATE = 0.01;
 
 /** A CLIP model that judges the images by the target text alone, without an article. */
-export interface SelectionJudge {
-  readonly clip: Clip;
+export interface SelectionJudge<C extends ImageTower = Clip> {
+  readonly clip: C;
   /** Models with weight 0 are left out. */
   readonly weight: number;
   readonly target: GlobalTarget;
@@ -76,6 +77,42 @@ export function choosesAll(a: Architecture, count: number): boolean {
   );
 }
 
+/** What is moved, by its name among the states. */
+const MOVED = "moved";
+
+/**
+ * One step of the descent, which gives "weights": how far the codes have moved, for each layer. The
+ * frozen generator's mapping network gives the codes, the trained one's synthesis network the images.
+ */
+export function selectionStep(
+  a: Architecture,
+  judges: readonly SelectionJudge<ImageTower>[],
+  { batch, noise, clipResize }: Pick<SelectionOptions, "batch" | "noise" | "clipResize">,
+): ProgramSpec {
+  const generator = generatorOf(a);
+  const z = input("z", [batch, a.zSize]);
+  const codes = trainingW(
+    generator,
+    generator.mapping(leavesOf(generator, frozenName), z),
+    state(frozenName("latent_avg"), [a.wSize]),
+  );
+  // What was moved is kept apart from the codes: beside them, most of its digits would be lost.
+  const moved = state(MOVED, [batch, a.wCount, a.wSize]);
+  const wPlus = add(broadcastW(a, codes), moved);
+  const { image } = generator.synthesis(leavesOf(generator), wPlus, noiseOf(noise, "noise key"));
+  const loss = judges
+    .map(({ clip, weight, target }) =>
+      mul(globalLoss(clip.imageFeatures(image, clipResize), target), weight)
+    )
+    .reduce(add);
+  const [gradient] = grad(loss, [moved]);
+  const after = sub(moved, mul(gradient!, LEARNING_RATE));
+  return {
+    outputs: { weights: mean(abs(after), [0, 2]) },
+    updates: [assign({ state: moved, value: after }, {})],
+  };
+}
+
 export class LayerSelection {
   private constructor(
     private readonly options: SelectionOptions,
@@ -96,41 +133,20 @@ export class LayerSelection {
     signal?: AbortSignal,
   ): Promise<LayerSelection> {
     const a = trained.architecture;
-    const { batch, clipResize } = options;
-    const generator = generatorOf(a);
-    const z = input("z", [batch, a.zSize]);
-    const codes = trainingW(
-      generator,
-      generator.mapping(leavesOf(generator, frozenName), z),
-      state(frozenName("latent_avg"), [a.wSize]),
-    );
-    // What was moved is kept apart from the codes: beside them, most of its digits would be lost.
-    const moved = state("moved", [batch, a.wCount, a.wSize]);
-    const wPlus = add(broadcastW(a, codes), moved);
-    const noise = noiseOf(options.noise, "noise key");
-    const { image } = generator.synthesis(leavesOf(generator), wPlus, noise);
     const asked = judges.filter(({ weight }) => weight !== 0);
-    const loss = asked
-      .map(({ clip, weight, target }) =>
-        mul(globalLoss(clip.imageFeatures(image, clipResize), target), weight)
-      )
-      .reduce(add);
-    const [gradient] = grad(loss, [moved]);
-    const after = sub(moved, mul(gradient!, LEARNING_RATE));
-
+    const step = selectionStep(a, asked, options);
     const towers = await Promise.all(asked.map(({ clip }) => clip.imageState()));
-    const kept = new DeviceTensor(gpu, moved.shape, "moved codes");
+    const kept = new DeviceTensor(gpu, [options.batch, a.wCount, a.wSize], "moved codes");
     try {
       const program = await Program.compile(gpu, {
-        outputs: { weights: mean(abs(after), [0, 2]) },
-        updates: [assign({ state: moved, value: after }, {})],
+        ...step,
         state: {
           ...Object.assign({}, ...towers),
           ...Object.fromEntries(
             Object.entries(frozen.tensors).map(([name, tensor]) => [frozenName(name), tensor]),
           ),
           ...trained.tensors,
-          moved: kept,
+          [MOVED]: kept,
         },
       }, signal);
       return new LayerSelection(options, a, program, kept);

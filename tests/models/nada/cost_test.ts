@@ -18,16 +18,19 @@ import { tinyRun } from "./tiny_run.ts";
 
 const TINY = { zSize: 6, wSize: 5, mappingDepth: 2, channels: [7, 5, 4] };
 
-Deno.test("runCost() foresees what the device holds while it trains", async () => {
+const CHOICE = { count: 1, iterations: 1, batch: 3, every: 1 };
+
+Deno.test("runCost() foresees what the device holds while it trains, and chooses layers", async () => {
   using folder = temporaryFolder();
   const gpu = await testGpu();
-  const options = await tinyRun(folder, madeUpTensors(TINY, 1));
+  const options = { ...await tinyRun(folder, madeUpTensors(TINY, 1)), autoLayers: CHOICE };
   const { step, memory } = await runCost(options, gpu);
   const before = gpu.allocated.bytes;
   using _models = await prepare(gpu, await readInputs(options));
   const held = gpu.allocated.bytes - before;
   // Beside that, parameters of the kernels and tables for resizing, which grow with no model.
-  const rest = held - memory.generators - memory.clips - memory.step - 256 * step.dispatches;
+  const rest = held - memory.generators - memory.clips - memory.step - memory.choice -
+    256 * step.dispatches;
   assert(rest >= 0 && rest < 0.1 * held, `${rest} of ${held} bytes were not foreseen`);
 });
 
