@@ -179,12 +179,15 @@ export function sideBySide(launches: readonly GeneratedLaunch[]): GeneratedLaunc
   );
   const branches = calls.map((call, k) => {
     const size = sizes[k]!;
-    const first = k === 0 ? "0u" : `joined.ends[${k - 1}].x`;
+    const number = k === 0 ? "n" : `(n - joined.ends[${k - 1}].x)`;
+    // Where threads wait for each other, WGSL wants to see that all of them come to do so: nothing that
+    // says which group they are may depend on the thread.
+    const m = size === threads ? number : `${number} * ${threads / size}u + lane / ${size}u`;
     return `if (n < joined.ends[${k}].x) {
     let grid = joined.ends[${k}].yzw;
-    let m = (n - ${first}) * ${threads / size}u + lane / ${size}u;
+    let m = ${m};
     let group = vec3<u32>(m % grid.x, m / grid.x % grid.y, m / (grid.x * grid.y));
-    let own = lane % ${size}u;
+    let own = ${size === threads ? "lane" : `lane % ${size}u`};
     ${size === threads ? call : `if (group.z < grid.z) { ${call} }`}
     return;
   }`;

@@ -9,10 +9,12 @@ import {
   exp,
   mul,
   randomNormal,
+  softmax,
   square,
   sum,
   transpose,
 } from "../../../lib/graph/ops/mod.ts";
+import { planProgram } from "../../../lib/graph/plan.ts";
 import { Program } from "../../../lib/graph/program.ts";
 import { mostLarge, partners, sideBySide } from "../../../lib/graph/side_by_side.ts";
 import { input, numel, state } from "../../../lib/graph/tensor.ts";
@@ -131,6 +133,23 @@ Deno.test("sideBySide() makes one workgroup of several smaller ones, and stays w
   }
   replay.dispose();
   gpu.close();
+});
+
+// Dawn refuses anything else; Deno's own WebGPU does not look.
+Deno.test("threads that wait for each other are told their group by no value of their own", () => {
+  const [a, b] = [softmax(input("x", [6, 70])), softmax(input("y", [9, 70]))];
+  const { launches } = planProgram({ outputs: { a, b } }, "gpu", {
+    bindingBytes: 2 ** 27,
+    bufferBytes: 2 ** 27,
+    storageBuffers: 8,
+    workgroupBytes: 2 ** 16,
+    joinsLaunches: true,
+  });
+  assert.deepEqual(launches.map(({ label }) => label), ["2 softmax"]);
+  const [, main] = launches[0]!.source.split("fn main(");
+  const groups = main!.match(/let (m|group) = .*;/g)!;
+  assert.equal(groups.length, 4);
+  for (const text of groups) assert.doesNotMatch(text, /lane/);
 });
 
 Deno.test("partners() joins what is small, of fitting workgroups and one group, within the bindings", () => {
