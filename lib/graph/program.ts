@@ -103,7 +103,10 @@ export class Program {
     }
     const { launches } = this.plan;
     await this.replay.submit((i) => launches[i]!.groups?.isSubsetOf(skip) !== true);
-    const results = await this.gpu.read(read.map((name) => this.range(this.#output(name))));
+    const [results] = await Promise.all([
+      this.gpu.read(read.map((name) => this.range(this.#output(name)))),
+      this.replay.encodeAhead(),
+    ]);
     return Object.fromEntries(read.map((name, i) => [name, new Float32Array(results[i]!)]));
   }
 

@@ -188,6 +188,47 @@ Deno.test("Program leaves out a group's update and all that only it needs", asyn
   tensors.forEach((tensor) => tensor.dispose());
 });
 
+Deno.test("Program encodes a third equal run while the device is busy with the second", async () => {
+  const gpu = await Gpu.open();
+  const log: string[] = [];
+  const { device } = gpu;
+  const logged = <T extends object>(target: T, name: keyof T & string, entry: string) => {
+    const method = (target[name] as (...args: unknown[]) => unknown).bind(target);
+    Object.defineProperty(target, name, {
+      value: (...args: unknown[]) => (log.push(entry), method(...args)),
+    });
+  };
+  const x = input("x", [3]);
+  const w = state("w", [3]);
+  const tensor = new DeviceTensor(gpu, [3], "w");
+  const program = await Program.compile(gpu, {
+    outputs: { y: exp(x) },
+    updates: [assign({ state: w, value: mul(x, 2) }, {}, "w")],
+    state: { w: tensor },
+  });
+  logged(device, "createCommandEncoder", "encode");
+  logged(device.queue, "submit", "submit");
+  const run = async (value: number, skip: string[] = []) => {
+    log.length = 0;
+    const feed = { x: Float32Array.of(value, 0, 1) };
+    const { y } = await program.run(feed, { read: ["y"], skip: new Set(skip) });
+    assertClose(y!, feed.x.map(Math.exp), 1e-6);
+    return log.join();
+  };
+  // A run, then the reading of its results; and only then the next run.
+  assert.equal(await run(0.1), "encode,submit,encode,submit");
+  assert.equal(await run(0.2), "encode,submit,encode,submit,encode");
+  assert.equal(await run(0.3), "submit,encode,submit,encode");
+  assert.deepEqual([...await tensor.read()], [...Float32Array.of(0.6, 0, 2)]);
+  // What was encoded for a run with all updates does not serve one without.
+  assert.equal(await run(0.4, ["w"]), "encode,submit,encode,submit");
+  assert.deepEqual([...await tensor.read()], [...Float32Array.of(0.6, 0, 2)]);
+  assert.equal(await run(0.5), "encode,submit,encode,submit");
+  assert.deepEqual([...await tensor.read()], [1, 0, 2]);
+  program.dispose();
+  gpu.close();
+});
+
 Deno.test("Program leaves nothing allocated after dispose", async () => {
   const gpu = await testGpu();
   const before = { ...gpu.allocated };
