@@ -44,10 +44,12 @@ function launches(
     workgroupBytes: 49152,
     joinsLaunches,
   };
-  const labels = planProgram(program, "gpu", limits).launches.map(({ label }) => label);
+  const plan = planProgram(program, "gpu", limits);
+  const labels = plan.launches.map(({ label }) => label);
   const count = (name: RegExp) => labels.filter((label) => name.test(label)).length;
   return {
     all: labels.length,
+    reads: [...plan.states.keys(), ...plan.inputs.keys()],
     convolutions: count(/^conv(_transpose)?2d_\d/),
     weightGradients: count(/^conv_weight_grad/),
     adam: count(/^adam/),
@@ -82,4 +84,15 @@ Deno.test("layers that are trained in every step share launches, those that may 
   const count = (layersVary: boolean) =>
     launches(LAYERS, "const", { layersVary, joinsLaunches: true }).all;
   assert(count(false) < 0.9 * count(true), `${count(false)} and ${count(true)}`);
+});
+
+Deno.test("a step reads the image tower, and of the texts what they were encoded to before", () => {
+  const { reads } = launches(LAYERS, "const");
+  const ofTower = (tower: "image" | "text") =>
+    [...file.weights[tower].keys()].filter((name) =>
+      reads.some((read) => read.endsWith(`: ${tower}.${name}`))
+    );
+  assert.deepEqual(ofTower("image"), [...file.weights.image.keys()]);
+  assert.deepEqual(ofTower("text"), []);
+  assert.deepEqual(reads.filter((name) => !name.includes("/")).toSorted(), ["z"]);
 });
