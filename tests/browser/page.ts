@@ -189,6 +189,32 @@ test("From a prompt to a file: create, watch, explore, gallery, download", async
   });
 });
 
+test("Of a generator with classes, the page draws the one that is chosen", async () => {
+  await using server = await startServer();
+  await using browser = await openBrowser(chromium!);
+  await using tab = await browser.open();
+  const { page, look } = tab;
+  const drawn = (pattern: RegExp) =>
+    page.waitForResponse((answer) => pattern.test(answer.url()) && answer.ok());
+
+  const first = drawn(/kinds\/samples\/0\.png\?.*class=0/);
+  await page.goto(`${server.url}/#/explore/kinds`);
+  await first;
+  await images(page, ".compare", 2);
+  const field = page.getByLabel("Class");
+  assert.equal(await field.inputValue(), "0");
+  const other = drawn(/kinds\/samples\/0\.png\?.*class=3/);
+  await field.fill("3");
+  await other;
+  await page.waitForURL(/class=3/);
+  await look("explore-class");
+
+  const asked = drawn(/kinds\/samples\/0\.png\?class=2/);
+  await page.goto(`${server.url}/#/create?generator=kinds&class=2`);
+  await asked;
+  assert.equal(await page.getByLabel("Class").inputValue(), "2");
+});
+
 test("Pictures are dropped as the target, and are there again in a duplicate", async () => {
   await using server = await startServer();
   await using browser = await openBrowser(chromium!);

@@ -1,5 +1,7 @@
 /** `nada serve` as a process of its own, which can be ended and started again on the same data. */
 import { join } from "node:path";
+import { writeSafetensors } from "../../lib/checkpoint/mod.ts";
+import { withClasses } from "../models/stylegan2/made_up_tensorflow.ts";
 import { writeModels } from "../service/made_up_service.ts";
 import { temporaryFolder } from "../temporary.ts";
 
@@ -14,17 +16,22 @@ export function nada(args: readonly string[]): Deno.Command {
   });
 }
 
-/** With the demo models, and a CLIP called "tiny" that knows single letters. */
+/**
+ * With the demo models, a CLIP called "tiny" that knows single letters, and a generator called
+ * "kinds" of four classes.
+ */
 export async function startServer() {
   const folder = temporaryFolder();
   const { clip } = await writeModels(folder.file);
+  const kinds = folder.file("kinds.safetensors");
+  await writeSafetensors(kinds, withClasses().tensors);
   const data = folder.file("data");
   let port = 0;
   let url = "";
   let child: Deno.ChildProcess | null = null;
   const start = async () => {
-    const args = ["serve", "--port", `${port}`, "--data", data, "--clip", `tiny=${clip}`];
-    child = nada(args).spawn();
+    const models = ["--clip", `tiny=${clip}`, "--generator", `kinds=${kinds}`];
+    child = nada(["serve", "--port", `${port}`, "--data", data, ...models]).spawn();
     url = await firstUrl(child);
     port = Number(new URL(url).port);
   };

@@ -54,6 +54,8 @@ export interface Generator {
   readonly w_count: number;
   /** Kinds of images to choose from; 0 for none. */
   readonly classes: number;
+  /** The kind that was adapted; null where there are none, and for a base. */
+  readonly class: number | null;
   /** Of its file; null where that is gone. */
   readonly size_bytes: number | null;
   readonly source: string | null;

@@ -44,6 +44,31 @@ export function Select(
   );
 }
 
+/** The number of a kind of image. */
+export function ClassField(
+  { classes, value, onInput }: {
+    classes: number;
+    value: string;
+    onInput: (text: string) => void;
+  },
+) {
+  return (
+    <Field label="Class" help={`What it draws: 0 to ${classes - 1}.`}>
+      {(attributes) => (
+        <input
+          {...attributes}
+          type="number"
+          min={0}
+          max={classes - 1}
+          required
+          value={value}
+          onInput={(event) => onInput(event.currentTarget.value)}
+        />
+      )}
+    </Field>
+  );
+}
+
 export function Slider(
   { label, value, min, max, step, onInput }: {
     label: string;

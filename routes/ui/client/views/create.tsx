@@ -2,7 +2,7 @@ import { useEffect, useState } from "preact/hooks";
 import * as api from "../api.ts";
 import type { Defaults } from "../fact_types.ts";
 import { facts } from "../facts.ts";
-import { Field, Select } from "../parts/field.tsx";
+import { ClassField, Field, Select } from "../parts/field.tsx";
 import { imageUrl, Picture } from "../parts/picture.tsx";
 import { ProblemNote } from "../parts/problem.tsx";
 import { go, place, setQuery } from "../place.ts";
@@ -216,19 +216,11 @@ function StartingPoint({ all, base }: { all: readonly Generator[]; base: string 
         />
       )}
       {classes > 0 && (
-        <Field label="Class" help={`What it draws: 0 to ${classes - 1}.`}>
-          {(attributes) => (
-            <input
-              {...attributes}
-              type="number"
-              min={0}
-              max={classes - 1}
-              required
-              value={query.get("class") ?? ""}
-              onInput={(event) => setQuery({ class: event.currentTarget.value || null })}
-            />
-          )}
-        </Field>
+        <ClassField
+          classes={classes}
+          value={query.get("class") ?? ""}
+          onInput={(text) => setQuery({ class: text || null })}
+        />
       )}
     </div>
   );

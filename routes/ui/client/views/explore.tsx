@@ -2,7 +2,7 @@ import { useEffect, useState } from "preact/hooks";
 import * as api from "../api.ts";
 import { lookOf, stopsOf } from "../look.ts";
 import { DownloadMenu } from "../parts/download_menu.tsx";
-import { Select, Slider } from "../parts/field.tsx";
+import { ClassField, Select, Slider } from "../parts/field.tsx";
 import { NameForm } from "../parts/name_form.tsx";
 import { ProblemNote } from "../parts/problem.tsx";
 import { place, setQuery } from "../place.ts";
@@ -44,7 +44,7 @@ function Bench(
   },
 ) {
   const { query } = place.value;
-  const look = lookOf(query, generator.w_count);
+  const look = lookOf(query, generator);
   const drawn = useRested(look, REST_MS);
   const others = all.filter(({ id, kind, base }) =>
     kind === "adapted" && base === generator.base && id !== generator.id
@@ -83,6 +83,13 @@ function Bench(
               onChange={(mix) => setQuery({ mix, ...mix === null && { mix_from: null } })}
             />
           </div>
+          {look.ofClass !== null && (
+            <ClassField
+              classes={generator.classes}
+              value={query.get("class") ?? String(look.ofClass)}
+              onInput={(text) => setQuery({ class: text || null })}
+            />
+          )}
           {look.mix && (
             <Slider
               label={`Styles of seed ${look.mix.seed} from layer`}

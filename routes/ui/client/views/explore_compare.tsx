@@ -1,5 +1,5 @@
 import { useState } from "preact/hooks";
-import { drawOptions, type Look, mixOptions } from "../look.ts";
+import { drawOptions, type Look, mixOptions, originalOptions } from "../look.ts";
 import { imageUrl, Picture } from "../parts/picture.tsx";
 import { setQuery } from "../place.ts";
 import type { Generator } from "../types.ts";
@@ -8,13 +8,13 @@ import { takeDropped } from "./explore_drag.ts";
 /** The original under the adapted image, which the slider uncovers. */
 export function Compare({ generator, look }: { generator: Generator; look: Look }) {
   const [percent, setPercent] = useState(50);
-  const { seed, truncation, blend } = look;
+  const { seed, blend } = look;
   const mix = mixOptions(look);
   return (
     <figure class="compare">
       <div class="layers" {...takeDropped((other) => setQuery({ mix: String(other) }))}>
         <Picture
-          url={imageUrl(generator.base, seed, { truncation, ...mix })}
+          url={imageUrl(generator.base, seed, { ...originalOptions(look), ...mix })}
           alt={`Seed ${seed}, original`}
         />
         <div class="over" style={{ clipPath: `inset(0 0 0 ${percent}%)` }}>

@@ -28,11 +28,12 @@ export function CopyButtons({ generator, look }: { generator: Generator; look: L
 
 /** Deltas go by the names that they are downloaded under. */
 function command({ id, kind, base }: Generator, look: Look): string {
-  const { seed, truncation, strength, mix, blend } = look;
+  const { seed, truncation, strength, ofClass, mix, blend } = look;
   const flags = [
     ["generator", base],
     ...kind === "adapted" ? share(id, strength * (1 - (blend?.by ?? 0))) : [],
     ...blend ? share(blend.generator, strength * blend.by) : [],
+    ...ofClass === null ? [] : [["class", ofClass]],
     ["seeds", seed],
     ...mix ? [["mix", mix.seed], ["mix-from", mix.from]] : [],
     ["truncation", truncation],

@@ -1,7 +1,7 @@
 import { useEffect, useRef, useState } from "preact/hooks";
 import * as api from "../api.ts";
 import { save } from "../download.ts";
-import { drawOptions, type Look } from "../look.ts";
+import { drawOptions, type Look, originalOptions } from "../look.ts";
 import { Slider } from "../parts/field.tsx";
 import { imageUrl, Picture } from "../parts/picture.tsx";
 import { place, setQuery } from "../place.ts";
@@ -96,7 +96,7 @@ function Player({ generator, look, stops }: WalkProps) {
 
   async function keep(format: "zip" | "gif") {
     setSaving(format);
-    const { truncation, strength, blend } = look;
+    const { strength, blend } = look;
     try {
       const file = await api.walk(generator.id, {
         seeds: stops,
@@ -104,7 +104,7 @@ function Player({ generator, look, stops }: WalkProps) {
         loop: isLoop,
         format,
         frame_ms: FRAME_MS,
-        truncation,
+        ...originalOptions(look),
         strength,
         ...blend && { blend },
       });

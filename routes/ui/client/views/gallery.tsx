@@ -72,12 +72,15 @@ function Card(
   const { id, request, started_at, finished_at, created_at, progress, style_images } = adaptation;
   const [isNaming, setNaming] = useState(false);
   const name = nameOf(request);
+  const ofClass = typeof request.class === "number" ? { class: request.class } : {};
   const prompt = `${request.source || "what it drew"} → ${targetText(request.target)}`;
   const seconds = (Date.parse(finished_at!) - Date.parse(started_at ?? created_at)) / 1000;
   return (
     <li class="card">
       <a class="faces" href={`#/explore/${id}`} aria-label={`Explore ${name}`}>
-        {SEEDS.map((seed) => <Picture key={seed} url={imageUrl(request.generator, seed)} alt="" />)}
+        {SEEDS.map((seed) => (
+          <Picture key={seed} url={imageUrl(request.generator, seed, ofClass)} alt="" />
+        ))}
         {SEEDS.map((seed) => <Picture key={seed} url={imageUrl(id, seed)} alt="" />)}
       </a>
       {isNaming
