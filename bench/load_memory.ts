@@ -1,7 +1,9 @@
 /**
- * Memory and time of putting a CLIP on the device, for a made-up model of the shapes of ViT-B/32:
+ * Memory and time of putting a model on the device, for a made-up CLIP of the shapes of ViT-B/32, or
+ * for any CLIP or generator that is there:
  *
- *     deno run -P bench/clip_memory.ts safetensors|bin f16|f32      (or a file or folder that is there)
+ *     deno run -P bench/load_memory.ts safetensors|bin f16|f32
+ *     deno run -P bench/load_memory.ts FILE|FOLDER
  *
  * On a software adapter the device's copy is memory of the process; what is above it is told apart.
  */
@@ -11,6 +13,9 @@ import { Gpu } from "../lib/gpu/device.ts";
 import { builtInModels } from "../models/catalog.ts";
 import { Clip } from "../models/clip/mod.ts";
 import { LOGIT_SCALE, towerPlaces } from "../models/clip/names.ts";
+import { disposeGenerator, uploadGenerator } from "../models/generator/device.ts";
+import { loadGenerator } from "../models/nada/generator_file.ts";
+import { inspectFile } from "../models/recognise.ts";
 
 const IMAGE = { width: 768, hidden: 3072, positions: 50, features: 512, patch: 32 };
 const TEXT = { width: 512, hidden: 2048, positions: 77, features: 512, vocabulary: 49408 };
@@ -44,13 +49,40 @@ async function write(kind: string, isHalf: boolean, folder: string): Promise<str
   return path;
 }
 
+/** What is put on the device, in the order in which a run does it. */
+type Loads = Record<string, (gpu: Gpu) => Promise<unknown>>;
+
+function loadsOfClip(path: string): Loads & AsyncDisposable {
+  let clip: Clip | undefined;
+  return {
+    "image tower": async (gpu) => await (clip = await Clip.open(gpu, path)).imageState(),
+    "a text": async () => await clip!.encodeTexts(["a photo of a cat"]),
+    [Symbol.asyncDispose]: () => Promise.resolve(clip?.dispose()),
+  };
+}
+
+function loadsOfGenerator(path: string): Loads & AsyncDisposable {
+  let generator: Awaited<ReturnType<typeof uploadGenerator>> | undefined;
+  return {
+    async generator(gpu) {
+      const { weights } = await loadGenerator(path);
+      generator = await uploadGenerator(gpu, weights);
+    },
+    [Symbol.asyncDispose]: () => Promise.resolve(generator && disposeGenerator(generator)),
+  };
+}
+
 async function measure(path: string): Promise<void> {
+  const { contents } = await inspectFile(path);
+  const [loadsOf, builtIn] = contents.kind === "clip"
+    ? [loadsOfClip, builtInModels().clips.demo!]
+    : [loadsOfGenerator, builtInModels().generators.demo!];
   const gpu = await Gpu.open();
   // Code and kernels that every run needs are no cost of this model.
-  const warm = await Clip.open(gpu, builtInModels().clips.demo!);
-  await warm.imageState();
-  await warm.encodeTexts(["a"]);
-  warm.dispose();
+  {
+    await using warm = loadsOf(builtIn);
+    for (const load of Object.values(warm)) await load(gpu);
+  }
 
   const rss = () => Deno.memoryUsage().rss;
   const [before, onDevice] = [rss(), gpu.allocated.bytes];
@@ -61,20 +93,16 @@ async function measure(path: string): Promise<void> {
     most = Math.max(most, rss() - before - (gpu.allocated.bytes - onDevice));
   };
   const mib = (bytes: number) => `${(bytes / 2 ** 20).toFixed(0)} MiB`;
-  const clip = await Clip.open(gpu, path);
-  for (
-    const [what, load] of [
-      ["image tower", () => clip.imageState()],
-      ["a text", () => clip.encodeTexts(["a photo of a cat"])],
-    ] as const
-  ) {
-    const start = performance.now();
-    await load();
-    const seconds = ((performance.now() - start) / 1000).toFixed(2);
-    const copy = mib(gpu.allocated.bytes - onDevice);
-    console.log(`${what}: ${seconds} s, ${copy} on the device, at most ${mib(most)} beside it`);
+  {
+    await using loads = loadsOf(path);
+    for (const [what, load] of Object.entries(loads)) {
+      const start = performance.now();
+      await load(gpu);
+      const seconds = ((performance.now() - start) / 1000).toFixed(2);
+      const copy = mib(gpu.allocated.bytes - onDevice);
+      console.log(`${what}: ${seconds} s, ${copy} on the device, at most ${mib(most)} beside it`);
+    }
   }
-  clip.dispose();
   gpu.close();
 }
 
