@@ -2,10 +2,10 @@ import type { Checkpoint, Contents, TensorEntry } from "./checkpoint.ts";
 import { readPickle } from "./pickle_file.ts";
 import { type ByteRange, RangeFile } from "./range_file.ts";
 import { type Container, recognise } from "./recognise.ts";
-import { explained, refuse } from "./refusal.ts";
+import { explained } from "./refusal.ts";
 import { readSafetensors } from "./safetensors.ts";
 import { sha256Of } from "./sha256.ts";
-import { readSidecar } from "./sidecar.ts";
+import { compareSidecar, readSidecar } from "./sidecar.ts";
 import { readTorch } from "./torch.ts";
 import { readLegacyTorch } from "./torch_legacy.ts";
 
@@ -13,7 +13,7 @@ export type { Checkpoint, TensorEntry } from "./checkpoint.ts";
 export type { Dtype } from "./elements.ts";
 export type { ModuleAbout, Plain } from "./flatten.ts";
 export { sha256File } from "./sha256.ts";
-export { sidecarPath, sidecarText } from "./sidecar.ts";
+export { readChecked, sidecarPath, sidecarText } from "./sidecar.ts";
 export { safetensorsParts, type TensorData, writeSafetensors } from "./write_safetensors.ts";
 export { type TorchValue, writeTorch } from "./write_torch.ts";
 export { writeZip, type ZipFile } from "./write_zip.ts";
@@ -41,12 +41,7 @@ export function openCheckpoint(path: string): Promise<Checkpoint> {
       const sha256 = once(() => sha256Of(file));
       const wanted = await readSidecar(path);
       const check = once(async () => {
-        if (wanted !== null && await sha256() !== wanted) {
-          refuse(
-            `the file's sha256 is ${await sha256()}, "${path}.sha256" has ${wanted}: it is damaged, or ` +
-              `another file; fetch it again`,
-          );
-        }
+        if (wanted !== null) compareSidecar(path, await sha256(), wanted);
       });
       const close = () => file[Symbol.dispose]();
       return {

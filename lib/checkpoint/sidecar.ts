@@ -1,6 +1,7 @@
 /** The sha256 that whoever handed a file on may have put beside it. */
+import { createHash } from "node:crypto";
 import { basename } from "node:path";
-import { refuse } from "./refusal.ts";
+import { explained, refuse } from "./refusal.ts";
 
 /** The name of the file for it, in the form of sha256sum: the digits, two spaces, the file's name. */
 export function sidecarPath(path: string): string {
@@ -33,4 +34,27 @@ export async function readSidecar(path: string): Promise<string | null> {
   refuse(
     `"${sidecar}" beside it has no line of sha256sum for it; mend or remove that file`,
   );
+}
+
+/** Refuses a file whose sha256 is not the one beside it. */
+export function compareSidecar(path: string, found: string, wanted: string): void {
+  if (found === wanted) return;
+  refuse(
+    `the file's sha256 is ${found}, "${sidecarPath(path)}" has ${wanted}: it is damaged, or ` +
+      `another file; fetch it again`,
+  );
+}
+
+/**
+ * The text of a small file that belongs to a checkpoint, compared with what lies beside it as well.
+ * Throws a CheckpointError where they differ, and Deno's own error where it cannot be read.
+ */
+export async function readChecked(path: string): Promise<string> {
+  const bytes = await Deno.readFile(path);
+  return await explained(`"${path}"`, async () => {
+    const wanted = await readSidecar(path);
+    const found = createHash("sha256").update(bytes).digest("hex");
+    if (wanted !== null) compareSidecar(path, found, wanted);
+    return new TextDecoder().decode(bytes);
+  });
 }

@@ -1,6 +1,6 @@
 /** What shapes cannot say of a CLIP model: from the config beside it, its name, or its maker's habit. */
 import { basename, dirname, join } from "node:path";
-import type { Checkpoint } from "../../lib/checkpoint/mod.ts";
+import { type Checkpoint, readChecked } from "../../lib/checkpoint/mod.ts";
 import { CheckpointError } from "../../lib/errors.ts";
 import { configuredSettings, openaiSettings, type Settings } from "./architecture.ts";
 import type { Layout, Tower } from "./names.ts";
@@ -39,8 +39,9 @@ export async function findSettings(
 async function readConfig(file: string, name: string): Promise<unknown> {
   const path = besides(file, name);
   try {
-    return JSON.parse(await Deno.readTextFile(path));
+    return JSON.parse(await readChecked(path));
   } catch (error) {
+    if (error instanceof CheckpointError) throw error;
     const state = error instanceof SyntaxError ? "is not JSON" : "cannot be read";
     throw new CheckpointError(
       `Cannot load CLIP from "${file}": "${path}", which says how many heads it has, ${state}; ` +
