@@ -133,6 +133,23 @@ Deno.test({
   );
 });
 
+Deno.test({
+  name: "nada convert writes exactly the state dict that a strict load asks for",
+  ignore: !hasFixtures,
+}, async () => {
+  using folder = temporaryFolder();
+  // Written by the code that would load it: its keys and shapes are what it is strict about.
+  const reference = await tensorsIn(fixturePath("stylegan2/generator_32.pt"));
+  const out = folder.file("out.pt");
+  for (const source of ["stylegan2/generator_32.pt", "nvidia/sg2ada.pkl"]) {
+    await succeed("convert", fixturePath(source), "--out", out, "--overwrite", "--quiet");
+    const written = await tensorsIn(out);
+    assert.deepEqual(Object.keys(written).sort(), Object.keys(reference).sort());
+    // The other generator has other numbers of channels.
+    if (source.endsWith(".pt")) assert.deepEqual(written, reference);
+  }
+});
+
 Deno.test("nada export adds what a strict load asks for and a file may lack", async () => {
   using folder = temporaryFolder();
   const { other, expected } = await models(folder);

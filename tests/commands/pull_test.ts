@@ -1,7 +1,7 @@
 import assert from "node:assert/strict";
 import { sha256File } from "../../lib/checkpoint/mod.ts";
 import { main } from "../../main.ts";
-import { planPull } from "../../models/pull.ts";
+import { planPull, pullModel } from "../../models/pull.ts";
 import { REGISTRY } from "../../models/registry.ts";
 import { captured } from "../console.ts";
 import { type Answer, type Asked, faultyServer, proper } from "../lib/download/faulty_server.ts";
@@ -145,6 +145,34 @@ Deno.test("The registry has an address, a licence and a name of its own for ever
   }
 });
 
+Deno.test("Models of the registry go by their names once they are here", async () => {
+  using folder = temporaryFolder();
+  using _ = environment({ NADA_MODELS: folder.file("models") });
+  const files: Record<string, string> = {
+    ffhq: await writeGenerator(folder.file("g.safetensors")),
+    "ViT-B/32": await writeTiny(folder.file("b32.safetensors")),
+    "ViT-B/16": await writeTiny(folder.file("b16.safetensors")),
+  };
+  await using server = faultyServer((asked) => {
+    const bytes = Deno.readFileSync(files[decodeURIComponent(asked.path.slice(1))]!);
+    return proper(bytes, asked.path, asked);
+  });
+  for (const [name, path] of Object.entries(files)) {
+    // The entry as it is, but for the place of its file.
+    const plan = await planPull({ source: name, name: null, sha256: null });
+    const url = `${server.origin}/${encodeURIComponent(name)}`;
+    const file = { ...plan.files[0]!, url, sha256: await sha256File(path), sizeBytes: null };
+    await pullModel({ ...plan, files: [file] }, {});
+  }
+  const templates = folder.file("templates.txt");
+  await Deno.writeTextFile(templates, "{}\n");
+  const models = ["--generator", "ffhq", "--clip", "ViT-B/32", "--clip", "ViT-B/16"];
+  const rest = ["--source", "a", "--target", "b", "--templates", templates, "--steps", "1"];
+  await succeed("adapt", ...models, ...rest, "--out", folder.file("run"));
+  const { files: read } = JSON.parse(Deno.readTextFileSync(folder.file("run/config.json")));
+  assert.match(read.generator.path, /models\/ffhq\/ffhq\.pkl$/);
+});
+
 /** A hub with one repository of these files. */
 function hub(files: Record<string, Uint8Array>, sha256: Record<string, string>) {
   return (asked: Asked): Answer => {
@@ -212,6 +240,12 @@ Deno.test("nada pull hf:owner/repo brings a folder from a hub, with licence and 
   assert.equal(server.asked.at(-1)!.headers.get("authorization"), "Bearer hf_secret");
   const features = folder.file("f.safetensors");
   await succeed("clip", "--clip", "hf:some/clip", "--texts", "a", "--out", features, "--quiet");
+
+  for (const name of ["config.json", "model.safetensors"]) {
+    const stored = folder.file(`models/hf%3Asome%2Fclip/${name}`);
+    const line = `${await sha256File(stored)}  ${name}\n`;
+    assert.equal(Deno.readTextFileSync(`${stored}.sha256`), line);
+  }
 
   await succeed("pull", "hf:some/clip/model.safetensors", "--name", "tiny", "--quiet");
   assert.match(await succeed("inspect", "tiny"), /CLIP with a vision transformer/);

@@ -91,11 +91,12 @@ export function floatArray(shape: number[], values: Iterable<number>): Bytes {
   return array(shape, bytes(bytesOf(Float32Array.from(values))));
 }
 
-/** A network of NVIDIA's code for TensorFlow. */
+/** A network of NVIDIA's code for TensorFlow; `settings` are what it was built with. */
 export function tensorflow(
   buildName: string,
   variables: Record<string, Picklable>,
   components: Record<string, Picklable> = {},
+  settings: Record<string, Picklable> = {},
 ): Bytes {
   return instance(
     "dnnlib.tflib.network",
@@ -103,11 +104,17 @@ export function tensorflow(
     dict({
       version: 4,
       name: "Gs",
-      static_kwargs: instance("dnnlib.util", "EasyDict", dict({})),
+      static_kwargs: easyDict(settings),
       components: dict(components),
       build_module_src: "raise SystemExit('it ran')",
       build_func_name: buildName,
       variables: Object.entries(variables).map((pair) => tuple(...pair)),
     }),
   );
+}
+
+/** A dict of dnnlib's, which keeps its items as its attributes do. */
+function easyDict(values: Record<string, Picklable>): Bytes {
+  const items = Object.entries(values).flatMap(([key, value]) => [save(key), save(value)]);
+  return concat(named("dnnlib.util", "EasyDict"), op(0x29, 0x81, 0x28), ...items, op(0x75));
 }

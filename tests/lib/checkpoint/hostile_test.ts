@@ -4,7 +4,7 @@ import { storage } from "./build_torch.ts";
 import { buildZip } from "./build_zip.ts";
 import { type Bytes, concat, fields, repeated, utf8 } from "./bytes.ts";
 import { assertRefused, readOrRefuse, withCheckpoint } from "./open_bytes.ts";
-import { processorSeconds } from "./processor_time.ts";
+import { processorSeconds } from "./resources.ts";
 import { CHECKED, SAMPLES } from "./samples.ts";
 
 /** An archive with these instructions of a pickle, of which PROTO and STOP are added. */

@@ -7,31 +7,12 @@ import { buildLegacy, legacyStorage } from "./build_legacy.ts";
 import { dict, type Picklable, pickle, tuple } from "./build_pickle.ts";
 import { buildTorch, storage, tensor } from "./build_torch.ts";
 import { concat } from "./bytes.ts";
+import { damage, damaged } from "./damage.ts";
 import { assertRefused, readAll, readOrRefuse, withCheckpoint } from "./open_bytes.ts";
 import { CHECKED, SAMPLES } from "./samples.ts";
 
 /** The same examples in every run; what fails is printed with its seed and smallest example. */
 fc.configureGlobal({ seed: 7, numRuns: 200 });
-
-/** Runs of bytes put in place of others, also of another length. */
-const damage = fc.array(
-  fc.record({
-    at: fc.nat(),
-    remove: fc.nat(12),
-    insert: fc.uint8Array({ maxLength: 12 }),
-  }),
-  { minLength: 1, maxLength: 4 },
-);
-
-function damaged(
-  bytes: Uint8Array,
-  damages: typeof damage extends fc.Arbitrary<infer T> ? T : never,
-): Uint8Array {
-  return damages.reduce((from, { at, remove, insert }) => {
-    const start = at % from.length;
-    return concat(from.subarray(0, start), insert, from.subarray(start + remove));
-  }, bytes);
-}
 
 for (const [what, bytes] of Object.entries(SAMPLES)) {
   const isChecked = CHECKED.includes(what);

@@ -1,35 +1,18 @@
 import assert from "node:assert/strict";
-import { type TensorData, writeSafetensors } from "../../../lib/checkpoint/mod.ts";
-import { towerPlaces } from "../../../models/clip/names.ts";
+import {
+  sha256File,
+  sidecarPath,
+  sidecarText,
+  writeSafetensors,
+} from "../../../lib/checkpoint/mod.ts";
+import { OPEN_CLIP_CONFIG as CONFIG } from "../../../models/clip/open_clip.ts";
 import { type ClipFile, openClipFile } from "../../../models/clip/weights.ts";
 import { torchArchive } from "../../lib/checkpoint/build_state_dict.ts";
 import { temporaryFolder } from "../../temporary.ts";
+import { asHuggingFace, huggingFaceConfig, openClipConfig as config, VIT_FORMS } from "./forms.ts";
 import { tinyTensors, writeTiny } from "./tiny.ts";
 
 const BIN = "open_clip_pytorch_model.bin";
-const CONFIG = "open_clip_config.json";
-
-/** A config as LAION's models have it, for the tiny model. */
-function config(changes: {
-  model?: Record<string, unknown>;
-  vision?: Record<string, unknown>;
-  text?: Record<string, unknown>;
-  preprocess?: Record<string, unknown>;
-}): string {
-  return JSON.stringify({
-    model_cfg: {
-      embed_dim: 3,
-      vision_cfg: { image_size: 6, layers: 2, width: 64, patch_size: 3, ...changes.vision },
-      text_cfg: { context_length: 9, vocab_size: 350, width: 128, heads: 4, ...changes.text },
-      ...changes.model,
-    },
-    preprocess_cfg: {
-      mean: [0.48145466, 0.4578275, 0.40821073],
-      std: [0.26862954, 0.26130258, 0.27577711],
-      ...changes.preprocess,
-    },
-  });
-}
 
 async function activations(file: string): Promise<string[]> {
   using clip = await openClipFile(file);
@@ -96,35 +79,6 @@ Deno.test("openClipFile() finds the model in what open_clip's training script sa
   }
 });
 
-/** The tiny model as a Hugging Face CLIPModel, its numbers the same. */
-function asHuggingFace(tensors: Map<string, TensorData>): Map<string, TensorData> {
-  const converted = new Map<string, TensorData>([["logit_scale", tensors.get("logit_scale")!]]);
-  for (const [tower, blocks] of [["image", 2], ["text", 1]] as const) {
-    const from = towerPlaces("openai", tower, blocks);
-    towerPlaces("huggingface", tower, blocks).forEach(({ make, parts }, i) => {
-      const { shape, data } = tensors.get(from[i]!.parts[0]!.name)!;
-      parts.forEach(({ name }, part) => {
-        const rows = shape[0]! / parts.length;
-        const size = data.length / parts.length;
-        converted.set(
-          name,
-          make === "transposed"
-            ? { shape: shape.toReversed(), data: transpose(data, shape[0]!, shape[1]!) }
-            : {
-              shape: [rows, ...shape.slice(1)],
-              data: data.slice(part * size, (part + 1) * size) as Float32Array,
-            },
-        );
-      });
-    });
-  }
-  return converted;
-}
-
-function transpose(data: TensorData["data"], rows: number, columns: number): Float32Array {
-  return Float32Array.from(data, (_, i) => data[(i % rows) * columns + Math.floor(i / rows)]!);
-}
-
 async function contents(clip: ClipFile) {
   const weights: Record<string, number[]> = {};
   for (const tower of ["image", "text"] as const) {
@@ -146,11 +100,8 @@ Deno.test("openClipFile() gives the same model from open_clip's file and from Hu
     using folder = temporaryFolder();
     if (name.endsWith(".bin")) await Deno.writeFile(folder.file(name), torchArchive(huggingface));
     else await writeSafetensors(folder.file(name), huggingface);
-    const tower = (heads: number) => ({ num_attention_heads: heads, hidden_act: "gelu" });
-    await Deno.writeTextFile(
-      folder.file("config.json"),
-      JSON.stringify({ model_type: "clip", vision_config: tower(1), text_config: tower(4) }),
-    );
+    const config = huggingFaceConfig({ image: 1, text: 4 }, "gelu");
+    await Deno.writeTextFile(folder.file("config.json"), config);
     using clip = await openClipFile(folder.path);
     assert.deepEqual(await contents(clip), await contents(expected));
   }
@@ -181,4 +132,26 @@ Deno.test("openClipFile() asks for the config that an open_clip file came with",
     name: "CheckpointError",
     message: /open_clip_config.json", which says how many heads it has, cannot be read; copy/,
   });
+});
+
+Deno.test("openClipFile() refuses a config that is not the one whose sha256 lies beside it", async () => {
+  for (const { files } of VIT_FORMS) {
+    const config = Object.keys(files).find((name) => name.endsWith(".json"));
+    if (config === undefined) continue;
+    using folder = temporaryFolder();
+    for (const [name, bytes] of Object.entries(files)) {
+      await Deno.writeFile(folder.file(name), bytes());
+    }
+    const path = folder.file(config);
+    await Deno.writeTextFile(sidecarPath(path), sidecarText(path, await sha256File(path)));
+    {
+      using _ = await openClipFile(folder.path);
+    }
+    const text = await Deno.readTextFile(path);
+    await Deno.writeTextFile(path, text.replace("quick_gelu", "QUICK_gelu"));
+    await assert.rejects(openClipFile(folder.path), {
+      name: "CheckpointError",
+      message: /^Cannot read ".*config.json": the file's sha256 is .*config.json.sha256" has/,
+    });
+  }
 });

@@ -28,7 +28,7 @@ async function load(form: Form, ours: Tensors) {
   };
 }
 
-for (const form of FORMS) {
+for (const form of FORMS as readonly Form[]) {
   Deno.test(`loadGenerator() reads the same generator from ${form.name}`, async () => {
     const ours = madeUp();
     const { architecture, parameters, fixed, latentAvg } = await load(form, ours);

@@ -56,8 +56,14 @@ function asNvidia(ours: Tensors): Tensors {
   return theirs;
 }
 
-/** Modules within modules, by the dots in the names of their tensors. */
-function nested(tensors: Tensors): Bytes {
+type Attributes = Record<string, Picklable>;
+
+/** Modules within modules, by the dots in the names of their tensors; with attributes by path. */
+function nested(
+  tensors: Tensors,
+  attributesOf: (path: string) => Attributes = () => ({}),
+  path = "",
+): Bytes {
   const parameters: Record<string, Picklable> = {};
   const parts = new Map<string, Tensors>();
   for (const [name, tensor] of tensors) {
@@ -69,23 +75,58 @@ function nested(tensors: Tensors): Bytes {
     if (!parts.has(first!)) parts.set(first!, new Map());
     parts.get(first!)!.set(rest.join("."), tensor);
   }
-  const modules = Object.fromEntries(parts.entries().map(([name, part]) => [name, nested(part)]));
-  return persistent("Module", { parameters, modules });
+  const modules = Object.fromEntries(
+    parts.entries().map(([name, part]) => {
+      const inner = path === "" ? name : `${path}.${name}`;
+      return [name, nested(part, attributesOf, inner)];
+    }),
+  );
+  const className = path === "" ? "Generator" : "Module";
+  return persistent(className, { parameters, modules, attributes: attributesOf(path) });
 }
 
-/** G, D and the averaged G, which differ, as NVIDIA's training loop saves them. */
-function nvidiaPickle(ours: Tensors): Bytes {
-  const theirs = asNvidia(ours);
+/** G, D and the averaged G, which differ, as NVIDIA's training loops save them. */
+function snapshot(theirs: Tensors, attributesOf?: (path: string) => Attributes): Bytes {
   const other: Tensors = new Map(
     theirs.entries().map(([name, t]) => [name, { ...t, data: t.data.map((x) => x + 1) }]),
   );
   const discriminator = persistent("Discriminator", {
     parameters: { b4: embedded([1, 2], { shape: [2] }) },
   });
-  return pickle(dict({ G: nested(other), D: discriminator, G_ema: nested(theirs) }));
+  return pickle(dict({
+    G: nested(other, attributesOf),
+    D: discriminator,
+    G_ema: nested(theirs, attributesOf),
+    training_set_kwargs: dict({ class_name: "training.dataset.ImageFolderDataset" }),
+  }));
 }
 
-function tensorflowPickle(ours: Tensors): Bytes {
+/** What stylegan2-ada-pytorch keeps of a module. */
+function adaAttributes(path: string): Attributes {
+  if (/\.conv\d$/.test(path)) return { activation: "lrelu", conv_clamp: 256, up: 1 };
+  if (/\.torgb$/.test(path)) return { conv_clamp: 256 };
+  if (/\.b\d+$/.test(path)) return { architecture: "skip", use_fp16: false };
+  if (/^mapping\.fc\d$/.test(path)) return { activation: "lrelu", bias_gain: 0.01 };
+  return {};
+}
+
+/** What the code for StyleGAN3 keeps of the modules of a StyleGAN2: more. */
+function laterAttributes(path: string): Attributes {
+  const more: Attributes = /\.b\d+$/.test(path) ? { fused_modconv_default: "inference_only" } : {};
+  return { ...adaAttributes(path), ...more, in_channels: 7, w_dim: 5 };
+}
+
+/** What it keeps of those of a StyleGAN3: the settings of NVIDIA's training script. */
+function stylegan3Attributes(path: string): Attributes {
+  if (path === "synthesis") return { margin_size: 10, output_scale: 0.25, num_critical: 2 };
+  if (path === "synthesis.input") return { bandwidth: 2, sampling_rate: 8 };
+  if (/\.L\d+_\d+_\d+$/.test(path)) {
+    return { conv_clamp: 256, tmp_sampling_rate: 16, out_sampling_rate: 8 };
+  }
+  return {};
+}
+
+function tensorflowPickle(ours: Tensors, settings: Record<string, Picklable>): Bytes {
   const components = new Map<string, Record<string, Picklable>>([["", {}]]);
   for (const [name, { shape, data }] of asTensorflow(ours)) {
     const [, component = "", variable = name] = /^(mapping|synthesis)\.(.*)$/.exec(name) ?? [];
@@ -97,6 +138,7 @@ function tensorflowPickle(ours: Tensors): Bytes {
     "G_main",
     own!,
     Object.fromEntries(Object.entries(parts).map(([n, v]) => [n, tensorflow(`G_${n}`, v)])),
+    settings,
   );
   return pickle(tuple(tensorflow("G_main", {}), tensorflow("D_stylegan2", {}), averaged));
 }
@@ -130,16 +172,17 @@ export interface Form {
   readonly isChecked?: boolean;
 }
 
-export const FORMS: readonly Form[] = [
-  { name: "a .pt of a generator", make: torchArchive, isChecked: true },
-  { name: "a .pt of a generator from before PyTorch 1.6", make: legacyArchive },
+/** Those of StyleGAN2, from tensors under rosinality's names. */
+export const FORMS = [
+  { name: "a .pt of a generator", make: (ours) => torchArchive(ours), isChecked: true },
+  { name: "a .pt of a generator from before PyTorch 1.6", make: (ours) => legacyArchive(ours) },
   {
     name: "rosinality's training checkpoint",
     make: (ours) => torchArchive(trainingState(ours)),
     isChecked: true,
   },
   {
-    name: "the same from before PyTorch 1.6",
+    name: "rosinality's training checkpoint from before PyTorch 1.6",
     make: (ours) => legacyArchive(trainingState(ours)),
   },
   {
@@ -148,13 +191,32 @@ export const FORMS: readonly Form[] = [
     hasMean: false,
     isChecked: true,
   },
+  {
+    name: "a result of StyleGAN-NADA from before PyTorch 1.6",
+    make: (ours) => legacyArchive(nadaResult(ours)),
+    hasMean: false,
+  },
   { name: "safetensors with rosinality's names", make: foreignSafetensors },
-  { name: "NVIDIA's pickle", make: nvidiaPickle },
+  {
+    name: "NVIDIA's pickle of stylegan2-ada-pytorch",
+    make: (ours) => snapshot(asNvidia(ours), adaAttributes),
+  },
+  {
+    name: "NVIDIA's pickle of a StyleGAN2 by the code for StyleGAN3",
+    make: (ours) => snapshot(asNvidia(ours), laterAttributes),
+  },
   {
     name: "safetensors with NVIDIA's names",
     make: (ours) => foreignSafetensors(asNvidia(ours)),
   },
-  { name: "NVIDIA's pickle for TensorFlow", make: tensorflowPickle },
+  {
+    name: "NVIDIA's pickle for TensorFlow",
+    make: (ours) => tensorflowPickle(ours, { architecture: "skip" }),
+  },
+  {
+    name: "NVIDIA's pickle for TensorFlow with ADA",
+    make: (ours) => tensorflowPickle(ours, { architecture: "skip", conv_clamp: 256 }),
+  },
   {
     name: "safetensors with the names of NVIDIA's code for TensorFlow",
     make: (ours) => foreignSafetensors(asTensorflow(ours)),
@@ -164,4 +226,18 @@ export const FORMS: readonly Form[] = [
     make: (ours) => concat(...safetensorsParts(ours)),
     isChecked: true,
   },
-];
+] as const satisfies readonly Form[];
+
+/** Those of StyleGAN3, from tensors under NVIDIA's names. */
+export const STYLEGAN3_FORMS = [
+  {
+    name: "NVIDIA's pickle of StyleGAN3",
+    make: (theirs) => snapshot(theirs, stylegan3Attributes),
+  },
+  { name: "safetensors of StyleGAN3", make: foreignSafetensors },
+  {
+    name: "nada's own safetensors of StyleGAN3",
+    make: (theirs) => concat(...safetensorsParts(theirs)),
+    isChecked: true,
+  },
+] as const satisfies readonly Form[];

@@ -5,3 +5,8 @@ export function processorSeconds(): number {
   const { user, system } = process.cpuUsage();
   return (user + system) / 1e6;
 }
+
+/** The most memory that this process ever had. */
+export function peakBytes(): number {
+  return process.resourceUsage().maxRSS * 1024;
+}
