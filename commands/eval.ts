@@ -180,6 +180,7 @@ async function readRequest(flags: Flags, seeds: readonly number[]): Promise<Eval
       templates: flags.templates ? basename(flags.templates) : "built in",
       generator: basename(generator),
       generatorSha256: base.sha256,
+      ...typeof base.classIndex === "number" && { class: base.classIndex },
       adapted: basename(adapted),
       adaptedSha256: await sha256File(adapted),
       clipSha256,

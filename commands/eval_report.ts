@@ -25,6 +25,8 @@ export interface EvalAbout {
   readonly templates: string;
   readonly generator: string;
   readonly generatorSha256: string;
+  /** What its images show, where they are of classes. */
+  readonly class?: number;
   readonly adapted: string;
   readonly adaptedSha256: string;
   /** Of the CLIP models, in the order of their figures. */
@@ -81,12 +83,13 @@ async function pictureOf({ examples }: Evaluation, about: EvalAbout): Promise<Ui
     columns: examples.map(({ rank, seed }) => `${rank}: seed ${seed}`),
     rows: ["before", "after"],
   });
-  const { generator, generatorSha256, adapted, adaptedSha256 } = about;
+  const { generator, generatorSha256, adapted, adaptedSha256, class: ofClass } = about;
   const text = pictureText({
     seeds: examples.map(({ seed }) => seed),
     truncation,
     noise: "const",
     ...{ generator, generatorSha256, adapted, adaptedSha256, strength: 1, source, target },
+    ...ofClass !== undefined && { class: ofClass },
   });
   return encodePng(grid, text);
 }
@@ -98,12 +101,13 @@ export function printed(
   files: EvalFiles,
   width: number,
 ): string {
-  const { source, target, seeds, truncation } = about;
+  const { source, target, seeds, truncation, class: ofClass } = about;
   const fields = [
     ["Adapted", `${source} → ${target}`],
     ["Samples", `${seeds.length}, seeds ${formatSeeds(seeds)}, truncation ${truncation}`],
+    ...ofClass === undefined ? [] : [["Class", String(ofClass)] as const],
     ["Clusters", `${CLUSTERS} around medoids, seed ${CLUSTER_SEED}`],
-  ] as const;
+  ];
   const heads = ["before", "after", "ratio", "worst"].map((head) => head.padStart(COLUMN));
   return [
     ...fieldLines(fields.map(([name, value]) => [name, printable(value)]), width),

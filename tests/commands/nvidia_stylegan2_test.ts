@@ -146,6 +146,23 @@ Deno.test("nada diff --class compares one class, by itself that of a delta", asy
   assert.match(await fail("diff", one, two, "--class", "1"), /they have no classes; leave --class/);
 });
 
+Deno.test("nada eval judges the class that was adapted, unless told another, and says which", async () => {
+  using folder = temporaryFolder();
+  const generator = folder.file("g.safetensors");
+  await writeSafetensors(generator, withClasses().tensors);
+  const delta = await adapt(folder, generator, "--class", "2");
+  const judge = async (...more: string[]) => {
+    const models = ["--generator", generator, "--adapted", delta];
+    const clip = ["--clip", folder.file("clip.safetensors")];
+    const templates = ["--templates", folder.file("templates.txt"), "--samples", "20"];
+    const out = ["--out", folder.file("eval"), "--overwrite", "--json", ...more];
+    return JSON.parse(await succeed("eval", ...models, ...clip, ...templates, ...out));
+  };
+  const [own, other] = [await judge(), await judge("--class", "1")];
+  assert.deepEqual([own.class, other.class], [2, 1]);
+  assert.notDeepEqual(other.sharpness, own.sharpness);
+});
+
 Deno.test("nada sample --adapted keeps a trained mapping network to the class that it was trained for", async () => {
   using folder = temporaryFolder();
   const generator = folder.file("g.safetensors");
