@@ -102,6 +102,11 @@ export const commands: CommandEntry[] = [
     load: () => import("./doctor.ts"),
   },
   {
+    name: "tune",
+    summary: "measure which kernels are the fastest on this machine",
+    load: () => import("./tune.ts"),
+  },
+  {
     name: "serve",
     summary: "the HTTP service: adaptations as jobs, images from them",
     network: true,

@@ -9,6 +9,7 @@
  */
 import { existsSync, readdirSync, readFileSync } from "node:fs";
 import { join, resolve } from "node:path";
+import { cacheFolder } from "../lib/cache_folder.ts";
 import { UserError } from "../lib/errors.ts";
 import { writeFileAtomic } from "../lib/files.ts";
 
@@ -39,8 +40,7 @@ const RECORD = "nada.json";
 export function modelsFolder(): string {
   const given = Deno.env.get("NADA_MODELS");
   if (given) return resolve(given);
-  const cache = Deno.env.get("XDG_CACHE_HOME") ?? join(Deno.env.get("HOME") ?? ".", ".cache");
-  return resolve(cache, "nada", "models");
+  return join(cacheFolder(), "models");
 }
 
 /** The folder of a model of that name. */

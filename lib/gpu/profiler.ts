@@ -32,6 +32,11 @@ export class Profiler {
     this.#clockUs = end;
   }
 
+  /** Of all dispatches together. */
+  get totalUs(): number {
+    return this.#events.reduce((sum, { dur }) => sum + dur, 0);
+  }
+
   /** The trace event format's JSON object. */
   trace(): { traceEvents: TraceEvent[]; displayTimeUnit: string } {
     return { traceEvents: this.#events, displayTimeUnit: "ms" };

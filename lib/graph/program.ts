@@ -1,16 +1,19 @@
 /** Compiled programs: planned once, replayed many times without allocation or shape logic. */
 import { ShapeError } from "../errors.ts";
-import type { BufferRange, Gpu } from "../gpu/device.ts";
+import type { BufferRange, Gpu, Limits } from "../gpu/device.ts";
 import { Replay } from "../gpu/replay.ts";
 import type { DeviceTensor } from "./device_tensor.ts";
 import { planProgram, type ProgramPlan, type ProgramSpec } from "./plan.ts";
 import { type HostArray, numel, sameShape, type Tensor } from "./tensor.ts";
+import { Tuning } from "./tuning.ts";
 
 const SCRATCH = GPUBufferUsage.STORAGE | GPUBufferUsage.COPY_DST | GPUBufferUsage.COPY_SRC;
 
 export interface CompileSpec extends ProgramSpec {
   /** Where the values of each state leaf live, by its name. */
   readonly state?: Readonly<Record<string, DeviceTensor>>;
+  /** Which kernels to take, in place of those that were measured to be the fastest: see `Limits`. */
+  readonly fastest?: Limits["fastest"];
 }
 
 export interface RunOptions {
@@ -32,7 +35,8 @@ export class Program {
 
   /** Plans and compiles; afterwards nothing is left to do but to run. `signal` ends it early. */
   static async compile(gpu: Gpu, spec: CompileSpec, signal?: AbortSignal): Promise<Program> {
-    const plan = planProgram(spec, gpu.kind, gpu.limits);
+    const fastest = spec.fastest ?? gpu.limits.fastest ?? (await Tuning.of(gpu)).fastest;
+    const plan = planProgram(spec, gpu.kind, { ...gpu.limits, fastest });
     gpu.assertFits(plan.scratchBytes, "a program");
     const states = new Map([...plan.states].map(([name, leaf]) => {
       const value = spec.state?.[name];

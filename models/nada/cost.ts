@@ -2,7 +2,7 @@
 import { openCheckpoint } from "../../lib/checkpoint/mod.ts";
 import { DoesNotFitError } from "../../lib/errors.ts";
 import type { AdapterKind, Limits } from "../../lib/gpu/device.ts";
-import { planProgram, type ProgramPlan } from "../../lib/graph/plan.ts";
+import { planProgram, type ProgramPlan, type ProgramSpec } from "../../lib/graph/plan.ts";
 import type { Precision } from "../../lib/graph/precision.ts";
 import { input, numel, type Shape } from "../../lib/graph/tensor.ts";
 import { type ClipFile, findWeights, imageTower, openClipFile } from "../clip/mod.ts";
@@ -56,6 +56,58 @@ export interface RunCost {
  * run it in any memory.
  */
 export async function runCost(options: AdaptOptions, target: PlanTarget): Promise<RunCost> {
+  const { architecture, files, texture, layerOf, precision, programs } = await outline(
+    options,
+    target,
+  );
+  const planned = (program: ProgramSpec) => planProgram(program, target.kind, target.limits);
+  const plan = planned(programs.step);
+  const choice = programs.choice && planned(programs.choice);
+  const grid = planned(programs.grid);
+
+  const { parameterShapes, fixedShapes } = generatorOf(architecture);
+  const shapes = [...parameterShapes.values(), ...fixedShapes.values(), [architecture.wSize]];
+  const moments = [...layerOf.keys()].map((name) => parameterShapes.get(name)!);
+  const towers = [...new Set([...files, ...texture ? [texture] : []])].flatMap(({ weights }) =>
+    [...weights.image.values()].map(({ shape }) => shape)
+  );
+  const generators = 2 * bytesOf(shapes) + bytesOf(moments);
+  const memory = {
+    generators,
+    clips: bytesOf(towers),
+    step: plan.scratchBytes,
+    choice: choice?.scratchBytes ?? 0,
+    grid: grid.scratchBytes,
+  };
+  const sum = (count: (launch: ProgramPlan["launches"][number]) => number) =>
+    plan.launches.reduce((total, launch) => total + count(launch), 0);
+  return {
+    resolution: architecture.resolution,
+    batch: options.batch,
+    precision,
+    step: {
+      dispatches: plan.launches.length,
+      operations: sum(({ operations }) => operations),
+      bytes: sum(({ bytes }) => bytes),
+      bindingBytes: Math.max(
+        ...plan.launches.flatMap(({ bindings }) => bindings.map(({ bytes }) => bytes)),
+      ),
+    },
+    memory: { ...memory, peak: Object.values(memory).reduce((a, b) => a + b) },
+  };
+}
+
+/** The programs in which a run spends its time. */
+export async function runPrograms(
+  options: AdaptOptions,
+  target: PlanTarget,
+): Promise<ProgramSpec[]> {
+  const { step, choice, grid } = (await outline(options, target)).programs;
+  return [step, ...choice ? [choice] : [], grid];
+}
+
+/** What the files of a run say without their weights, and its programs. */
+async function outline(options: AdaptOptions, target: PlanTarget) {
   const a = await architectureOf(options.generator);
   using owned = new DisposableStack();
   const open = async (path: string) => owned.use(await openClipFile(path));
@@ -93,51 +145,22 @@ export async function runCost(options: AdaptOptions, target: PlanTarget): Promis
       precision,
     },
   );
-  const plan = planProgram(step.program, target.kind, target.limits);
-  const choice = auto && planProgram(
-    selectionStep(
-      a,
-      files.map((file, i) => ({
-        clip: imageTower(file),
-        weight: used[i]!.weight,
-        target: anyTargets(file).global!,
-      })),
-      { ...options, batch: auto.batch },
-    ),
-    target.kind,
-    target.limits,
+  const choice = auto && selectionStep(
+    a,
+    files.map((file, i) => ({
+      clip: imageTower(file),
+      weight: used[i]!.weight,
+      target: anyTargets(file).global!,
+    })),
+    { ...options, batch: auto.batch },
   );
-  const grid = gridPlan(a, target);
-
-  const { parameterShapes, fixedShapes } = generator;
-  const shapes = [...parameterShapes.values(), ...fixedShapes.values(), [a.wSize]];
-  const moments = [...step.layerOf.keys()].map((name) => parameterShapes.get(name)!);
-  const towers = [...new Set([...files, ...texture ? [texture] : []])].flatMap(({ weights }) =>
-    [...weights.image.values()].map(({ shape }) => shape)
-  );
-  const generators = 2 * bytesOf(shapes) + bytesOf(moments);
-  const memory = {
-    generators,
-    clips: bytesOf(towers),
-    step: plan.scratchBytes,
-    choice: choice?.scratchBytes ?? 0,
-    grid: grid.scratchBytes,
-  };
-  const sum = (count: (launch: ProgramPlan["launches"][number]) => number) =>
-    plan.launches.reduce((total, launch) => total + count(launch), 0);
   return {
-    resolution: a.resolution,
-    batch: options.batch,
+    architecture: a,
+    files,
+    texture,
+    layerOf: step.layerOf,
     precision,
-    step: {
-      dispatches: plan.launches.length,
-      operations: sum(({ operations }) => operations),
-      bytes: sum(({ bytes }) => bytes),
-      bindingBytes: Math.max(
-        ...plan.launches.flatMap(({ bindings }) => bindings.map(({ bytes }) => bytes)),
-      ),
-    },
-    memory: { ...memory, peak: Object.values(memory).reduce((a, b) => a + b) },
+    programs: { step: step.program, choice, grid: gridProgram(a, target.limits) },
   };
 }
 
@@ -215,10 +238,10 @@ function anyTargets({ architecture: { features } }: ClipFile): LossTargets {
 }
 
 /** Drawing as a grid of samples is drawn. */
-function gridPlan(a: Architecture, { kind, limits }: PlanTarget): ProgramPlan {
+function gridProgram(a: Architecture, limits: Limits): ProgramSpec {
   const generator = generatorOf(a);
   const batch = fittingBatch(a, limits.bindingBytes);
   const wPlus = input("w_plus", [batch, a.wCount, a.wSize]);
   const { image } = generator.synthesis(leavesOf(generator), wPlus, { mode: "const" });
-  return planProgram({ outputs: { image } }, kind, limits);
+  return { outputs: { image } };
 }

@@ -3,6 +3,7 @@ import { GpuError } from "../../lib/errors.ts";
 import type { Gpu } from "../../lib/gpu/device.ts";
 import { DeviceTensor, readAll } from "../../lib/graph/device_tensor.ts";
 import { Program } from "../../lib/graph/program.ts";
+import { tune } from "../../lib/graph/tune.ts";
 import type { DeviceGenerator } from "../generator/device.ts";
 import { AdamClock, type LayerTime } from "./adam_clock.ts";
 import { type LossPart, type LossSpec, lossState } from "./losses/mod.ts";
@@ -63,6 +64,9 @@ export interface StepLoss {
   readonly overflowed: readonly string[];
 }
 
+/** A run waits no longer than this for kernels to be measured. */
+const TUNE_SECONDS = 20;
+
 export class Training {
   #step = 0;
   #lossScale = FIRST_LOSS_SCALE;
@@ -100,6 +104,8 @@ export class Training {
         }
         return Promise.resolve();
       });
+      // Software adapters would take minutes: there, nada tune is asked for it.
+      if (!gpu.about.isCpu) await tune(gpu, step.program, { seconds: TUNE_SECONDS, signal });
       const program = await Program.compile(gpu, {
         ...step.program,
         state: {

@@ -1,0 +1,92 @@
+/**
+ * Which kernels were measured to be the fastest: by call, for one adapter, and kept in a file for
+ * each adapter, driver and set of kernels:
+ *
+ *     XDG_CACHE_HOME/nada/kernels, else ~/.cache/nada/kernels
+ *       9f86d081884c7d65.json   {"adapter":…,"driver":…,"fastest":{"matmul [5,7] [7,3] {}":…}}
+ *
+ * It only ever saves time: without a file, or with one that is no good, kernels are taken by what
+ * they are counted to cost, and results are the same but for rounding.
+ */
+import { existsSync } from "node:fs";
+import { join } from "node:path";
+import { z } from "zod";
+import { cacheFolder } from "../cache_folder.ts";
+import { writeFileAtomic } from "../files.ts";
+import type { Gpu } from "../gpu/device.ts";
+import { findDriver } from "../gpu/driver.ts";
+import { PROVIDER_VARIABLE } from "../gpu/provider.ts";
+import { registry } from "./op.ts";
+
+const FILE = z.object({ fastest: z.record(z.string(), z.string()) });
+
+const known = new WeakMap<Gpu, Promise<Tuning>>();
+
+export class Tuning {
+  private constructor(private readonly gpu: Gpu, private readonly table: Map<string, string>) {}
+
+  /** What is known of a device, read on first use. */
+  static of(gpu: Gpu): Promise<Tuning> {
+    const tuning = known.get(gpu) ?? readTable(gpu).then((table) => new Tuning(gpu, table));
+    known.set(gpu, tuning);
+    return tuning;
+  }
+
+  /** As in `Limits`. */
+  readonly fastest = (call: string): string | undefined => this.table.get(call);
+
+  add(call: string, kernel: string): void {
+    this.table.set(call, kernel);
+  }
+
+  /** Writes the file, where that is allowed and possible; says whether it was. */
+  async save(): Promise<boolean> {
+    const folder = tuningFolder();
+    const { state } = await Deno.permissions.query({ name: "write", path: folder });
+    if (state !== "granted") return false;
+    try {
+      await Deno.mkdir(folder, { recursive: true });
+      const { path, adapter, driver } = await place(this.gpu);
+      const fastest = Object.fromEntries([...this.table].sort());
+      const text = JSON.stringify({ adapter, driver, fastest }, null, 2);
+      await writeFileAtomic(path, `${text}\n`);
+      return true;
+    } catch {
+      return false; // whatever it is: the next process measures again
+    }
+  }
+}
+
+/** The folder of the files. */
+export function tuningFolder(): string {
+  return join(cacheFolder(), "kernels");
+}
+
+async function readTable(gpu: Gpu): Promise<Map<string, string>> {
+  // Finding out which driver it is takes a while: only where there is something to find.
+  if (!existsSync(tuningFolder())) return new Map();
+  try {
+    const { path } = await place(gpu);
+    const { fastest } = FILE.parse(JSON.parse(await Deno.readTextFile(path)));
+    return new Map(Object.entries(fastest));
+  } catch {
+    return new Map(); // missing or damaged: it will be written again
+  }
+}
+
+/** The file of a device, and whose it is. */
+async function place(gpu: Gpu) {
+  const driver = Deno.build.os === "linux" ? await findDriver(gpu.about) ?? null : null;
+  const kernels = [...registry.values()].flatMap((op) => op.kind === "kernel" ? op.kernels : [])
+    .map(({ name, source, consts }) => ({ name, source, consts }));
+  const what = JSON.stringify({
+    adapter: gpu.adapterName,
+    kind: gpu.kind,
+    driver,
+    webgpu: [Deno.env.get(PROVIDER_VARIABLE), Deno.version.deno],
+    kernels,
+  });
+  const digest = await crypto.subtle.digest("SHA-256", new TextEncoder().encode(what));
+  const name = new Uint8Array(digest).slice(0, 8).toHex();
+  return { path: join(tuningFolder(), `${name}.json`), adapter: gpu.adapterName, driver };
+}
