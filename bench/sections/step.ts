@@ -4,9 +4,9 @@ import { generatorOf } from "../../models/generator/families.ts";
 import type { NoiseMode } from "../../models/generator/generator.ts";
 import { AdamClock } from "../../models/nada/adam_clock.ts";
 import { selectionStep } from "../../models/nada/layer_selection.ts";
+import { FIRST_LOSS_SCALE, LOSS_SCALE } from "../../models/nada/loss_scale.ts";
 import { DIRECTION_ONLY, type DirectionDistance } from "../../models/nada/losses/mod.ts";
 import { prefixed } from "../../models/nada/prefixed.ts";
-import { FIRST_LOSS_SCALE } from "../../models/nada/training.ts";
 import { trainingStep } from "../../models/nada/training_step.ts";
 import type { Architecture } from "../../models/stylegan2/architecture.ts";
 import type { Case } from "../case.ts";
@@ -46,6 +46,10 @@ export async function stepCases(large: boolean, precision: Precision): Promise<C
   ];
 }
 
+/** What programs in f16 take beside the rest. */
+const lossScale = (precision: Precision) =>
+  precision === "f16" ? { [LOSS_SCALE]: Float32Array.of(FIRST_LOSS_SCALE) } : {};
+
 /** Latents behind a choice of layers, unless asked otherwise. */
 const CHOICE_BATCH = 8;
 
@@ -59,12 +63,12 @@ function choiceCase({ name, architecture: a, vits, noise }: Step, precision: Pre
       logitScale: 100,
     },
   }));
-  const options = { batch: CHOICE_BATCH, noise, clipResize: "bicubic" } as const;
+  const options = { batch: CHOICE_BATCH, noise, clipResize: "bicubic", precision } as const;
   return {
     name: `choice of layers, ${name}, ${CHOICE_BATCH} latents`,
     filling: modelFilling,
-    program: () => ({ ...selectionStep(a, judges, options), precision }),
-    inputs: { "noise key": Uint32Array.of(1, 0) },
+    program: () => selectionStep(a, judges, options),
+    inputs: { ...lossScale(precision), "noise key": Uint32Array.of(1, 0) },
     result: "weights",
     read: ["weights"],
     clock: "host",
@@ -112,7 +116,7 @@ function stepCase(
         "hyper",
         Object.fromEntries(layers.map((layer) => [layer, clock.hyper(layer, LEARNING_RATE)])),
       ),
-      ...precision === "f16" && { "loss scale": Float32Array.of(FIRST_LOSS_SCALE) },
+      ...lossScale(precision),
       "noise key/frozen": Uint32Array.of(1, 0),
       "noise key/trained": Uint32Array.of(2, 0),
     },

@@ -152,7 +152,7 @@ async function outline(options: AdaptOptions, target: PlanTarget) {
       weight: used[i]!.weight,
       target: anyTargets(file).global!,
     })),
-    { ...options, batch: auto.batch },
+    { ...options, batch: auto.batch, precision },
   );
   return {
     architecture: a,

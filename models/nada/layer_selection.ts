@@ -7,6 +7,7 @@ import type { Gpu } from "../../lib/gpu/device.ts";
 import { DeviceTensor } from "../../lib/graph/device_tensor.ts";
 import { grad } from "../../lib/graph/grad.ts";
 import { abs, add, assign, mean, mul, sub } from "../../lib/graph/ops/mod.ts";
+import type { Precision } from "../../lib/graph/precision.ts";
 import type { ProgramSpec } from "../../lib/graph/plan.ts";
 import { Program } from "../../lib/graph/program.ts";
 import { input, numel, state } from "../../lib/graph/tensor.ts";
@@ -16,6 +17,7 @@ import type { DeviceGenerator } from "../generator/device.ts";
 import { type Architecture, generatorOf } from "../generator/families.ts";
 import { leavesOf, type NoiseMode, noiseOf } from "../generator/generator.ts";
 import { broadcastW, trainingW } from "../generator/styles.ts";
+import { FIRST_LOSS_SCALE, LOSS_SCALE, lowerLossScale, scaledGradients } from "./loss_scale.ts";
 import { globalLoss, type GlobalTarget } from "./losses/mod.ts";
 
 /** Step of the gradient descent in W+. */
@@ -46,6 +48,8 @@ export interface SelectionOptions {
   readonly count: number;
   readonly noise: NoiseMode;
   readonly clipResize: ResizeVariant;
+  /** How feature maps and their cotangents are stored. */
+  readonly precision: Precision;
 }
 
 export interface SelectionInputs {
@@ -81,13 +85,16 @@ export function choosesAll(a: Architecture, count: number): boolean {
 const MOVED = "moved";
 
 /**
- * One step of the descent, which gives "weights": how far the codes have moved, for each layer. The
- * frozen generator's mapping network gives the codes, the trained one's synthesis network the images.
+ * One step of the descent, which gives "weights": how far the codes have moved, for each layer; in f16
+ * it takes a loss scale. The frozen generator's mapping network gives the codes, the trained one's synthesis network the images.
  */
 export function selectionStep(
   a: Architecture,
   judges: readonly SelectionJudge<ImageTower>[],
-  { batch, noise, clipResize }: Pick<SelectionOptions, "batch" | "noise" | "clipResize">,
+  { batch, noise, clipResize, precision }: Pick<
+    SelectionOptions,
+    "batch" | "noise" | "clipResize" | "precision"
+  >,
 ): ProgramSpec {
   const generator = generatorOf(a);
   const z = input("z", [batch, a.zSize]);
@@ -105,11 +112,12 @@ export function selectionStep(
       mul(globalLoss(clip.imageFeatures(image, clipResize), target), weight)
     )
     .reduce(add);
-  const [gradient] = grad(loss, [moved]);
+  const [gradient] = precision === "f16" ? scaledGradients(loss, [moved]) : grad(loss, [moved]);
   const after = sub(moved, mul(gradient!, LEARNING_RATE));
   return {
     outputs: { weights: mean(abs(after), [0, 2]) },
     updates: [assign({ state: moved, value: after }, {})],
+    precision,
   };
 }
 
@@ -157,18 +165,35 @@ export class LayerSelection {
   }
 
   /** Moves the codes of these latents and says which layers that concerns most. */
-  async choose({ z, noiseKey: [seed, counter] }: SelectionInputs): Promise<LayerChoice> {
-    this.moved.write(new Float32Array(numel(this.moved.shape)));
-    let weights: Float32Array = new Float32Array(this.architecture.wCount);
-    for (let i = 0; i < this.options.iterations; i++) {
-      const inputs = { z, "noise key": Uint32Array.of(seed!, counter! + i) };
-      weights = (await this.program.run(inputs, { read: ["weights"] })).weights!;
+  async choose(inputs: SelectionInputs): Promise<LayerChoice> {
+    const inHalves = this.options.precision === "f16";
+    // At each choice from the first scale on: a choice depends on no other.
+    let scale = FIRST_LOSS_SCALE;
+    let weights = await this.#weigh(inputs, scale);
+    while (inHalves && !weights.every(Number.isFinite)) {
+      scale = lowerLossScale(scale, "the gradients behind the choice of layers");
+      weights = await this.#weigh(inputs, scale);
     }
     const chosen = [...weights.keys()]
       .sort((i, k) => weights[k]! - weights[i]!)
       .slice(0, this.options.count);
     const names = generatorOf(this.architecture).selectableLayers;
     return { weights, chosen, layers: chosen.map((index) => names[index]!) };
+  }
+
+  /** How far the codes move, for each layer. */
+  async #weigh({ z, noiseKey: [seed, counter] }: SelectionInputs, lossScale: number) {
+    this.moved.write(new Float32Array(numel(this.moved.shape)));
+    let weights: Float32Array = new Float32Array(this.architecture.wCount);
+    for (let i = 0; i < this.options.iterations; i++) {
+      const inputs = {
+        z,
+        "noise key": Uint32Array.of(seed!, counter! + i),
+        [LOSS_SCALE]: Float32Array.of(lossScale),
+      };
+      weights = (await this.program.run(inputs, { read: ["weights"] })).weights!;
+    }
+    return weights;
   }
 
   /** Frees all but the generators and the CLIP models. */

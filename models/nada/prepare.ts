@@ -119,6 +119,7 @@ export async function prepare(
         ...plan.auto,
         noise,
         clipResize: resize,
+        precision,
       }, signal),
       (made) => made.dispose(),
     );

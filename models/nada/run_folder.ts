@@ -21,9 +21,10 @@ import { writeFileAtomic } from "../../lib/files.ts";
 import type { GeneratorWeights } from "../generator/families.ts";
 import type { HostTensor } from "../generator/generator.ts";
 import type { LayerTime } from "./adam_clock.ts";
+import { FIRST_LOSS_SCALE } from "./loss_scale.ts";
 import type { LossPart } from "./losses/mod.ts";
 import { trainedParameters, type TrainParams } from "./trained_layers.ts";
-import { FIRST_LOSS_SCALE, type TrainingState } from "./training.ts";
+import type { TrainingState } from "./training.ts";
 
 /** One line of the log. */
 export interface LogEntry {

@@ -1,11 +1,11 @@
 /** One run of training on the device: the compiled step and all that it changes. */
-import { GpuError } from "../../lib/errors.ts";
 import type { Gpu } from "../../lib/gpu/device.ts";
 import { DeviceTensor, readAll } from "../../lib/graph/device_tensor.ts";
 import { Program } from "../../lib/graph/program.ts";
 import { tune } from "../../lib/graph/tune.ts";
 import type { DeviceGenerator } from "../generator/device.ts";
 import { AdamClock, type LayerTime } from "./adam_clock.ts";
+import { FIRST_LOSS_SCALE, LOSS_SCALE, lowerLossScale } from "./loss_scale.ts";
 import { type LossPart, type LossSpec, lossState } from "./losses/mod.ts";
 import { prefixed } from "./prefixed.ts";
 import type { Mixing } from "./random_latents.ts";
@@ -33,15 +33,6 @@ export interface TrainingState {
   /** The factor of all cotangents, which only f16 makes use of. */
   readonly lossScale: number;
 }
-
-/**
- * The loss scale at first: a power of two, so that nothing is rounded. Whatever is too large with it
- * shows at once, and the scale is halved; too small a scale would lose small cotangents in silence.
- */
-export const FIRST_LOSS_SCALE = 2 ** 16;
-
-/** Below this no scale helps. */
-const LEAST_LOSS_SCALE = 2 ** -16;
 
 export interface StepInputs {
   /** `[batch, zSize]` */
@@ -163,7 +154,7 @@ export class Training {
       corners,
       ...mixing && { "second z": mixing.z, "use first": mixing.useFirst },
       ...windows && { windows },
-      ...inHalves && { "loss scale": Float32Array.of(this.#lossScale) },
+      ...inHalves && { [LOSS_SCALE]: Float32Array.of(this.#lossScale) },
       ...prefixed("noise key", noiseKeys),
       ...Object.fromEntries(
         this.layers.map((layer) => [`hyper/${layer}`, this.clock.hyper(layer, lr)]),
@@ -185,20 +176,12 @@ export class Training {
       this.#step++;
       this.clock.advance(trained.difference(new Set(overflowed)));
     }
-    if (overflowed.length > 0) this.#lowerLossScale(overflowed);
+    if (overflowed.length > 0) {
+      const what = `the gradients of ${overflowed.join(", ")}`;
+      this.#lossScale = lowerLossScale(this.#lossScale, what);
+    }
     const parts = this.parts.map((part) => [part, values[`part/${part}`]![0]!]);
     return { total, parts: Object.fromEntries(parts), overflowed };
-  }
-
-  #lowerLossScale(overflowed: readonly string[]): void {
-    this.#lossScale /= 2;
-    if (this.#lossScale >= LEAST_LOSS_SCALE) return;
-    throw new GpuError(
-      `Cannot train ${
-        overflowed.join(", ")
-      } in f16: the gradients are no finite numbers, however ` +
-        `they are scaled; use --precision f32`,
-    );
   }
 
   /** Reads the state back. */

@@ -3,7 +3,7 @@
  * one of them moves (StyleGAN-NADA, section 4.1).
  */
 import { grad } from "../../lib/graph/grad.ts";
-import { adam, add, div, mul, randomNormal, reshape, sum } from "../../lib/graph/ops/mod.ts";
+import { adam, add, mul, randomNormal, reshape, sum } from "../../lib/graph/ops/mod.ts";
 import type { ProgramSpec } from "../../lib/graph/plan.ts";
 import type { Precision } from "../../lib/graph/precision.ts";
 import { recompute } from "../../lib/graph/recompute.ts";
@@ -22,6 +22,7 @@ import {
 import { broadcastW, mixStyles, trainingW } from "../generator/styles.ts";
 import { BETA2, type FrozenAdam } from "./adam_clock.ts";
 import { augment, type Augmentation } from "./augmentation.ts";
+import { scaledGradients } from "./loss_scale.ts";
 import { type LossPart, type LossSpec, totalLoss } from "./losses/mod.ts";
 import { prefixed } from "./prefixed.ts";
 import { trainedParameters, type TrainParams } from "./trained_layers.ts";
@@ -182,12 +183,6 @@ function adamUpdates(
     return adam({ w, v, g: gradients[i]!, hyper, guard }, attrs, layersVary ? layer : undefined);
   });
   return { updates, guards };
-}
-
-/** Gradients by cotangents that are larger by a given factor: f16 has no very small numbers. */
-function scaledGradients(loss: Tensor, wrt: readonly Tensor[]): Tensor[] {
-  const scale = input("loss scale", []);
-  return grad(mul(loss, scale), wrt).map((gradient) => div(gradient, scale));
 }
 
 /** More numbers than any layer has biases, or the learned constant has values. */

@@ -69,6 +69,7 @@ Deno.test({
         count: 5,
         noise: "const",
         clipResize: "bicubic",
+        precision: "f32",
       });
       const run = `${name}.iters${iterations}`;
       const { weights, chosen, layers } = await selection.choose({
@@ -90,6 +91,39 @@ Deno.test({
   [frozen, trained].forEach(disposeGenerator);
 });
 
+Deno.test({
+  name: "LayerSelection in f16 weighs layers as the original does, but for what is rounded",
+  ignore: !hasFixtures || (await testGpu()).limits.halves !== true,
+}, async () => {
+  const gpu = await testGpu();
+  const settings = await fixtureJson<Settings>("layer_selection/layer_selection.json");
+  const expected = await fixture("layer_selection/layer_selection.safetensors");
+  const frozen = await upload(fixturePath("stylegan2/generator_32.pt"));
+  const trained = await upload(fixturePath("training/train_start.pt"));
+  const [[name, models]] = Object.entries(settings.clip_models) as [
+    [string, [string, number][]],
+  ];
+  const judges = await Promise.all(models.map(async ([model, weight]) => {
+    const clip = await Clip.open(gpu, fixturePath(CLIP_FILES[model]!));
+    return { clip, weight, target: await globalTarget(clip, settings.text) };
+  }));
+  const selection = await LayerSelection.create(gpu, { frozen, trained, judges }, {
+    batch: 4,
+    iterations: 1,
+    count: 5,
+    noise: "const",
+    clipResize: "bicubic",
+    precision: "f16",
+  });
+  const { weights } = await selection.choose({ z: expected.z!.data, noiseKey: NO_NOISE_KEY });
+  const wanted = expected[`${name}.iters1.layer_weights_float64_run`]!.data;
+  const error = assertClose(weights, wanted, 1e-2, "weights in f16");
+  assert(error > WEIGHTS, `${error}: nothing was rounded`);
+  selection.dispose();
+  judges.forEach(({ clip }) => clip.dispose());
+  [frozen, trained].forEach(disposeGenerator);
+});
+
 /** A selection on a made-up generator and a tiny CLIP, called with each of `inputs` in turn. */
 async function choose(noise: NoiseMode, iterations: number, inputs: readonly SelectionInputs[]) {
   using folder = temporaryFolder();
@@ -105,7 +139,7 @@ async function choose(noise: NoiseMode, iterations: number, inputs: readonly Sel
     frozen: generator,
     trained: generator,
     judges: [{ clip, weight: 1, target }, { clip, weight: 0, target }],
-  }, { batch: 3, iterations, count: 4, noise, clipResize: "bicubic" });
+  }, { batch: 3, iterations, count: 4, noise, clipResize: "bicubic", precision: "f32" });
   const choices = [];
   for (const each of inputs) choices.push(await selection.choose(each));
   selection.dispose();

@@ -3,6 +3,7 @@ import { GpuError } from "../../../lib/errors.ts";
 import { Gpu } from "../../../lib/gpu/device.ts";
 import type { Precision } from "../../../lib/graph/precision.ts";
 import { type AdaptOptions, readInputs } from "../../../models/nada/adapt.ts";
+import { FIRST_LOSS_SCALE, lowerLossScale } from "../../../models/nada/loss_scale.ts";
 import {
   agreedTraining,
   likelyPrecision,
@@ -10,7 +11,7 @@ import {
 } from "../../../models/nada/precision_choice.ts";
 import { prepare } from "../../../models/nada/prepare.ts";
 import { StepStream } from "../../../models/nada/step_inputs.ts";
-import { FIRST_LOSS_SCALE, type TrainingState } from "../../../models/nada/training.ts";
+import type { TrainingState } from "../../../models/nada/training.ts";
 import { testGpu } from "../../gpu.ts";
 import { temporaryFolder } from "../../temporary.ts";
 import { madeUpTensors } from "../stylegan2/made_up.ts";
@@ -75,6 +76,21 @@ Deno.test({
       assert(error <= LOSS_TOLERANCE && (step === 0 || error > 0), `${found.total}, not ${loss}`);
     }
   },
+});
+
+Deno.test("lowerLossScale() halves until nothing would help, and then names what is too large", () => {
+  let scale = FIRST_LOSS_SCALE;
+  const lower = () => scale = lowerLossScale(scale, "the gradients of conv1");
+  lower();
+  assert.equal(scale, FIRST_LOSS_SCALE / 2);
+  assert.throws(
+    () => {
+      for (let i = 0; i < 100; i++) lower();
+    },
+    (error) =>
+      error instanceof GpuError && /gradients of conv1 .*; use --precision f32/.test(error.message),
+  );
+  assert(scale < 1);
 });
 
 Deno.test("likelyPrecision() takes f16 by itself on GPUs that have it, and elsewhere when asked", () => {
