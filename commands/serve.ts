@@ -54,7 +54,7 @@ export async function serve(
   const service = await Service.open(config, workers);
   let listening: Listening;
   try {
-    const hasTokens = await service.tokens.exist();
+    const hasTokens = await service.tokens.areNeeded();
     checkExposure(config, hasTokens);
     listening = await listen(createApp(service), config);
     console.log(`nada ${VERSION} listens on ${listening.url}`);

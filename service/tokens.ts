@@ -30,6 +30,7 @@ const CHECK_MS = 1000;
 
 export class Tokens {
   #tokens: readonly Token[] = [];
+  #wereSome = false;
   #checked = -Infinity;
   #version = "";
 
@@ -42,10 +43,13 @@ export class Tokens {
     return tokens;
   }
 
-  /** Whether there are any; without, whoever reaches the service may use it. */
-  async exist(): Promise<boolean> {
+  /**
+   * Whether one is needed; else whoever reaches the service may use it. Once there were some it stays
+   * so, also when the last one is revoked or the file is gone.
+   */
+  async areNeeded(): Promise<boolean> {
     await this.#refresh();
-    return this.#tokens.length > 0;
+    return this.#wereSome;
   }
 
   async find(secret: string): Promise<Token | null> {
@@ -68,6 +72,7 @@ export class Tokens {
     const version = stat ? `${stat.mtime?.getTime()} ${stat.size} ${stat.ino}` : "";
     if (version === this.#version) return;
     this.#tokens = await readTokens(this.path);
+    this.#wereSome ||= this.#tokens.length > 0;
     this.#version = version;
   }
 }

@@ -43,6 +43,11 @@ Deno.test("With tokens, the service knows who asks and what they may do", async 
   await revokeToken(data, "reader");
   await new Promise((resolve) => setTimeout(resolve, 1100));
   assert.equal(await status(list, tokens.reader), 401);
+
+  // Without the file nobody is let in, rather than everybody.
+  await Deno.remove(`${data}/tokens.json`);
+  await new Promise((resolve) => setTimeout(resolve, 1100));
+  assert.deepEqual([await status(list), await status(list, tokens.boss)], [401, 401]);
 });
 
 Deno.test("A server on loopback answers no page of another origin, and no other name", async () => {
