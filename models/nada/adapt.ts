@@ -1,6 +1,5 @@
 /** A whole run: from options to a folder with the adapted generator. */
 import { UserError } from "../../lib/errors.ts";
-import { writeFileAtomic } from "../../lib/files.ts";
 import type { Gpu } from "../../lib/gpu/device.ts";
 import { VERSION } from "../../lib/version.ts";
 import { readInputs, type RunInputs } from "./inputs.ts";
@@ -54,7 +53,7 @@ export async function adapt(
 /** An earlier run as it was left. */
 export interface StoppedRun {
   readonly folder: RunFolder;
-  readonly config: unknown;
+  readonly config: object;
   readonly inputs: RunInputs;
   readonly state: TrainingState;
 }
@@ -91,6 +90,6 @@ export async function resume(
   using models = await prepare(gpu, inputs, signal, events);
   const log = await folder.rewindLog(state.step);
   models.training.restore(state);
-  await writeFileAtomic(folder.file("config.json"), `${JSON.stringify(config, null, 2)}\n`);
+  await folder.writeConfig(config);
   return await train(gpu, { inputs, models, folder, config, log }, events, signal);
 }

@@ -88,6 +88,7 @@ export async function train(
 
   let lastGrid = "";
   let savedStep = training.step;
+  let picturedStep = -1;
   /** Writes what a run goes on from, and its result so far. */
   const saveState = async () => {
     const state = await training.read();
@@ -108,6 +109,7 @@ export async function train(
     events.onSamples?.(lastGrid);
     await saveState();
     await writeChart(folder.file("loss.png"), run.inputs, log);
+    picturedStep = step;
     return true;
   };
 
@@ -152,7 +154,7 @@ export async function train(
     if (isDue(options.sampleEvery)) diverged = !await save();
     else if (isDue(options.checkpointEvery)) await saveState();
   }
-  diverged = !await save() || diverged;
+  if (picturedStep !== training.step) diverged = !await save() || diverged;
   if (!diverged && !signal.aborted) await writePaperGrids(gpu, run, events);
   return {
     folder: folder.path,

@@ -1,7 +1,8 @@
 /**
  * The folder of a run:
  *
- *     config.json           every option resolved, what it ran on, sha256 of every file it read
+ *     config.json           every option resolved, what it ran on, sha256 of every file it read;
+ *                           and a checksum of all that
  *     log.jsonl             {"step":0,"loss":…,"layers":[…],"ms":…} a step; "parts" of the loss,
  *                           where there are several; "notes" where there is something to know
  *     samples/step_0050.png the same latents before and after
@@ -15,6 +16,7 @@
  * Every file is replaced at once or not at all; the log is only appended to.
  */
 import { join } from "node:path";
+import { crc32 } from "node:zlib";
 import { openCheckpoint, writeSafetensors } from "../../lib/checkpoint/mod.ts";
 import { UserError } from "../../lib/errors.ts";
 import { writeFileAtomic } from "../../lib/files.ts";
@@ -49,11 +51,11 @@ export class RunFolder {
   private constructor(readonly path: string) {}
 
   /** Creates the folder; it must not exist yet. */
-  static async create(path: string, config: unknown): Promise<RunFolder> {
+  static async create(path: string, config: object): Promise<RunFolder> {
     await assertFree(path);
     await Deno.mkdir(join(path, "samples"), { recursive: true });
     const folder = new RunFolder(path);
-    await writeFileAtomic(folder.file("config.json"), `${JSON.stringify(config, null, 2)}\n`);
+    await folder.writeConfig(config);
     await Deno.writeTextFile(folder.file("log.jsonl"), "");
     return folder;
   }
@@ -70,13 +72,27 @@ export class RunFolder {
         { cause: error },
       );
     }
+    let config: { crc32?: string };
     try {
-      return { folder, config: JSON.parse(text) };
+      config = JSON.parse(text);
     } catch (error) {
       throw new DamagedRunError(`Cannot open the run "${path}": its config.json is damaged`, {
         cause: error,
       });
     }
+    const { crc32: checksum, ...rest } = config;
+    if (checksum !== undefined && checksum !== checksumOf(rest)) {
+      throw new DamagedRunError(
+        `Cannot open the run "${path}": its config.json does not have the checksum in it, so it is ` +
+          `damaged; if you changed it on purpose, remove the line "crc32"`,
+      );
+    }
+    return { folder, config: rest };
+  }
+
+  async writeConfig(config: object): Promise<void> {
+    const sealed = { ...config, crc32: checksumOf(config) };
+    await writeFileAtomic(this.file("config.json"), `${JSON.stringify(sealed, null, 2)}\n`);
   }
 
   file(name: string): string {
@@ -174,6 +190,11 @@ export class RunFolder {
       lossScale,
     };
   }
+}
+
+/** In hexadecimal digits. */
+function checksumOf(config: object): string {
+  return crc32(JSON.stringify(config)).toString(16).padStart(8, "0");
 }
 
 function readTimes(text = "{}"): Record<string, LayerTime> {
