@@ -24,12 +24,16 @@ const USAGE = `Load and faults against the service, on this machine alone.
   --quick      a few cases, with smaller counts
   --case ID    this case alone; may be given several times
 
+Ctrl-C ends the rounds of a case, whose figure is then that of those done; again, it ends it all.
 Prints a table of figures and targets. The exit code is 1 where something was lost or answered
 wrongly; times and memory that miss their target are told, and decide nothing.
 
 Cases:
 ${CASES.map(({ id, name, quick }) => `  ${quick ? "*" : " "} ${id.padEnd(4)} ${name}`).join("\n")}
   (* is among those of --quick)`;
+
+/** Whether whoever waits has had enough. */
+let isStopped = false;
 
 async function soak(args: readonly string[]): Promise<number> {
   const { values: { quick, case: ids, help } } = parseArgs({
@@ -52,9 +56,14 @@ async function soak(args: readonly string[]): Promise<number> {
   const chosen = CASES.filter((each) =>
     ids.length > 0 ? ids.includes(each.id) : each.quick || !quick
   );
+  Deno.addSignalListener("SIGINT", () => {
+    if (isStopped) Deno.exit(130);
+    isStopped = true;
+  });
   const lines: string[] = [];
   let wrong = 0;
   for (const each of chosen) {
+    if (isStopped) break;
     const started = performance.now();
     const loadBefore = load1();
     const { figure, isRight, isWithin } = await runCase(each, quick);
@@ -100,7 +109,7 @@ async function runCase(each: SoakCase, quick: boolean): Promise<Outcome> {
     *rounds(count) {
       const started = performance.now();
       let told = started;
-      for (let k = 0; k < count; k++) {
+      for (let k = 0; k < count && !isStopped; k++) {
         yield k;
         if (performance.now() - told < TELL_MS) continue;
         told = performance.now();
