@@ -8,6 +8,7 @@ import {
   UserError,
 } from "../errors.ts";
 import { type AdapterDescription, describeAdapter, requestAdapter } from "./adapter.ts";
+import { MATRIX_DIRECTIVES, MATRIX_FEATURE, type MatrixKind, matrixKind } from "./matrix.ts";
 import type { Profiler } from "./profiler.ts";
 
 /**
@@ -27,6 +28,10 @@ export interface Limits {
   readonly storageBuffers: number;
   /** Whether kernels may use f16; not, when left out. */
   readonly halves?: boolean;
+  /** Tensor cores that the adapter has; none when left out. */
+  readonly tensorCores?: MatrixKind | undefined;
+  /** Those that kernels may use: what they multiply they round to f16, so planning decides. */
+  readonly matrix?: MatrixKind | undefined;
   /** Memory that the threads of a workgroup can share; LEAST_WORKGROUP_BYTES when left out. */
   readonly workgroupBytes?: number;
   /**
@@ -64,7 +69,7 @@ const STAGED_BYTES = 2 ** 22;
 const UNSETTLED_BYTES = 2 ** 22;
 
 /** What is used where the adapter has it. */
-const OPTIONAL_FEATURES = ["timestamp-query", "shader-f16"] as const;
+const OPTIONAL_FEATURES = ["timestamp-query", "shader-f16", MATRIX_FEATURE] as GPUFeatureName[];
 
 /** More bindings than any launch has use for; adapters that offer fewer get less fusion. */
 const WANTED_STORAGE_BUFFERS = 16;
@@ -104,6 +109,7 @@ function limitsOf(adapter: GPUAdapter): Limits {
     ...variant && { fastest: (_, kernels) => kernels.find((name) => name.endsWith(variant)) },
     joinsLaunches: !describeAdapter(adapter).isCpu,
     halves: adapter.features.has("shader-f16"),
+    tensorCores: matrixKind(adapter),
     bindingBytes: limits.maxStorageBufferBindingSize,
     bufferBytes: limits.maxBufferSize,
     storageBuffers: Math.min(limits.maxStorageBuffersPerShaderStage, WANTED_STORAGE_BUFFERS),
@@ -255,7 +261,8 @@ export class Gpu {
   #compile({ label, source, layout }: PipelineKey): Promise<GPUComputePipeline> {
     // Tensors share buffers, and WebGPU forbids one buffer as `read` and as `read_write` in the
     // same launch; ranges that do not overlap may all be `read_write`.
-    const code = (/\bf16\b/.test(source) ? "enable f16;\n" : "") + this.directives +
+    const code = (/\bf16\b/.test(source) ? "enable f16;\n" : "") +
+      (source.includes("subgroup_matrix_left") ? MATRIX_DIRECTIVES : "") + this.directives +
       source.replaceAll(/var<storage,\s*read>/g, "var<storage, read_write>");
     const bindGroupLayouts = layout.map((entries) =>
       this.device.createBindGroupLayout({

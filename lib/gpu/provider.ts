@@ -35,7 +35,8 @@ let dawn: Promise<GPU> | undefined;
 async function openDawn(): Promise<GPU> {
   try {
     const { create } = await import(DAWN_PACKAGE);
-    return create([]);
+    // Without it, Dawn does not offer what is still experimental: tensor cores (matrix.ts).
+    return create(["enable-dawn-features=allow_unsafe_apis"]);
   } catch (error) {
     if (error instanceof Deno.errors.NotCapable) throw error;
     throw new GpuError(`Cannot load Dawn: ${(error as Error).message}; leave out --gpu dawn`);

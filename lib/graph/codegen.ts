@@ -151,7 +151,7 @@ function chooseKernel(launch: Launch, adapter: AdapterKind, limits: Limits) {
 export function kernelFor(node: Tensor, adapter: AdapterKind, limits: Limits): Candidate | null {
   const all = candidates(node, adapter, limits);
   if (all.length > 1 && limits.fastest) {
-    const name = limits.fastest(callText(node), all.map(({ kernel }) => kernel.name));
+    const name = limits.fastest(callText(node, limits), all.map(({ kernel }) => kernel.name));
     const known = all.find(({ kernel }) => kernel.name === name);
     if (known) return known;
   }
@@ -161,11 +161,11 @@ export function kernelFor(node: Tensor, adapter: AdapterKind, limits: Limits): C
   );
 }
 
-/** A call by its op, shapes and attributes: calls with the same key take the same time. */
-export function callText(node: Tensor): string {
+/** A call by its op, shapes, attributes and means: calls with the same key take the same time. */
+export function callText(node: Tensor, { matrix }: Limits): string {
   const { op, inputs, attrs } = application(node);
   const shapes = Object.values(inputs).map(({ shape }) => `[${shape}]`).join(" ");
-  return `${op.name} ${shapes} ${JSON.stringify(attrs)}`;
+  return `${op.name} ${shapes} ${JSON.stringify(attrs)}${matrix ? ` ${matrix}` : ""}`;
 }
 
 interface Candidate {

@@ -61,7 +61,8 @@ interface Dispatch {
  * Plans a program for an adapter; nothing is allocated. Throws a GpuError for what the adapter has no
  * means for.
  */
-export function planProgram(spec: ProgramSpec, adapter: AdapterKind, limits: Limits): ProgramPlan {
+export function planProgram(spec: ProgramSpec, adapter: AdapterKind, offered: Limits): ProgramPlan {
+  const limits = limitsFor(spec, adapter, offered);
   const inHalves = spec.precision === "f16";
   if (inHalves && !limits.halves) {
     throw new GpuError(
@@ -120,6 +121,13 @@ export function planProgram(spec: ProgramSpec, adapter: AdapterKind, limits: Lim
     outputs: outputNodes,
     scratchBytes: memory.arenas.reduce((sum, bytes) => sum + bytes, 0),
   };
+}
+
+/** What a program may use of an adapter: tensor cores in f16 only, by kernels of GPUs. */
+export function limitsFor({ precision }: Storing, adapter: AdapterKind, limits: Limits): Limits {
+  return precision === "f16" && adapter === "gpu"
+    ? { ...limits, matrix: limits.tensorCores }
+    : limits;
 }
 
 const bytesBound = ({ bindings }: GeneratedLaunch) =>

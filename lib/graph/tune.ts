@@ -5,7 +5,8 @@ import { Profiler } from "../gpu/profiler.ts";
 import { callText, candidates, kernelFor } from "./codegen.ts";
 import { DeviceTensor } from "./device_tensor.ts";
 import { application } from "./fuse.ts";
-import { planProgram, type ProgramSpec } from "./plan.ts";
+import { limitsFor, planProgram, type ProgramSpec } from "./plan.ts";
+import type { Storing } from "./precision.ts";
 import { Program } from "./program.ts";
 import { numel, type Shape, state, Tensor } from "./tensor.ts";
 import { Tuning } from "./tuning.ts";
@@ -37,18 +38,19 @@ export async function tune(
   const end = performance.now() + 1000 * seconds;
   const tuning = await Tuning.of(gpu);
   const { calls } = planProgram(spec, gpu.kind, gpu.limits);
+  const limits = limitsFor(spec, gpu.kind, gpu.limits);
   const open = new Map(
-    calls.filter((call) => candidates(call, gpu.kind, gpu.limits).length > 1)
-      .map((call): [string, Tensor] => [callText(call), call])
+    calls.filter((call) => candidates(call, gpu.kind, limits).length > 1)
+      .map((call): [string, Tensor] => [callText(call, limits), call])
       .filter(([text]) => tuning.fastest(text) === undefined),
   );
   const ordered = [...open].sort(([, a], [, b]) => operationsOf(b) - operationsOf(a));
   for (const [i, [text, call]] of ordered.entries()) {
     signal?.throwIfAborted();
     if (performance.now() > end) break;
-    const times = await measure(gpu, call);
+    const times = await measure(gpu, call, spec);
     if (times.length === 0) continue; // no memory for it now
-    const counted = kernelFor(call, gpu.kind, { ...gpu.limits, fastest: () => undefined });
+    const counted = kernelFor(call, gpu.kind, { ...limits, fastest: () => undefined });
     const usual = times.find(({ kernel }) => kernel === counted?.kernel.name);
     const chosen = (usual && usual.us <= MARGIN * times[0]!.us ? usual : times[0]!).kernel;
     tuning.add(text, chosen);
@@ -70,12 +72,17 @@ const HOPELESS = 1.5;
 const MARGIN = 1.05;
 
 /** Times the kernels of a call, the fastest first; those that the device refuses are left out. */
-async function measure(gpu: Gpu, call: Tensor): Promise<Measured["times"]> {
+async function measure(
+  gpu: Gpu,
+  call: Tensor,
+  { precision = "f32" }: Storing,
+): Promise<Measured["times"]> {
   const { op, inputs, attrs } = application(call);
   const leaves = Object.fromEntries(
     Object.entries(inputs).map(([name, { shape, dtype }]) => [name, state(name, shape, dtype)]),
   );
   const out = new Tensor(call.shape, call.dtype, { kind: "op", op, inputs: leaves, attrs });
+  const limits = limitsFor({ precision }, gpu.kind, gpu.limits);
   const values: Record<string, DeviceTensor> = {};
   const tried: { readonly kernel: string; readonly program: Program; us: number }[] = [];
   try {
@@ -85,8 +92,8 @@ async function measure(gpu: Gpu, call: Tensor): Promise<Measured["times"]> {
       }
       return Promise.resolve();
     });
-    for (const { kernel: { name: kernel } } of candidates(call, gpu.kind, gpu.limits)) {
-      const spec = { outputs: { out }, state: values, fastest: () => kernel };
+    for (const { kernel: { name: kernel } } of candidates(call, gpu.kind, limits)) {
+      const spec = { outputs: { out }, state: values, fastest: () => kernel, precision };
       const program = await Program.compile(gpu, spec).catch(unlessLost);
       if (program) tried.push({ kernel, program, us: Infinity });
     }

@@ -14,6 +14,7 @@ import convWeightGradTiledWgsl from "../../../kernels/conv_weight_grad_tiled.wgs
 import { LANES } from "../../gpu/device.ts";
 import type { Kernel } from "../op.ts";
 import { foldGroups, ROW_GROUPS } from "./launch.ts";
+import { convMatrixKernels, convWeightGradMatrixKernel, MATRIX_MEANS } from "./matrix_kernels.ts";
 import { tiledKernels } from "./tiles.ts";
 
 type Params = Record<string, number>;
@@ -51,6 +52,7 @@ export function convKernels<A>(
       when: (adapter) => adapter === "cpu",
       consts: { ...consts, LANES, TAPS: 1 },
     },
+    ...MATRIX_MEANS.flatMap((means) => convMatrixKernels(means, name, transposed, params)),
     ...tiledKernels({
       name,
       source: convAxisWgsl + outerWgsl + tileWgsl + convTiledWgsl,
@@ -94,6 +96,7 @@ export function convWeightGradKernels<A>(
       when: (adapter) => adapter === "cpu",
       consts: { LANES, WINDOW: 0 },
     },
+    ...MATRIX_MEANS.map((means) => convWeightGradMatrixKernel(means, params)),
     ...tiledKernels({
       name: "conv_weight_grad",
       source: outerWgsl + tileWgsl + convWeightGradTiledWgsl,

@@ -10,6 +10,7 @@ import { ShapeError } from "../../errors.ts";
 import { defineOp, type Kernel, type Op } from "../op.ts";
 import { numel, type Shape, type Tensor } from "../tensor.ts";
 import { PER_ELEMENT, perElement } from "./launch.ts";
+import { matmulMatrixKernels, MATRIX_MEANS } from "./matrix_kernels.ts";
 import { reshape } from "./shape.ts";
 import { sum } from "./reduce.ts";
 import { tiledKernels } from "./tiles.ts";
@@ -129,6 +130,7 @@ export const matmul: Op<"a" | "b", MatmulAttrs> = defineOp({
       grid: blocks(ROWS, COLUMNS),
       rereads: true,
     })),
+    ...MATRIX_MEANS.flatMap((means) => matmulMatrixKernels(means, params)),
     ...tiledKernels({
       name: "matmul",
       source: outerWgsl + tileWgsl + matmulTiledWgsl,
