@@ -1,13 +1,26 @@
 /** Tables of counted work and its floors, in Markdown; nothing is run. */
-import { planTarget } from "../lib/gpu/device.ts";
+import { type Limits, planTarget } from "../lib/gpu/device.ts";
 import { planProgram } from "../lib/graph/plan.ts";
 import type { Options } from "./options.ts";
 import type { Peak } from "./peak.ts";
 import { SECTIONS } from "./sections/mod.ts";
 import { kernelOf, type Work, workOf } from "./work.ts";
 
+/** What Vulkan tells of NVIDIA's larger cards, as far as plans depend on it. */
+const LARGE_GPU: { kind: "gpu"; limits: Limits } = {
+  kind: "gpu",
+  limits: {
+    bindingBytes: 2 ** 31 - 4,
+    bufferBytes: 2 ** 32,
+    storageBuffers: 16,
+    workgroupBytes: 49152,
+    halves: true,
+    joinsLaunches: true,
+  },
+};
+
 export async function count(options: Options): Promise<void> {
-  const { kind, limits } = await planTarget();
+  const { kind, limits } = options.gpu ? LARGE_GPU : await planTarget();
   for (const section of options.sections) {
     const openers = (await SECTIONS[section](null, options))
       .filter(({ name, program }) => program && name.includes(options.only));
@@ -17,7 +30,8 @@ export async function count(options: Options): Promise<void> {
       const { launches } = planProgram(program!(), kind, limits);
       console.log(row(name, workOf(launches), options.peak));
       if (!options.kernels) continue;
-      const groups = [...Map.groupBy(launches, kernelOf)].map(([kernel, group]) =>
+      const apart = planProgram(program!(), kind, { ...limits, joinsLaunches: false }).launches;
+      const groups = [...Map.groupBy(apart, kernelOf)].map(([kernel, group]) =>
         [kernel, workOf(group)] as const
       );
       const most = options.peak ? floor(options.peak) : ({ operations }: Work) => operations;

@@ -20,6 +20,7 @@ Options:
   --json FILE    writes all figures as JSON as well
   --precision P  stores feature maps in f32 or f16 (default: f32)
   --count        counts operations and bytes in the plans, and runs nothing
+  --gpu          with --count, as planned for a large GPU in place of the adapter here
   --peak F,B     takes F GFLOP/s and B GB/s as the adapter's peak, instead of measuring it
 
 Every time is the shortest of some runs. "floor" is what the counted operations or bytes, whichever
@@ -34,6 +35,7 @@ export interface Options {
   readonly json: string | undefined;
   readonly precision: Precision;
   readonly count: boolean;
+  readonly gpu: boolean;
   readonly peak: Peak | null;
 }
 
@@ -50,6 +52,9 @@ export function parseOptions(args: string[]): Options | null {
   if (values.peer !== undefined && values.peer !== "torch") {
     throw new UserError(`Cannot compare with "${values.peer}": the only peer is torch`);
   }
+  if (values.gpu && !values.count) {
+    throw new UserError("Cannot run on a GPU because of --gpu: it goes with --count alone");
+  }
   if (values.json !== undefined && !existsSync(dirname(values.json))) {
     throw new UserError(`Cannot write to "${values.json}": there is no such folder; make it first`);
   }
@@ -63,6 +68,7 @@ export function parseOptions(args: string[]): Options | null {
     json: values.json,
     precision: parsePrecision(values.precision),
     count: values.count ?? false,
+    gpu: values.gpu ?? false,
     peak: values.peak === undefined ? null : parsePeak(values.peak),
   };
 }
@@ -96,6 +102,7 @@ function readArguments(args: string[]) {
         json: { type: "string" },
         precision: { type: "string" },
         count: { type: "boolean" },
+        gpu: { type: "boolean" },
         peak: { type: "string" },
         help: { type: "boolean", short: "h" },
       },

@@ -109,6 +109,7 @@ Deno.test("parseOptions() refuses what is no section, peer or option, and names 
   refused(["--peak", "12"], /"12" as a peak: give GFLOP\/s and GB\/s/);
   refused(["--json", "/nowhere/at/all.json"], /"\/nowhere\/at\/all.json": there is no such folder/);
   refused(["--fast"], /'--fast'/);
+  refused(["--gpu"], /--gpu: it goes with --count alone/);
   assert.equal(parseOptions(["--help"]), null);
   assert.deepEqual(parseOptions(["--peak", "2,0.5"])!.peak, { operations: 2e9, bytes: 5e8 });
   assert.deepEqual(parseOptions(["step", "--large"])!.sections, ["step"]);
