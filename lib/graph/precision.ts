@@ -17,7 +17,7 @@ export type Stored = Dtype | "f16";
 export interface Storing {
   /** "f32" when left out. */
   readonly precision?: Precision;
-  /** Tensors of fewer elements stay f32; a number that is no trouble to either side, when left out. */
+  /** Tensors of fewer elements stay f32; 2^14 when left out. */
   readonly halvedFrom?: number;
 }
 
