@@ -13,6 +13,7 @@
 #   fixtures  the reference numbers, for parity: named by NADA_FIXTURES, or as shared/fixtures in the
 #             repository or beside it; without them the tests that need them are left out, as the
 #             summary says
+#   Dawn      optional, for tensor cores: `./nada doctor --gpu dawn` puts it into Deno's cache
 #   PyTorch   optional: with python3 and torch there, the benchmarks take turns with it
 #
 # On a machine with a network `./nada doctor` and `deno install` bring the first three.
@@ -77,6 +78,24 @@ for section in generator clip step sample; do
   step "bench-$section-f16" deno run -q -P=bench --cached-only bench/main.ts "$section" --kernels \
     --precision f16 --json "$out/$section-f16.json"
 done
+
+# The same in f16 on tensor cores, which Dawn offers.
+dawn() {
+  permissions=$1
+  shift
+  NADA_GPU=dawn deno run -q "-P=$permissions" --allow-ffi --no-lock --cached-only "$@"
+}
+if dawn default main.ts doctor >"$out/doctor-dawn.log" 2>&1; then
+  NADA_GPU=dawn step parity-dawn deno test -q -P=test --allow-ffi --no-lock --cached-only \
+    --preload=./tests/without_sanitizers.ts tests/lib/graph/ops_test.ts tests/lib/graph/matrix_test.ts
+  grep -E '[0-9]+ passed' "$out/parity-dawn.log" | tail -n 1 | tee -a "$out/summary.txt"
+  for section in matmul conv generator clip step sample; do
+    step "bench-$section-dawn-f16" dawn bench bench/main.ts "$section" --kernels \
+      --precision f16 --json "$out/$section-dawn-f16.json"
+  done
+else
+  say "left out  Dawn and with it tensor cores: $(tail -n 1 "$out/doctor-dawn.log")"
+fi
 
 say "figures: $out/bench-*.log, $out/*.json"
 exit $failed

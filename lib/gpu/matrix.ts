@@ -13,13 +13,14 @@ export interface MatrixUnit {
   readonly workgroupBytes: number;
 }
 
-/** The units that there are kernels for. */
+/**
+ * The units that there are kernels for. Apple's sum in f16 only, Intel's are not square, and AMD's
+ * subgroups have two sizes.
+ */
 export const MATRIX_UNITS = {
   /** NVIDIA, from Turing on. */
   matrix_16_32: { edge: 16, subgroup: 32, workgroupBytes: 40 * 1024 },
-  /** Apple. */
-  matrix_8_32: { edge: 8, subgroup: 32, workgroupBytes: 16 * 1024 },
-  /** Mesa's software adapter, from release 26 on. */
+  /** Mesa's software adapter: 26.1 has it, 25.0 has not. */
   matrix_8_8: { edge: 8, subgroup: 8, workgroupBytes: 16 * 1024 },
 } as const satisfies Record<string, MatrixUnit>;
 
