@@ -41,10 +41,10 @@ export class Tuning {
 
   /** Writes the file, where that is allowed and possible; says whether it was. */
   async save(): Promise<boolean> {
-    const folder = tuningFolder();
-    const { state } = await Deno.permissions.query({ name: "write", path: folder });
-    if (state !== "granted") return false;
     try {
+      const folder = tuningFolder();
+      const { state } = await Deno.permissions.query({ name: "write", path: folder });
+      if (state !== "granted") return false; // asked for it, a terminal would be asked in turn
       await Deno.mkdir(folder, { recursive: true });
       const { path, adapter, driver } = await place(this.gpu);
       const fastest = Object.fromEntries([...this.table].sort());
@@ -63,14 +63,14 @@ export function tuningFolder(): string {
 }
 
 async function readTable(gpu: Gpu): Promise<Map<string, string>> {
-  // Finding out which driver it is takes a while: only where there is something to find.
-  if (!existsSync(tuningFolder())) return new Map();
   try {
+    // Finding out which driver it is takes a while: only where there is something to find.
+    if (!existsSync(tuningFolder())) return new Map();
     const { path } = await place(gpu);
     const { fastest } = FILE.parse(JSON.parse(await Deno.readTextFile(path)));
     return new Map(Object.entries(fastest));
   } catch {
-    return new Map(); // missing or damaged: it will be written again
+    return new Map(); // missing, damaged or closed to us
   }
 }
 

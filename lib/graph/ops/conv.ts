@@ -309,8 +309,11 @@ function partLines(g: Geometry, lines: number): Tensor {
   return constant(data, [g.batch, parts, 1, g.oh, 1]);
 }
 
-/** A GPU wants about this many workgroups; one computes 64 x 64 elements of a weight gradient. */
-const WORKGROUPS = 256;
+/**
+ * Into so many workgroups a weight gradient is cut, each of 64 x 64 elements: several for each unit of
+ * a large GPU, so that the last round of them leaves little of it idle.
+ */
+const WORKGROUPS = 1024;
 /** With fewer pixels to sum, writing one more part and adding it costs more than it saves. */
 const PIXELS_PER_PART = 1024;
 
