@@ -35,7 +35,7 @@ const HASTE = { bytes: 2 ** 26, by: 16 };
 const MOST = 8;
 const MOST_LARGE = 2;
 
-/** None of the large ones shares more memory among its threads. */
+/** Large ones share no more memory among their threads than this, or else have a constant ALONE. */
 const LARGE_BYTES = 24576;
 
 /** How many large kernels may be in one launch, by the memory that its threads can share. */
@@ -72,7 +72,11 @@ export function partners(
     const first = Math.max(-1, ...after.map((k) => batchOf[k]!)) + 1;
     const small = isSmall(launches[i]!);
     const earliest = bytes <= HASTE.bytes ? first : Math.max(first, batches.length - HASTE.by);
-    const large = launch.source.includes("workgroupBarrier") ? 1 : 0;
+    const large = launch.source.includes("const ALONE =")
+      ? maxLarge
+      : launch.source.includes("workgroupBarrier")
+      ? 1
+      : 0;
     const threads = threadsOf(launch.source);
     const hasRoom = (batch: Batch) =>
       batch.at >= earliest && batch.members.length < MOST &&

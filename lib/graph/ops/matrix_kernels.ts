@@ -123,6 +123,8 @@ export function convMatrixKernels<A>(
         tilesOfA: TAPS,
       }),
       TAPS,
+      // The weights of nine taps leave no memory for another kernel's (side_by_side.ts).
+      ...TAPS > 1 && { ALONE: 1 },
       TRANSPOSED: Number(transposed),
       ROW_GROUPS,
     },

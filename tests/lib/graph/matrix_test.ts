@@ -141,6 +141,62 @@ Deno.test("only programs in f16 for GPUs use tensor cores", () => {
   assert.equal(count("f16", "cpu"), 0);
 });
 
+Deno.test("kernels for tensor cores run side by side as far as their memory goes, emulated", async () => {
+  const operands = {
+    a: [19, 37],
+    b: [37, 21],
+    c: [23, 18],
+    d: [22, 23],
+    x: [1, 5, 6, 7],
+    y: [1, 5, 6, 7],
+    w: [6, 5, 3, 3],
+  };
+  const leaves = Object.fromEntries(
+    Object.entries(operands).map(([name, shape]) => [name, input(name, shape)]),
+  ) as Record<keyof typeof operands, Tensor>;
+  const { a, b, c, d, x, y, w } = leaves;
+  const call = (op: string, inputs: Record<string, Tensor>, attrs: object) => {
+    const spec = variant(op, EMULATED) as Extract<AnyOp, { kind: "kernel" }>;
+    const source = { kind: "op", op: spec, inputs, attrs } as const;
+    return new Tensor(spec.shape(inputs, attrs), "f32", source);
+  };
+  const outputs = {
+    rows: call("matmul", { a, b }, T("")),
+    turned: call("matmul", { a: c, b: d }, T("AB")),
+    maps: call("conv2d", { x, w }, { stride: 1, pad: 1 }),
+    others: call("conv2d", { x: y, w }, { stride: 1, pad: 1 }),
+  };
+  const labels = planProgram({ outputs }, "gpu", {
+    bindingBytes: 2 ** 27,
+    bufferBytes: 2 ** 30,
+    storageBuffers: 8,
+    workgroupBytes: 49152,
+    joinsLaunches: true,
+  }).launches.map(({ label }) => label);
+  const [product, conv] = ["matmul_emulated", "conv2d_emulated"];
+  assert.deepEqual(labels.sort(), [`2 ${product}`, conv, conv].sort());
+
+  const random = seededRandom(7);
+  const feeds = Object.fromEntries(
+    Object.entries(operands).map(([name, shape]) => [name, toF16(normals(numel(shape), random))]),
+  );
+  const host = (name: keyof typeof operands) => ({ shape: operands[name], data: feeds[name]! });
+  const gpu = await Gpu.open("gpu", { joinsLaunches: true, workgroupBytes: 49152 });
+  const { rows, turned } = outputs;
+  const program = await Program.compile(gpu, { outputs: { rows, turned } });
+  assert.equal(program.plan.launches.length, 1);
+  program.poison();
+  const { a: a_, b: b_, c: c_, d: d_ } = feeds;
+  const actual = await program.run({ a: a_!, b: b_!, c: c_!, d: d_! }, {
+    read: ["rows", "turned"],
+  });
+  program.dispose();
+  gpu.close();
+  const { reference } = matmul.spec as Extract<AnyOp, { kind: "kernel" }>;
+  assertClose(actual.rows!, reference({ a: host("a"), b: host("b") }, T("")), TOLERANCE);
+  assertClose(actual.turned!, reference({ a: host("c"), b: host("d") }, T("AB")), TOLERANCE);
+});
+
 let opened: Promise<Gpu> | undefined;
 
 const device = () => opened ??= Gpu.open("gpu");
