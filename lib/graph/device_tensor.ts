@@ -14,8 +14,10 @@ export class DeviceTensor {
     if (data) this.write(data);
   }
 
-  write(data: HostArray): void {
-    this.gpu.write(this.range, data);
+  /** Writes elements from the one at `start` on. */
+  write(data: HostArray, start = 0): void {
+    const { buffer, offset } = this.range;
+    this.gpu.write({ buffer, offset: offset + 4 * start, bytes: data.byteLength }, data);
   }
 
   async read(): Promise<Float32Array<ArrayBuffer>> {

@@ -275,14 +275,18 @@ async function upload(
   const uploaded: Record<string, DeviceTensor> = {};
   for (const [name, weight] of file.weights[tower]) {
     if (ON_HOST.has(name)) continue;
-    const data = await weight.read();
     const label = leafName(file, tower, name);
     await gpu.scoped(() => {
-      owned.push(uploaded[label] = new DeviceTensor(gpu, weight.shape, label, data));
+      owned.push(uploaded[label] = new DeviceTensor(gpu, weight.shape, label));
       return Promise.resolve();
     });
-    release(data);
-    await gpu.settle();
+    let at = 0;
+    for await (const piece of weight.pieces()) {
+      uploaded[label]!.write(piece, at);
+      at += piece.length;
+      release(piece);
+      await gpu.settle();
+    }
   }
   return uploaded;
 }

@@ -5,31 +5,24 @@ import { firstNonFinite } from "../../lib/finite.ts";
 import { release } from "../../lib/release.ts";
 import type { Make } from "./names.ts";
 
-/** Reads `parts` and makes a weight of them. Throws a CheckpointError for values that cannot be. */
-export async function readWeight(
-  make: Make,
-  parts: readonly TensorEntry[],
-  file: string,
-): Promise<Float32Array<ArrayBuffer>> {
-  const read: Values[] = [];
-  for (const part of parts) {
-    read.push({ name: part.name, shape: part.shape, data: await readFinite(part, file) });
-  }
-  const made = MAKERS[make](read, file);
-  read.forEach(({ data }) => data !== made && release(data));
-  return made;
+/** A weight made of `parts`, in pieces of a few MiB, in order; each is the caller's own. */
+export type Pieces = AsyncGenerator<Float32Array<ArrayBuffer>>;
+
+/**
+ * Reads `parts` and makes a weight of them, never with more than a few MiB of a large one in memory.
+ * Throws a CheckpointError for values that cannot be.
+ */
+export function weightPieces(make: Make, parts: readonly TensorEntry[], file: string): Pieces {
+  return MAKERS[make](parts, file);
 }
 
-/** A weight that is a tensor as it stands, in pieces, checked in the same way. */
-export async function* finitePieces(
-  tensor: TensorEntry,
-  file: string,
-): AsyncGenerator<Float32Array<ArrayBuffer>> {
+/** A tensor as it stands, in pieces; throws a CheckpointError where a value is NaN or infinite. */
+async function* finitePieces(tensor: TensorEntry, file: string): Pieces {
   let at = 0;
   for await (const data of tensor.pieces()) {
     refuse({ name: tensor.name, data }, firstNonFinite(data), file, at);
-    yield data;
     at += data.length;
+    yield data;
   }
 }
 
@@ -45,11 +38,10 @@ export async function readFinite(
 
 interface Values {
   readonly name: string;
-  readonly shape: readonly number[];
   readonly data: Float32Array<ArrayBuffer>;
 }
 
-type Maker = (parts: readonly Values[], file: string) => Float32Array<ArrayBuffer>;
+type Maker = (parts: readonly TensorEntry[], file: string) => Pieces;
 
 /** PyTorch's default, which adds it to the variance in batch norms. */
 const BATCH_NORM_EPSILON = 1e-5;
@@ -60,48 +52,51 @@ const BATCH_NORM_EPSILON = 1e-5;
  *   y = s (w * x - mean) + bias = (s w) * x + (bias - s mean),  s = weight / sqrt(variance + ε)
  */
 const MAKERS: Record<Make, Maker> = {
-  joined(parts) {
-    const [only] = parts;
-    if (parts.length === 1) return only!.data;
-    const joined = new Float32Array(parts.reduce((sum, { data }) => sum + data.length, 0));
+  async *joined(parts, file) {
+    for (const part of parts) yield* finitePieces(part, file);
+  },
+
+  // Projections to features, which are small.
+  async *transposed([part], file) {
+    const [rows, columns] = part!.shape;
+    const data = await readFinite(part!, file);
+    const made = data.map((_, i) => data[(i % rows!) * columns! + Math.floor(i / rows!)]!);
+    release(data);
+    yield made;
+  },
+
+  async *scaled([convolution, weight, variance], file) {
+    const s = await normScales(weight!, variance!, file);
+    const perChannel = convolution!.count / s.length;
     let at = 0;
-    for (const { data } of parts) {
-      joined.set(data, at);
-      at += data.length;
+    for await (const piece of finitePieces(convolution!, file)) {
+      for (let i = 0; i < piece.length; i++) piece[i]! *= s[Math.floor((at + i) / perChannel)]!;
+      at += piece.length;
+      yield piece;
     }
-    return joined;
   },
 
-  transposed([part]) {
-    const { data, shape: [rows, columns] } = part!;
-    return data.map((_, i) => data[(i % rows!) * columns! + Math.floor(i / rows!)]!);
-  },
-
-  scaled([convolution, weight, variance], file) {
-    const s = normScales(weight!, variance!, file);
-    const { data } = convolution!;
-    const perChannel = data.length / s.length;
-    return data.map((value, i) => value * s[Math.floor(i / perChannel)]!);
-  },
-
-  shifted([bias, mean, weight, variance], file) {
-    const s = normScales(weight!, variance!, file);
-    return bias!.data.map((value, i) => value - s[i]! * mean!.data[i]!);
+  async *shifted([bias, mean, weight, variance], file) {
+    const s = await normScales(weight!, variance!, file);
+    const [b, m] = [await readFinite(bias!, file), await readFinite(mean!, file)];
+    yield b.map((value, i) => value - s[i]! * m[i]!);
   },
 };
 
 /** What a batch norm multiplies each channel by. */
-function normScales(weight: Values, variance: Values, file: string): Float64Array {
-  refuse(variance, variance.data.findIndex((value) => value < 0), file);
-  return Float64Array.from(
-    weight.data,
-    (value, channel) => value / Math.sqrt(variance.data[channel]! + BATCH_NORM_EPSILON),
-  );
+async function normScales(
+  weight: TensorEntry,
+  variance: TensorEntry,
+  file: string,
+): Promise<Float64Array> {
+  const [w, v] = [await readFinite(weight, file), await readFinite(variance, file)];
+  refuse({ name: variance.name, data: v }, v.findIndex((value) => value < 0), file);
+  return Float64Array.from(w, (value, i) => value / Math.sqrt(v[i]! + BATCH_NORM_EPSILON));
 }
 
 /** Refuses the value at an index, unless that is -1; `first` is the index of the piece. */
 function refuse(
-  { name, data }: Omit<Values, "shape">,
+  { name, data }: Values,
   at: number,
   file: string,
   first = 0,

@@ -2,6 +2,8 @@
 import { join } from "node:path";
 import { type Checkpoint, openCheckpoint, type TensorEntry } from "../../lib/checkpoint/mod.ts";
 import { CheckpointError } from "../../lib/errors.ts";
+import { numel } from "../../lib/graph/tensor.ts";
+import { release } from "../../lib/release.ts";
 import {
   type Architecture,
   HEAD_WIDTH,
@@ -23,7 +25,7 @@ import {
 } from "./names.ts";
 import { countLayers, resnetPlaces } from "./resnet_names.ts";
 import { findSettings, type SettingsOf } from "./settings.ts";
-import { finitePieces, readFinite, readWeight } from "./values.ts";
+import { type Pieces, readFinite, weightPieces } from "./values.ts";
 import { TEMPLATES } from "./templates.ts";
 
 /** A weight of a tower; nothing but its description is in memory before `read()`. */
@@ -31,7 +33,7 @@ export interface Weight {
   readonly shape: readonly number[];
   /** All values; throws a CheckpointError where one cannot be, such as NaN. */
   read(): Promise<Float32Array<ArrayBuffer>>;
-  /** The same in pieces, in order: few MiB each where the file has the weight as it is. */
+  /** The same in pieces, in order and of a few MiB each. */
   pieces(): AsyncIterable<Float32Array<ArrayBuffer>>;
 }
 
@@ -262,18 +264,22 @@ function readPlaces(checkpoint: Checkpoint, places: readonly Place[]) {
       return tensor;
     });
     const shape = axes.map((axis) => axisSize(axis, sizes));
-    const read = () => readWeight(make, parts, file);
-    const isWhole = make === "joined" && parts.length === 1;
-    weights.set(name, {
-      shape,
-      read,
-      async *pieces() {
-        if (isWhole) yield* finitePieces(parts[0]!, file);
-        else yield await read();
-      },
-    });
+    const pieces = () => weightPieces(make, parts, file);
+    weights.set(name, { shape, pieces, read: () => gather(pieces(), numel(shape)) });
   }
   return { sizes, weights };
+}
+
+/** All of `count` values in one. */
+async function gather(pieces: Pieces, count: number): Promise<Float32Array<ArrayBuffer>> {
+  const all = new Float32Array(count);
+  let at = 0;
+  for await (const piece of pieces) {
+    all.set(piece, at);
+    at += piece.length;
+    release(piece);
+  }
+  return all;
 }
 
 function tensorOf({ file, tensors }: Checkpoint, name: string): TensorEntry {

@@ -1,7 +1,8 @@
 import assert from "node:assert/strict";
 import type { TensorEntry } from "../../../lib/checkpoint/mod.ts";
 import { Clip } from "../../../models/clip/mod.ts";
-import { readWeight } from "../../../models/clip/values.ts";
+import { weightPieces } from "../../../models/clip/values.ts";
+import { assertClose } from "../../assert.ts";
 import { legacyArchive, torchArchive } from "../../lib/checkpoint/build_state_dict.ts";
 import { withCheckpoint } from "../../lib/checkpoint/open_bytes.ts";
 import { foreignSafetensors } from "../../lib/checkpoint/build_safetensors.ts";
@@ -9,7 +10,7 @@ import { testGpu } from "../../gpu.ts";
 import { temporaryFolder } from "../../temporary.ts";
 import { writeTiny } from "./tiny.ts";
 
-Deno.test("Clip has one weight of its image tower in memory at a time", async () => {
+Deno.test("Clip has one piece of a weight of its image tower in memory at a time", async () => {
   using folder = temporaryFolder();
   const gpu = await testGpu();
   const clip = await Clip.open(gpu, await writeTiny(folder.file("clip.safetensors")));
@@ -17,7 +18,7 @@ Deno.test("Clip has one weight of its image tower in memory at a time", async ()
   const write = gpu.write.bind(gpu);
   gpu.write = (range, data) => {
     const left = written.filter(({ buffer }) => !(buffer as ArrayBuffer).detached);
-    assert.equal(left.length, 0, `${left.length} weights are still there`);
+    assert.equal(left.length, 0, `${left.length} pieces are still there`);
     written.push(data as ArrayBufferView);
     write(range, data);
   };
@@ -30,25 +31,48 @@ Deno.test("Clip has one weight of its image tower in memory at a time", async ()
   }
 });
 
-Deno.test("readWeight() leaves nothing of what it joined or turned around", async () => {
+/** A tensor that comes in pieces of two elements, and all that it gave out. */
+function inPieces(shape: number[], data: number[]) {
   const given: Float32Array<ArrayBuffer>[] = [];
-  const part = (name: string): TensorEntry => ({
-    name,
+  const give = (from: number, to: number) => {
+    given.push(Float32Array.from(data.slice(from, to)));
+    return given.at(-1)!;
+  };
+  const entry: TensorEntry = {
+    name: "t",
     dtype: "f32",
-    shape: [2, 2],
-    count: 4,
-    sizeBytes: 16,
-    read() {
-      given.push(Float32Array.of(1, 2, 3, 4));
-      return Promise.resolve(given.at(-1)!);
+    shape,
+    count: data.length,
+    sizeBytes: 4 * data.length,
+    read: () => Promise.resolve(give(0, data.length)),
+    async *pieces() {
+      for (let at = 0; at < data.length; at += 2) yield await Promise.resolve(give(at, at + 2));
     },
-    pieces: () => assert.fail("no pieces are needed"),
-  });
-  const joined = await readWeight("joined", [part("q"), part("k")], "file");
-  assert.deepEqual([...joined], [1, 2, 3, 4, 1, 2, 3, 4]);
-  assert.deepEqual([...await readWeight("transposed", [part("w")], "file")], [1, 3, 2, 4]);
+  };
+  return { entry, given };
+}
+
+const asArrays = async (pieces: AsyncIterable<Float32Array>) =>
+  (await Array.fromAsync(pieces)).map((piece) => [...piece]);
+
+Deno.test("weightPieces() joins and scales piece by piece, whatever channel a piece ends in", async () => {
+  const [q, k] = [inPieces([2, 2], [1, 2, 3, 4]), inPieces([1, 2], [5, 6])];
+  const joined = weightPieces("joined", [q.entry, k.entry], "file");
+  assert.deepEqual(await asArrays(joined), [[1, 2], [3, 4], [5, 6]]);
+
+  const convolution = inPieces([2, 3, 1, 1], [1, 2, 3, 4, 5, 6]).entry;
+  const [weight, variance] = [inPieces([2], [3, -2]), inPieces([2], [0.25, 4])];
+  const parts = [convolution, weight.entry, variance.entry];
+  const scaled = await asArrays(weightPieces("scaled", parts, "file"));
+  const [a, b] = [3 / Math.sqrt(0.25 + 1e-5), -2 / Math.sqrt(4 + 1e-5)];
+  assert.deepEqual(scaled.map(({ length }) => length), [2, 2, 2]);
+  assertClose(scaled.flat(), [a, 2 * a, 3 * a, 4 * b, 5 * b, 6 * b], 1e-7, "scaled");
+});
+
+Deno.test("weightPieces() leaves nothing of what it turned around", async () => {
+  const { entry, given } = inPieces([2, 2], [1, 2, 3, 4]);
+  assert.deepEqual(await asArrays(weightPieces("transposed", [entry], "file")), [[1, 3, 2, 4]]);
   assert.ok(given.every(({ buffer }) => buffer.detached));
-  assert.deepEqual([...await readWeight("joined", [part("w")], "file")], [1, 2, 3, 4]);
 });
 
 const rows = 1100;
