@@ -1,4 +1,5 @@
 import assert from "node:assert/strict";
+import fc from "fast-check";
 import {
   openCheckpoint,
   type TensorData,
@@ -8,6 +9,8 @@ import {
 import { UserError } from "../../../lib/errors.ts";
 import { normals, seededRandom } from "../../gpu.ts";
 import { temporaryFolder } from "../../temporary.ts";
+import { damage, damaged } from "./damage.ts";
+import { readAll, readOrRefuse } from "./open_bytes.ts";
 
 const random = seededRandom(11);
 const weight: TensorData = { shape: [3, 2, 5], data: normals(30, random) };
@@ -53,6 +56,21 @@ Deno.test("writeTorch() begins each storage at a multiple of 64, and gives the s
     .toArray();
   assert.equal(places.length, 1);
   assert.equal(places[0]! % 64, 0);
+});
+
+Deno.test("writeTorch() writes checksums: damage of any kind is found, or without effect", async () => {
+  using folder = temporaryFolder();
+  const path = folder.file("g.pt");
+  await writeTorch(path, CONTENT);
+  const good = Deno.readFileSync(path);
+  const whole = await readAll(good);
+  await fc.assert(
+    fc.asyncProperty(damage, async (damages) => {
+      const result = await readOrRefuse(damaged(good, damages), "g.pt");
+      if (result !== "refused") assert.deepEqual(result, whole);
+    }),
+    { seed: 13, numRuns: 100 },
+  );
 });
 
 Deno.test("writeTorch() leaves nothing behind where it cannot write", async () => {
