@@ -7,16 +7,18 @@
 # machine needs, and what has to be brought to it, beside this repository:
 #
 #   deno      on the PATH, or as .deno/*/deno in the repository, where ./nada leaves it
-#   packages  `deno install` puts npm's into Deno's cache; bring that folder and set DENO_DIR
+#   packages  in .deno/cache, where `DENO_DIR=.deno/cache deno install` puts npm's; or in another
+#             cache of Deno's, named by DENO_DIR
 #   Vulkan    the GPU's driver and the loader, libvulkan.so.1; where the driver's manifest lies in no
 #             usual place, name it in VK_DRIVER_FILES
 #   fixtures  the reference numbers, for parity: named by NADA_FIXTURES, or as shared/fixtures in the
 #             repository or beside it; without them the tests that need them are left out, as the
 #             summary says
-#   Dawn      optional, for tensor cores: `./nada doctor --gpu dawn` puts it into Deno's cache
 #   PyTorch   optional: with python3 and torch there, the benchmarks take turns with it
+#   Dawn      optional, for tensor cores: `DENO_DIR=.deno/cache NADA_GPU=dawn ./nada doctor` brings it
 #
-# On a machine with a network `./nada doctor` and `deno install` bring the first three.
+# On a machine with a network `./nada doctor` brings Deno and, but for NVIDIA's, the driver. Then the
+# folder of the repository is all that has to be taken along.
 set -u
 cd "$(dirname "$0")/.."
 root=$PWD
@@ -34,7 +36,8 @@ die() {
 for folder in "$root"/.deno/*/; do
   [ ! -x "$folder/deno" ] || PATH=$folder:$PATH
 done
-export PATH DENO_NO_UPDATE_CHECK=1
+export PATH DENO_NO_UPDATE_CHECK=1 NO_COLOR=1
+if [ -z "${DENO_DIR-}" ] && [ -d "$root/.deno/cache" ]; then export DENO_DIR="$root/.deno/cache"; fi
 command -v deno >/dev/null || die "Cannot start: there is no deno on the PATH or in .deno"
 
 if [ -z "${NADA_FIXTURES-}" ] && [ -d "$root/shared/fixtures" ]; then
@@ -63,7 +66,8 @@ step doctor deno run -q -P --cached-only main.ts doctor
 grep -m 1 Adapter "$out/doctor.log" | tee -a "$out/summary.txt"
 
 # Parity: ops against float64, models and training against the reference numbers.
-step parity deno test -q -P=test --cached-only tests/lib/graph tests/lib/gpu tests/models tests/bench
+step parity deno run -q -P=runner --cached-only tests/run.ts --cached-only \
+  tests/lib/graph tests/lib/gpu tests/models tests/bench
 grep -E '[0-9]+ passed' "$out/parity.log" | tail -n 1 | tee -a "$out/summary.txt"
 
 # Each section alone, so that one that fails does not take the others with it.
@@ -86,15 +90,15 @@ dawn() {
   NADA_GPU=dawn deno run -q "-P=$permissions" --allow-ffi --no-lock --cached-only "$@"
 }
 if dawn default main.ts doctor >"$out/doctor-dawn.log" 2>&1; then
-  NADA_GPU=dawn step parity-dawn deno test -q -P=test --allow-ffi --no-lock --cached-only \
-    --preload=./tests/without_sanitizers.ts tests/lib/graph/ops_test.ts tests/lib/graph/matrix_test.ts
+  NADA_GPU=dawn step parity-dawn deno run -q -P=runner --cached-only tests/run.ts --cached-only \
+    tests/lib/graph/ops_test.ts tests/lib/graph/matrix_test.ts
   grep -E '[0-9]+ passed' "$out/parity-dawn.log" | tail -n 1 | tee -a "$out/summary.txt"
   for section in matmul conv generator clip step sample; do
     step "bench-$section-dawn-f16" dawn bench bench/main.ts "$section" --kernels \
       --precision f16 --json "$out/$section-dawn-f16.json"
   done
 else
-  say "left out  Dawn and with it tensor cores: $(tail -n 1 "$out/doctor-dawn.log")"
+  say "left out  Dawn and with it tensor cores: see $out/doctor-dawn.log"
 fi
 
 say "figures: $out/bench-*.log, $out/*.json"
