@@ -48,7 +48,8 @@ interface History {
 
 /** Steps behind an estimate of the rate. */
 const RATE_STEPS = 20;
-const EVENTS_AT_ONCE = 100;
+/** Few enough that their text is soon collected: V8 keeps long ones until a full collection. */
+const EVENTS_AT_ONCE = 20;
 
 export class AdaptationFeed {
   /** Of the run that this process works on or has worked on last, and of those that are followed. */

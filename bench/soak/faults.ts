@@ -3,7 +3,8 @@ import { join } from "node:path";
 import { openCheckpoint } from "../../lib/checkpoint/mod.ts";
 import { AdaptationRequest } from "../../service/adaptation_request.ts";
 import { ASKED, startService } from "../../tests/service/made_up_service.ts";
-import { percentile, type SoakCase } from "./case.ts";
+import { CHECKPOINT_EVERY } from "../../service/adaptation_options.ts";
+import { pause, percentile, type SoakCase } from "./case.ts";
 import { allEnded, getJson, isReady, startServer, stopServer, submit, until } from "./server.ts";
 
 const diskFull: SoakCase = {
@@ -25,7 +26,7 @@ const diskFull: SoakCase = {
       const { id } = await submit(server.url, { steps: 4000, preview_every: 0 });
       await until(
         async () => (await getJson(`${server.url}/v1/adaptations/${id}`)).state === "processing",
-        30,
+        120,
       );
       const ballast = await Deno.open(full, { write: true, create: true });
       try {
@@ -35,14 +36,17 @@ const diskFull: SoakCase = {
       await until(async () => (await fetch(`${server.url}/readyz`)).status === 503, 5);
       const refused = (await submit(server.url).catch(() => ({ status: 0 }))).status;
       const listed = (await fetch(`${server.url}/v1/adaptations`)).status;
+      // Until it has come to its next state, which it cannot write.
+      const job = () => getJson(`${server.url}/v1/adaptations/${id}`);
+      const states = async () => Math.floor((await job()).progress.step / CHECKPOINT_EVERY);
+      const before = await states();
+      await until(async () => await states() > before, 60);
+      await pause(5000);
       await Deno.remove(full);
-      await until(
-        async () => (await getJson(`${server.url}/v1/adaptations/${id}`)).state === "failed",
-        20,
-      );
-      const { state, error } = await getJson(`${server.url}/v1/adaptations/${id}`);
+      await until(async () => (await job()).state === "failed", 60);
+      const { state, error } = await job();
       const again = await submit(server.url, { steps: 2 });
-      const finished = await allEnded(server.url, 60);
+      const finished = await allEnded(server.url, 300);
       const { state: after } = await getJson(`${server.url}/v1/adaptations/${again.id}`);
       await stopServer(server);
       return {
