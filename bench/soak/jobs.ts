@@ -1,10 +1,12 @@
 /** Many jobs, and many who follow them. */
 import { join } from "node:path";
 import { JobStore } from "../../lib/jobs/mod.ts";
+import { startService } from "../../tests/service/made_up_service.ts";
 import { readEvents } from "../../tests/service/read_events.ts";
 import { pause, percentile, probe, type SoakCase } from "./case.ts";
 import {
   allEnded,
+  ASKED,
   cancel,
   connect,
   getJson,
@@ -177,27 +179,51 @@ const idempotent: SoakCase = {
   name: "one key, many submissions",
   target: "one job each, also after a restart",
   quick: true,
-  async run({ data: makeData, models, quick, rounds: count }) {
+  async run({ data: makeData, models, quick, rounds }) {
     const data = makeData();
-    const rounds = quick ? 10 : 1000;
-    let server = await startServer({ data, models });
+    const [sent, called] = quick ? [5, 5] : [100, 900];
     const ids: string[] = [];
     let wrong = 0;
-    const submitAs = async (k: number) =>
-      (await submit(server.url, { steps: 1 }, { "idempotency-key": `round ${k}` })).id;
-    for (const k of count(rounds)) {
-      const all = await Promise.all(Array.from({ length: 50 }, () => submitAs(k)));
+    const round = async (submitAs: (key: string) => Promise<string>) => {
+      const key = `round ${ids.length}`;
+      const all = await Promise.all(Array.from({ length: 50 }, () => submitAs(key)));
       if (all[0] === undefined || new Set(all).size !== 1) wrong++;
       ids.push(all[0]!);
-      // What it would make is not asked here, and most of the work.
-      await cancel(server.url, all[0]!);
+      return all[0]!;
+    };
+    const headers = (key: string) => ({ "idempotency-key": key });
+    // What a job would make is not asked here, and most of the work: it is canceled.
+    const start = async () => {
+      const server = await startServer({ data, models });
+      const submitAs = async (key: string) =>
+        (await submit(server.url, { steps: 1 }, headers(key))).id;
+      return { server, submitAs };
+    };
+    {
+      const { server, submitAs } = await start();
+      for (const _ of rounds(sent)) await cancel(server.url, await round(submitAs));
+      server.kill("SIGKILL");
+      await server.ended;
     }
-    server.kill("SIGKILL");
-    await server.ended;
-    server = await startServer({ data, models });
+    {
+      // Without sockets and with nothing that runs, a round costs a tenth.
+      await using service = await startService({ data });
+      const { adaptations } = service.service;
+      await adaptations.queue.stop();
+      const submitAs = async (key: string) => {
+        const response = await service.post(
+          "/v1/adaptations",
+          { ...ASKED, steps: 1 },
+          headers(key),
+        );
+        return (await response.json()).id;
+      };
+      for (const _ of rounds(called)) adaptations.cancel(await round(submitAs));
+    }
+    const { server, submitAs } = await start();
     for (let k = 0; k < ids.length; k += 10) {
       const before = ids.slice(k, k + 10);
-      const again = await Promise.all(before.map((_, i) => submitAs(k + i)));
+      const again = await Promise.all(before.map((_, i) => submitAs(`round ${k + i}`)));
       wrong += again.filter((id, i) => id !== before[i]).length;
     }
     server.kill("SIGKILL");
