@@ -3,8 +3,6 @@
  * stays the same when a delivery is repeated, a timestamp, and a signature over both and the body.
  */
 import { createHmac } from "node:crypto";
-import http from "node:http";
-import https from "node:https";
 import { join } from "node:path";
 import { isFinal } from "../lib/jobs/mod.ts";
 import { writeFileAtomic } from "../lib/files.ts";
@@ -12,7 +10,7 @@ import type { AdaptationJob, Adaptations } from "./adaptations.ts";
 import type { WebhookConfig } from "./config.ts";
 import { exists } from "./files.ts";
 import type { Log } from "./log.ts";
-import { type Address, publicAddress } from "./public_address.ts";
+import { postPublicly } from "./public_post.ts";
 
 export type WebhookEvent = "started" | "progress" | "completed";
 
@@ -109,14 +107,20 @@ export class Webhooks {
     const body = JSON.stringify({ type: `adaptation.${event}`, timestamp, data });
     const seconds = String(Math.floor(timestamp.getTime() / 1000));
     const { secret, allow } = this.options.config;
-    await post(new URL(url), await publicAddress(new URL(url), allow), body, {
-      "content-type": "application/json",
-      "content-length": String(new TextEncoder().encode(body).length),
-      "user-agent": "nada",
-      "webhook-id": id,
-      "webhook-timestamp": seconds,
-      ...secret !== null && { "webhook-signature": sign(secret, `${id}.${seconds}.${body}`) },
-    }, this.#closing.signal);
+    const status = await postPublicly(new URL(url), {
+      headers: {
+        "content-type": "application/json",
+        "content-length": String(new TextEncoder().encode(body).length),
+        "user-agent": "nada",
+        "webhook-id": id,
+        "webhook-timestamp": seconds,
+        ...secret !== null && { "webhook-signature": sign(secret, `${id}.${seconds}.${body}`) },
+      },
+      body,
+      allow,
+      signal: AbortSignal.any([this.#closing.signal, AbortSignal.timeout(TIMEOUT_MS)]),
+    });
+    if (status < 200 || status > 299) throw new Error(`the receiver answered ${status}`);
   }
 }
 
@@ -124,36 +128,6 @@ export class Webhooks {
 function sign(secret: string, content: string): string {
   const key = Uint8Array.fromBase64(secret.replace(/^whsec_/, ""));
   return `v1,${createHmac("sha256", key).update(content).digest("base64")}`;
-}
-
-/** Posts to the address that was checked, and follows no redirection. */
-function post(
-  url: URL,
-  { address, family }: Address,
-  body: string,
-  headers: Record<string, string>,
-  signal: AbortSignal,
-): Promise<void> {
-  const { request } = url.protocol === "https:" ? https : http;
-  return new Promise((resolve, reject) => {
-    const sent = request(url, {
-      method: "POST",
-      headers,
-      signal: AbortSignal.any([signal, AbortSignal.timeout(TIMEOUT_MS)]),
-      // What the name means was decided; it may mean something else by now.
-      lookup: (_name, options, done) =>
-        (options as { all?: boolean }).all
-          ? (done as (e: null, all: Address[]) => void)(null, [{ address, family }])
-          : done(null, address, family),
-    }, (response) => {
-      response.resume();
-      const { statusCode = 0 } = response;
-      if (statusCode >= 200 && statusCode < 300) resolve();
-      else reject(new Error(`the receiver answered ${statusCode}`));
-    });
-    sent.on("error", reject);
-    sent.end(body);
-  });
 }
 
 function pause(ms: number, signal: AbortSignal): Promise<void> {
