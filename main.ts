@@ -14,16 +14,18 @@ export async function main(
   prepare: (entry: CommandEntry) => void = () => {},
 ): Promise<number> {
   try {
-    await createProgram(prepare).parseAsync(
-      args[0] === "help" ? [...args.slice(1), "--help"] : args,
-      {
-        from: "user",
-      },
-    );
+    await createProgram(prepare).parseAsync(asOptions(args), { from: "user" });
     return Deno.exitCode;
   } catch (error) {
     return report(error);
   }
+}
+
+/** The words for what are options here. */
+function asOptions([first, ...others]: string[]): string[] {
+  if (first === "help") return [...others, "--help"];
+  if (first === "version") return ["--version"];
+  return first === undefined ? [] : [first, ...others];
 }
 
 function createProgram(prepare: (entry: CommandEntry) => void): Command {
@@ -50,7 +52,10 @@ function createProgram(prepare: (entry: CommandEntry) => void): Command {
       prepare(entry);
       (await entry.load()).register(called);
     });
-  for (const { name, summary } of commands) program.command(name).description(summary);
+  for (const { name, alias, summary } of commands) {
+    const command = program.command(name).description(summary);
+    if (alias !== undefined) command.alias(alias);
+  }
   return program;
 }
 

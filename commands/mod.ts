@@ -22,6 +22,8 @@ export interface CommandModule {
 /** One line of `nada --help`, and where the rest is found when it is needed. */
 export interface CommandEntry {
   name: string;
+  /** What other programs call it. */
+  alias?: string;
   summary: string;
   /** Whether it uses the network; others give the permission up, whoever gave it. */
   network?: true;
@@ -47,6 +49,7 @@ export const commands: CommandEntry[] = [
   },
   {
     name: "sample",
+    alias: "render",
     summary: "draw images from seeds or latents",
     load: () => import("./sample.ts"),
   },
@@ -62,6 +65,7 @@ export const commands: CommandEntry[] = [
   },
   {
     name: "inspect",
+    alias: "show",
     summary: "say what a model file is and what it holds",
     load: () => import("./inspect.ts"),
   },
@@ -88,8 +92,14 @@ export const commands: CommandEntry[] = [
   },
   {
     name: "models",
+    alias: "list",
     summary: "list models that are here or can be pulled; remove some",
     load: () => import("./models.ts"),
+  },
+  {
+    name: "rm",
+    summary: "remove pulled models",
+    load: () => import("./rm.ts"),
   },
   {
     name: "demo",
@@ -111,6 +121,12 @@ export const commands: CommandEntry[] = [
     summary: "the HTTP service: adaptations as jobs, images from them",
     network: true,
     load: () => import("./serve.ts"),
+  },
+  {
+    name: "ps",
+    summary: "what a running service works on, and what is on its device",
+    network: true,
+    load: () => import("./ps.ts"),
   },
   {
     name: "token",

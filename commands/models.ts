@@ -27,9 +27,12 @@ export function register(command: Command): void {
     .option("--json", "print all that is known as JSON")
     .addHelpText("after", NOTES)
     .action(({ json }: Flags) => list(json ?? false));
-  command.command("rm")
-    .description("remove pulled models")
-    .argument("<names...>", "as they are listed")
+  removeModels(command.command("rm").description("remove pulled models"));
+}
+
+/** Lets a command remove models. */
+export function removeModels(command: Command): void {
+  command.argument("<names...>", "as they are listed")
     .action(async (names: string[]) => {
       for (const name of names) await removeModel(name);
     });

@@ -84,6 +84,7 @@ export function register(command: Command): void {
         .default("f32"),
     )
     .requiredOption("-o, --out <path>", "folder for PNGs, FILE.png or FILE.safetensors")
+    .option("--no-metadata", "say nothing in the files of what is in them")
     .option("--overwrite", "replace files that are there")
     .option("--json", "say what was written as JSON")
     .option("--quiet", "no progress and no report")

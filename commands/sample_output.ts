@@ -23,8 +23,8 @@ export interface SampleSet {
   readonly pictures: readonly Picture[];
   readonly title: string;
   readonly subtitle: string;
-  /** Of all images together. */
-  readonly about: PictureAbout;
+  /** Of all images together; null to say nothing of them. */
+  readonly about: PictureAbout | null;
   /** `z` `[n, zSize]` that the images are drawn from, and those that are mixed in. */
   readonly z: Float32Array | null;
   readonly mixZ: Float32Array | null;
@@ -36,7 +36,7 @@ export interface Picture {
   /** Its file's name without ".png". */
   readonly name: string;
   readonly caption: string;
-  readonly about: PictureAbout;
+  readonly about: PictureAbout | null;
 }
 
 /** Images that are drawn, from number `start` on. */
@@ -191,7 +191,7 @@ class TensorWriter implements SampleWriter {
     await writeSafetensors(this.file, tensors, {
       "nada.format": "samples",
       "nada.version": VERSION,
-      "nada.about": JSON.stringify(about),
+      ...about && { "nada.about": JSON.stringify(about) },
     });
     return { images: [], grid: null, tensors: this.file };
   }

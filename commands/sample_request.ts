@@ -20,6 +20,8 @@ export interface SampleFlags extends AdaptedFlags {
   readonly mix?: string;
   readonly mixFrom?: number;
   readonly noise: NoiseMode;
+  /** Whether files say what is in them; they do unless it is false. */
+  readonly metadata?: boolean;
 }
 
 export interface SampleRequest {
@@ -46,7 +48,11 @@ export async function readRequest(flags: SampleFlags): Promise<SampleRequest> {
   const truncation = flags.truncation ?? (isGiven ? 1 : TRUNCATION);
 
   const common: PictureAbout = { truncation, noise: flags.noise, ...about };
-  const pictures = items.map((item, i) => describe(item, mix && mix.seeds[i]!, mix, common));
+  const isSilent = flags.metadata === false;
+  const pictures = items.map((item, i) => {
+    const picture = describe(item, mix && mix.seeds[i]!, mix, common);
+    return isSilent ? { ...picture, about: null } : picture;
+  });
   const seeds = items.flatMap(({ about: { seed } }) => seed ?? []);
   const [{ from = "" }] = items as [Item];
   const set: SampleSet = {
@@ -54,7 +60,7 @@ export async function readRequest(flags: SampleFlags): Promise<SampleRequest> {
     pictures: distinctNames(pictures),
     title: about.source ? `${about.source} → ${about.target}` : about.generator,
     subtitle: subtitle(common, mix),
-    about: {
+    about: isSilent ? null : {
       ...(seeds.length > 0 ? { seeds } : { latents: from }),
       ...(mix && { mixSeeds: mix.seeds, mixFrom: mix.crossover }),
       ...common,

@@ -19,6 +19,9 @@ const Strength = z.number().min(-4).max(4);
 const Size = z.int().min(8).max(1024);
 /** Between nothing and all of something. */
 const Part = z.number().min(0).max(1);
+const Metadata = z.boolean().default(true).openapi({
+  description: "Whether PNG and safetensors files say how what is in them was made.",
+});
 const Layer = z.int().min(0).max(64);
 
 const Blend = z.strictObject({ generator: GeneratorId, by: Part }).openapi({
@@ -58,6 +61,7 @@ const SampleRequest = z.strictObject({
   blend: Blend.optional(),
   format: z.enum(["png", "jpeg", "webp", "safetensors"]).default("png"),
   size: Size.optional().openapi({ description: "Side of each image in pixels." }),
+  metadata: Metadata,
 }).superRefine((value, context) => {
   const given = ["seeds", "z", "w", "w_plus"].filter((name) => name in value);
   if (given.length === 1) return;
@@ -126,6 +130,9 @@ const look = createRoute({
         description: "Take the part `blend_by` of another generator of the same base.",
       }),
       blend_by: z.coerce.number().pipe(Part).default(0.5),
+      metadata: z.enum(["true", "false"]).default("true").openapi({
+        description: "Whether the PNG says how it was made.",
+      }),
     }),
   },
   responses: {
@@ -155,6 +162,7 @@ const WalkRequest = z.strictObject({
   class: Class.optional(),
   blend: Blend.optional(),
   size: Size.optional(),
+  metadata: Metadata,
 }).openapi("WalkRequest");
 
 const walk = createRoute({
@@ -206,12 +214,14 @@ export function sampleRoutes({ samples, walks }: Service) {
       const { id, file } = c.req.valid("param");
       const [seed, ending] = file.split(".") as [string, string];
       const format = (ending === "jpg" ? "jpeg" : ending) as SampleFormat;
-      const { mix, mix_from, towards, towards_by, blend, blend_by, ...rest } = c.req.valid("query");
+      const { mix, mix_from, towards, towards_by, blend, blend_by, metadata, ...rest } = c.req
+        .valid("query");
       const query = {
         generator: id,
         seeds: [Seed.parse(Number(seed))],
         noise: "const" as const,
         format,
+        metadata: metadata === "true",
         ...rest,
         ...mix !== undefined &&
           { mix: { seeds: [mix], ...mix_from !== undefined && { from_layer: mix_from } } },

@@ -39,6 +39,8 @@ export interface SampleQuery {
   /** A second generator of the same base, and how much of it, from 0 to 1. */
   readonly blend?: { readonly generator: string; readonly by: number };
   readonly format: SampleFormat;
+  /** Whether the file says what is in it. */
+  readonly metadata: boolean;
   /** Side of each image in pixels; the generator's own when left out. */
   readonly size?: number;
 }
@@ -98,7 +100,7 @@ export class Samples {
       const { drawn, latents, generator, about } = await this.pixels(query);
       const { format } = query;
       const bytes = format === "safetensors"
-        ? tensorFile(drawn, latents, about, generator)
+        ? tensorFile(drawn, latents, query.metadata ? about : null, generator)
         : await this.#encode({ ...query, format }, drawn, about, generator);
       return { bytes, type: MEDIA_TYPES[format] };
     });
@@ -147,7 +149,7 @@ export class Samples {
     about: PictureAbout,
     generator: Generator,
   ): Promise<Uint8Array<ArrayBuffer>> {
-    const { seeds, format, size } = query;
+    const { seeds, format, size, metadata } = query;
     const sheet = count === 1 ? null : {
       title: about.source ? `${about.source} → ${about.target}` : generator.id,
       subtitle: `truncation ${truncationOf(query)}`,
@@ -156,7 +158,10 @@ export class Samples {
     };
     return await this.images.call(
       "encode",
-      { images, count, resolution, format, size: size ?? null, sheet, about },
+      {
+        ...{ images, count, resolution, format, size: size ?? null, sheet },
+        about: metadata ? about : null,
+      },
       { transfer: [images.buffer] },
     );
   }
@@ -281,6 +286,7 @@ function aboutOf(
     generatorSha256: base.sha256,
     ...ofClass !== null && { class: ofClass },
     ...aboutAll(shares.map(adaptationAbout)),
+    ...shares.length === 1 && { step: shares[0]!.of.adaptation.result!.stepsDone },
   };
 }
 
@@ -300,7 +306,7 @@ function adaptationAbout({ of: { adaptation }, strength }: Share): AdaptationAbo
 function tensorFile(
   { images, wPlus, count, resolution }: Drawn,
   latents: Latents,
-  about: PictureAbout,
+  about: PictureAbout | null,
   { base: { architecture: { zSize, wSize, wCount } } }: Generator,
 ): Uint8Array<ArrayBuffer> {
   const tensors = new Map([
@@ -311,7 +317,7 @@ function tensorFile(
   const parts = safetensorsParts(tensors, {
     "nada.format": "samples",
     "nada.version": VERSION,
-    "nada.about": JSON.stringify(about),
+    ...about && { "nada.about": JSON.stringify(about) },
   });
   const bytes = new Uint8Array(parts.reduce((sum, { length }) => sum + length, 0));
   let at = 0;

@@ -9,7 +9,7 @@ export interface WalkQuery {
   /** What is the same in every frame. */
   readonly look: Pick<
     SampleQuery,
-    "generator" | "truncation" | "strength" | "class" | "blend" | "size"
+    "generator" | "truncation" | "strength" | "class" | "blend" | "size" | "metadata"
   >;
   /** Where it passes, two or more. */
   readonly seeds: readonly number[];
@@ -78,12 +78,16 @@ export class Walks {
       yield await this.images.call("encodeFrames", {
         ...{ images, count, resolution, size: look.size ?? null },
         gif: format === "gif" ? { frameMs, isFirst: start === 0 } : null,
-        about: group.map(({ leg, by }) => ({
-          ...common,
-          seed: seeds[leg]!,
-          towardsSeeds: [seeds[(leg + 1) % seeds.length]!],
-          towardsBy: [by],
-        })),
+        about: group.map(({ leg, by }) =>
+          look.metadata
+            ? {
+              ...common,
+              seed: seeds[leg]!,
+              towardsSeeds: [seeds[(leg + 1) % seeds.length]!],
+              towardsBy: [by],
+            }
+            : null
+        ),
       }, { transfer: [images.buffer] });
     }
   }

@@ -54,7 +54,7 @@ function binary(copy: string, script: string, ...args: string[]): string[] {
   ];
 }
 
-Deno.test("The binary can pull, and its other commands but serve give the network up", async () => {
+Deno.test("The binary can pull, and commands that need no network give it up", async () => {
   using folder = temporaryFolder();
   const copy = folder.file("binary");
   await unpack(copy);
@@ -86,7 +86,7 @@ Deno.test("The binary can pull, and its other commands but serve give the networ
     giveUpNetwork(commands.find(({ network }) => !network));
     console.log(state());`,
   );
-  assert.equal(await run(binary(copy, script)), "pull serve granted\nprompt\n");
+  assert.equal(await run(binary(copy, script)), "pull serve ps granted\nprompt\n");
 });
 
 Deno.test("What is compiled into the binary is all that the service opens", async () => {

@@ -36,7 +36,18 @@ Deno.test("main() lists every command without loading any", async () => {
     commands.forEach((entry, i) => entry.load = loads[i]!)
   );
   assert.equal(result, 0);
-  for (const { name, summary } of commands) assert.match(out, new RegExp(`${name} +${summary}`));
+  for (const { name, alias, summary } of commands) {
+    assert.match(out, new RegExp(`${name}${alias ? `\\|${alias}` : ""} .*${summary}`));
+  }
+});
+
+Deno.test("main() knows other programs' words for its commands", async () => {
+  const usage = async (...args: string[]) => (await captured(() => main(args))).out;
+  for (const [word, name] of [["list", "models"], ["show", "inspect"], ["render", "sample"]]) {
+    assert.equal(await usage(word!, "--help"), await usage(name!, "--help"));
+  }
+  assert.equal(await usage("--gpu", "builtin", "list", "--help"), await usage("models", "--help"));
+  assert.equal(await usage("version"), config.version);
 });
 
 Deno.test("main() shows the same help for `help doctor` and `doctor --help`", async () => {

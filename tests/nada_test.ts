@@ -67,6 +67,7 @@ Deno.test("./nada serve and pull get permissions of their own, ./nada alone show
     ...["-P=serve", "--allow-net=[::]", "--allow-write=/var/lib/my nada"],
   ]);
   assert.equal((await permissions("--webhooks"))[1], "--allow-net");
+  assert.ok((await here.start("ps")).out.includes("--allow-net"));
   assert.ok((await here.start("pull", "ffhq")).out.includes("-P=pull"));
   assert.ok((await here.start("--models-dir", "/m", "pull", "ffhq")).out.includes("-P=pull"));
   assert.equal((await here.start()).out.at(-1), "--help");

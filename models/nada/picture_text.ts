@@ -21,8 +21,12 @@ export interface PictureAbout extends ExportAbout {
   readonly step?: number;
 }
 
-/** Text chunks by keyword: some for people, and everything under "nada" as JSON. */
-export function pictureText(about: PictureAbout): Record<string, string> {
+/**
+ * Text chunks by keyword: some for people, and everything under "nada" as JSON. None where nothing is to
+ * be said.
+ */
+export function pictureText(about: PictureAbout | null): Record<string, string> {
+  if (about === null) return {};
   const { seed, seeds, latents, mixSeeds, source, target, step } = about;
   const adaptations = about.added ?? (about.adapted ? [about] : []);
   const lines: Record<string, string | undefined> = {

@@ -38,8 +38,8 @@ export interface DrawnImages {
 export interface FramesWork extends DrawnImages {
   /** null for PNGs. */
   readonly gif: { readonly frameMs: number; readonly isFirst: boolean } | null;
-  /** Of each image. */
-  readonly about: readonly PictureAbout[];
+  /** What is said in each file; null for nothing. */
+  readonly about: readonly (PictureAbout | null)[];
 }
 
 export interface EncodeWork extends DrawnImages {
@@ -49,7 +49,8 @@ export interface EncodeWork extends DrawnImages {
     readonly subtitle: string;
     readonly captions: readonly string[];
   } | null;
-  readonly about: PictureAbout;
+  /** What is said in the file; null for nothing. */
+  readonly about: PictureAbout | null;
 }
 
 export interface UploadedImage {

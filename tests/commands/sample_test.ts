@@ -124,6 +124,11 @@ Deno.test("nada sample writes a PNG for each seed, which tells where it comes fr
   });
   const grid = await png(`${dir}/grid.png`);
   assert.deepEqual(JSON.parse(grid.text.nada!).seeds, [7, 12, 13, 7]);
+
+  const silent = folder.file("silent");
+  await succeed("sample", ...common, "--out", silent, "--no-metadata");
+  assert.deepEqual((await png(`${silent}/seed0012.png`)).data, picture.data);
+  for (const file of names(silent)) assert.deepEqual((await png(`${silent}/${file}`)).text, {});
 });
 
 Deno.test("nada sample draws what was adapted, as far as --strength says", async () => {

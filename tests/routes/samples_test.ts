@@ -28,6 +28,27 @@ Deno.test("Samples", async (t) => {
     assert.equal(again.status, 304);
   });
 
+  await t.step("Nothing is said in the file where that is not wanted", async () => {
+    const told = "/v1/generators/small/samples/7.png";
+    const silent = await request(`${told}?metadata=false`);
+    const { text, data } = decodePng(await silent.bytes());
+    const other = await request(told);
+    assert.deepEqual(text, {});
+    assert.deepEqual(data, decodePng(await other.bytes()).data);
+    assert.notEqual(silent.headers.get("etag"), other.headers.get("etag"));
+    const sheet = await samples({ seeds: [1, 2], metadata: false });
+    assert.deepEqual(decodePng(await sheet.bytes()).text, {});
+    const tensors = await (await samples({ seeds: [1], format: "safetensors", metadata: false }))
+      .bytes();
+    assert.ok(!new TextDecoder("latin1").decode(tensors).includes("nada.about"));
+    const walk = await post("/v1/generators/small/walks", {
+      seeds: [1, 2],
+      frames: 1,
+      metadata: false,
+    });
+    assert.ok(!new TextDecoder("latin1").decode(await walk.bytes()).includes("tEXt"));
+  });
+
   await t.step("Several images come as one sheet", async () => {
     const { width, height } = decodePng(await (await samples({ seeds: "0-5" })).bytes());
     assert.ok(width > 3 * 8 && height > 2 * 8);

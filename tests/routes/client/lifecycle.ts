@@ -51,7 +51,7 @@ if (!generators.some((generator: { id: string }) => generator.id === id)) {
 const image = need(
   await client.POST("/v1/generators/{id}/samples", {
     params,
-    body: { seeds: [1, 2], strength: 1, noise: "const", format: "png" },
+    body: { seeds: [1, 2], strength: 1, noise: "const", format: "png", metadata: true },
     parseAs: "blob",
   }),
 );
@@ -66,7 +66,7 @@ const { dimensions } = need(
 );
 const { error } = await client.POST("/v1/generators/{id}/samples", {
   params,
-  body: { seeds: [-1], strength: 1, noise: "const", format: "png" },
+  body: { seeds: [-1], strength: 1, noise: "const", format: "png", metadata: true },
 });
 await client.DELETE("/v1/adaptations/{id}", { params });
 const { response } = await client.GET("/v1/adaptations/{id}", { params });
