@@ -100,7 +100,7 @@ export class Samples {
       const { drawn, latents, generator, about } = await this.pixels(query);
       const { format } = query;
       const bytes = format === "safetensors"
-        ? tensorFile(drawn, latents, query.metadata ? about : null, generator)
+        ? tensorFile(drawn, latents, query, query.metadata ? about : null, generator)
         : await this.#encode({ ...query, format }, drawn, about, generator);
       return { bytes, type: MEDIA_TYPES[format] };
     });
@@ -306,6 +306,7 @@ function adaptationAbout({ of: { adaptation }, strength }: Share): AdaptationAbo
 function tensorFile(
   { images, wPlus, count, resolution }: Drawn,
   latents: Latents,
+  { mix }: SampleQuery,
   about: PictureAbout | null,
   { base: { architecture: { zSize, wSize, wCount } } }: Generator,
 ): Uint8Array<ArrayBuffer> {
@@ -314,6 +315,15 @@ function tensorFile(
     ["w_plus", { shape: [count, wCount, wSize], data: wPlus }],
   ]);
   if ("z" in latents) tensors.set("z", { shape: [count, zSize], data: latents.z });
+  if (!mix && !("wPlus" in latents)) {
+    // All layers of an image have the same w.
+    const data = new Float32Array(count * wSize);
+    for (let i = 0; i < count; i++) {
+      const start = i * wCount * wSize;
+      data.set(wPlus.subarray(start, start + wSize), i * wSize);
+    }
+    tensors.set("w", { shape: [count, wSize], data });
+  }
   const parts = safetensorsParts(tensors, {
     "nada.format": "samples",
     "nada.version": VERSION,

@@ -31,7 +31,15 @@ Deno.test("An adaptation from its start to what it leaves", async (t) => {
     const ids = events.flatMap((event) => event.id ?? []);
     assert.deepEqual(ids, ["0p", "1", "2", "2p", "3", "4", "4p"]);
     assert.equal(events.at(-1)!.data.state, "succeeded");
-    assert.ok(events.every(({ event, data }) => event !== "step" || data.loss > 0));
+    for (const { event, data } of events) {
+      if (event === "step") {
+        assert.ok(data.loss > 0 && data.ms > 0 && data.layers.length > 0, JSON.stringify(data));
+        assert.ok(data.steps_per_second > 0 && data.eta_seconds >= 0, JSON.stringify(data));
+      } else if (event === "preview") {
+        const { status, headers } = await request(data.url);
+        assert.deepEqual([status, headers.get("content-type")], [200, "image/png"]);
+      }
+    }
   });
 
   await t.step("Last-Event-ID goes on behind what was seen", async () => {

@@ -61,3 +61,19 @@ Deno.test("Streams of events end when their reader leaves, and when the service 
   await open.ended;
   while (!(await reader.read()).done);
 });
+
+Deno.test("A stream without events says every 15 seconds that it lives", async () => {
+  const { setInterval } = globalThis;
+  let [beat, pauseMs] = [() => {}, 0];
+  globalThis.setInterval = ((action: () => void, ms: number) => {
+    [beat, pauseMs] = [action, ms];
+    return setInterval(() => {}, 2 ** 30);
+  }) as typeof setInterval;
+  const { response, closing } = await opened().finally(() => globalThis.setInterval = setInterval);
+  assert.equal(pauseMs, 15_000);
+  beat();
+  beat();
+  closing.abort();
+  // A comment by the standard: readers of events pass over it.
+  assert.equal(await response.text(), ": still here\n\n: still here\n\n");
+});

@@ -67,8 +67,13 @@ Deno.test("Samples", async (t) => {
     assert.ok(difference < 1e-5 * Math.hypot(...joined), `${difference}`);
   });
 
-  await t.step("w_plus goes out and comes in again as the same image", async () => {
-    const out = tensorsOf(await (await samples({ seeds: [5], format: "safetensors" })).bytes());
+  await t.step("w and w_plus go out and come in again as the same image", async () => {
+    const drawn = async (body: object) =>
+      tensorsOf(await (await samples({ format: "safetensors", ...body })).bytes());
+    const out = await drawn({ seeds: [5] });
+    assert.deepEqual((await drawn({ w: [[...out.w!.data]] })).images!.data, out.images!.data);
+    const mixed = await drawn({ seeds: [5], mix: { seeds: [6] } });
+    assert.equal(mixed.w, undefined, "styles of two have no single w");
     const [, layers, size] = out.w_plus!.shape as [number, number, number];
     const rows = Array.from(
       { length: layers },
