@@ -3,12 +3,14 @@ import { TokenDialog } from "./parts/token_dialog.tsx";
 import { place } from "./place.ts";
 import { switchTheme, theme } from "./theme.ts";
 import { hush, toast } from "./toast.ts";
+import { useRecall } from "./use_recall.ts";
 import { Create } from "./views/create.tsx";
 import { Explore } from "./views/explore.tsx";
 import { Gallery } from "./views/gallery.tsx";
 import { Watch } from "./views/watch.tsx";
 
 export function Page() {
+  useRecall();
   const { view, id } = place.value;
   return (
     <>

@@ -56,6 +56,7 @@ export interface Generator {
   readonly classes: number;
   /** The kind that was adapted; null where there are none, and for a base. */
   readonly class: number | null;
+  readonly sha256: string | null;
   /** Of its file; null where that is gone. */
   readonly size_bytes: number | null;
   readonly source: string | null;
