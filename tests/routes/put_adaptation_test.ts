@@ -2,6 +2,8 @@ import assert from "node:assert/strict";
 import { encodePng } from "../../lib/image/mod.ts";
 import { ASKED, type MadeUpService, startService } from "../service/made_up_service.ts";
 
+const NEVER = new AbortController().signal;
+
 async function put({ request }: MadeUpService, id: string, body: object | FormData) {
   const response = await request(`/v1/adaptations/${id}`, {
     method: "PUT",
@@ -30,7 +32,7 @@ Deno.test("PUT starts one adaptation under the client's id, however often it is 
   assert.deepEqual(await listed(service), [id]);
 
   assert.equal((await put(service, id.toUpperCase(), ASKED)).body.id, id);
-  await service.service.adaptations.ended(id, AbortSignal.timeout(60_000));
+  await service.service.adaptations.ended(id, NEVER);
   await service.restart();
   const later = await put(service, id, ASKED);
   assert.deepEqual([later.status, later.body.state], [200, "succeeded"]);
@@ -54,7 +56,7 @@ Deno.test("PUT refuses another request under the same id, and ids that are none"
 
 Deno.test("PUT of an id that POST gave is the same adaptation, and of a deleted one a new one", async () => {
   await using service = await startService();
-  const { id } = await (await service.post("/v1/adaptations?wait=true", ASKED)).json();
+  const { id } = await service.adapt();
   assert.equal((await put(service, id, ASKED)).status, 200);
   assert.equal((await put(service, id, { ...ASKED, seed: 9 })).status, 409);
   const [removed, again] = await Promise.all([
@@ -62,7 +64,7 @@ Deno.test("PUT of an id that POST gave is the same adaptation, and of a deleted 
     put(service, id, { ...ASKED, seed: 9 }),
   ]);
   assert.deepEqual([removed.status, again.status], [204, 202]);
-  await service.service.adaptations.ended(id, AbortSignal.timeout(60_000));
+  await service.service.adaptations.ended(id, NEVER);
   const shown = await (await service.request(`/v1/adaptations/${id}`)).json();
   assert.deepEqual([shown.state, shown.request.seed], ["succeeded", 9]);
 });
@@ -81,7 +83,7 @@ Deno.test("PUT takes pictures, which are part of the request", async () => {
   const answers = await atOnce(() => put(service, id, form(90)));
   assert.equal(answers.filter(({ status }) => status === 202).length, 1);
   assert.equal((await put(service, id, form(91))).status, 409);
-  await service.service.adaptations.ended(id, AbortSignal.timeout(60_000));
+  await service.service.adaptations.ended(id, NEVER);
   const { state, style_images } = await (await service.request(`/v1/adaptations/${id}`)).json();
   assert.deepEqual([state, style_images], ["succeeded", 1]);
 });

@@ -6,7 +6,7 @@ import { writeGenerator } from "../commands/made_up_file.ts";
 import { tinyTensors } from "../models/clip/tiny.ts";
 import { withClasses } from "../models/stylegan2/made_up_tensorflow.ts";
 import { temporaryFolder } from "../temporary.ts";
-import { ASKED, startService } from "./made_up_service.ts";
+import { startService } from "./made_up_service.ts";
 
 /** Folders as Hugging Face has them: the weights under the name that all have, and a description. */
 async function writeFolders(folder: string) {
@@ -28,7 +28,7 @@ Deno.test("Folders of Hugging Face are registered, adapted and drawn as files ar
   using models = temporaryFolder();
   const folders = await writeFolders(models.path);
   await using service = await startService(folders);
-  const made = await (await service.post("/v1/adaptations?wait=true", ASKED)).json();
+  const made = await service.adapt();
   assert.equal(made.state, "succeeded", JSON.stringify(made.error));
   const bytes = async (path: string) => {
     const response = await service.request(path);

@@ -32,7 +32,7 @@ async function endOf(failures: number) {
     owner: "",
     idempotencyKey: null,
   });
-  await adaptations.ended(id, AbortSignal.timeout(60_000));
+  await adaptations.ended(id, new AbortController().signal);
   const { state, error } = adaptations.get(id);
   await service.close();
   return { state, error, tries };

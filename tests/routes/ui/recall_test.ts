@@ -2,14 +2,13 @@ import assert from "node:assert/strict";
 import { encodePng } from "../../../lib/image/mod.ts";
 import { placeOf, readAbout } from "../../../routes/ui/client/recall.ts";
 import type { Generator } from "../../../routes/ui/client/types.ts";
-import { ASKED, startService } from "../../service/made_up_service.ts";
+import { startService } from "../../service/made_up_service.ts";
 
 Deno.test("A picture that was drawn leads back to where it is drawn", async () => {
   await using service = await startService();
   const made: string[] = [];
   for (const target of ["b", "c"]) {
-    const asked = { ...ASKED, steps: 1, target, preview_every: 0 };
-    made.push((await (await service.post("/v1/adaptations?wait=true", asked)).json()).id);
+    made.push((await service.adapt({ steps: 1, target, preview_every: 0 })).id);
   }
   const [id, second] = made;
   const { generators } = await (await service.request("/v1/generators")).json();
