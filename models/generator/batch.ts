@@ -12,3 +12,8 @@ export function fittingBatch(a: Architecture, bindingBytes: number): number {
   const largestBytes = 4 * generatorOf(a).largestMap;
   return Math.max(1, Math.min(MAX_BATCH, Math.floor(bindingBytes / largestBytes)));
 }
+
+/** The same for what is drawn beside a step of training, which holds most of the memory. */
+export function batchBesideStep(a: Architecture, bindingBytes: number): number {
+  return fittingBatch(a, Math.min(bindingBytes, 2 ** 27));
+}

@@ -6,7 +6,7 @@ import { planProgram, type ProgramPlan, type ProgramSpec } from "../../lib/graph
 import type { Precision } from "../../lib/graph/precision.ts";
 import { input, numel, type Shape } from "../../lib/graph/tensor.ts";
 import { type ClipFile, findWeights, imageTower, openClipFile } from "../clip/mod.ts";
-import { fittingBatch } from "../generator/batch.ts";
+import { batchBesideStep } from "../generator/batch.ts";
 import { type Architecture, generatorOf, outlineGenerator } from "../generator/families.ts";
 import { leavesOf } from "../generator/generator.ts";
 import { isResNet } from "./clip_files.ts";
@@ -240,7 +240,7 @@ function anyTargets({ architecture: { features } }: ClipFile): LossTargets {
 /** Drawing as a grid of samples is drawn. */
 function gridProgram(a: Architecture, limits: Limits): ProgramSpec {
   const generator = generatorOf(a);
-  const batch = fittingBatch(a, limits.bindingBytes);
+  const batch = batchBesideStep(a, limits.bindingBytes);
   const wPlus = input("w_plus", [batch, a.wCount, a.wSize]);
   const { image } = generator.synthesis(leavesOf(generator), wPlus, { mode: "const" });
   return { outputs: { image } };

@@ -13,7 +13,7 @@ import {
   steppedStrip,
   STRIP_IMAGES,
 } from "../../lib/image/mod.ts";
-import { fittingBatch } from "../generator/batch.ts";
+import { batchBesideStep } from "../generator/batch.ts";
 import type { DeviceGenerator } from "../generator/device.ts";
 import { latentsFromSeeds } from "../generator/latents.ts";
 import { Sampler } from "../generator/sampler.ts";
@@ -36,7 +36,7 @@ export async function sampleImages(
   seeds: readonly number[] = sampleSeeds(options),
 ): Promise<RgbImage[]> {
   const { architecture } = generator;
-  const batch = fittingBatch(architecture, gpu.limits.bindingBytes);
+  const batch = batchBesideStep(architecture, gpu.limits.bindingBytes);
   const sampler = await Sampler.create(gpu, generator, { batch });
   try {
     const z = latentsFromSeeds(seeds, architecture.zSize);

@@ -135,7 +135,7 @@ const LIMITS = {
 };
 
 for (const kind of ["cpu", "gpu"] as const) {
-  Deno.test(`a step at 1024x1024 with two CLIP models fits 4 GB and bindings of 128 MiB, ${kind} kernels`, async () => {
+  Deno.test(`a step at 1024x1024 with two CLIP models fits 4 GB, and bindings of 128 MiB, ${kind} kernels`, async () => {
     using folder = temporaryFolder();
     const options = await largeRun(folder);
     const limits = { ...LIMITS, joinsLaunches: kind === "gpu" };
@@ -145,6 +145,10 @@ for (const kind of ["cpu", "gpu"] as const) {
     // 74.3 GMAC an image in the generator: forward twice, backward for images and weights.
     assert(step.operations > 2 * 2 * 4 * 74.3e9 && step.operations < 1.6e12, `${step.operations}`);
     assert(step.dispatches <= (kind === "gpu" ? 500 : 1540), `${step.dispatches} dispatches`);
+    const wide = { ...limits, bindingBytes: 2 ** 31 - 4, bufferBytes: 2 ** 32 };
+    const large = await runCost(options, { kind, limits: wide });
+    assert(large.memory.peak <= 4e9, `${large.memory.peak} bytes`);
+    assert(large.step.dispatches <= (kind === "gpu" ? 450 : 1480), `${large.step.dispatches}`);
     const saving = { ...options, checkpointActivations: true };
     const saved = (await runCost(saving, { kind, limits })).memory.peak;
     assert(saved < 3e9, `${saved} bytes`);
