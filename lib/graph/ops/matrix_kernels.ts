@@ -11,8 +11,10 @@ import { MATRIX_UNITS, type MatrixUnit } from "../../gpu/matrix.ts";
 import type { Limits } from "../../gpu/device.ts";
 import type { Kernel } from "../op.ts";
 import { foldGroups, ROW_GROUPS } from "./launch.ts";
+import { cyclesOf } from "./tiles.ts";
 
 type Params = Record<string, number>;
+type Grid = [number, number, number];
 
 /** How fragments are multiplied, and where. */
 export interface MatrixMeans extends Pick<MatrixUnit, "edge" | "subgroup"> {
@@ -73,12 +75,34 @@ function constants(
   };
 }
 
+/** Instructions for each value that a thread fetches: where it is, whether, to load and to round it. */
+const PER_VALUE = 5;
+/** Cycles of a large GPU for a multiplication of 16x16x16; no more is known of smaller ones. */
+const PER_PRODUCT = 13;
+
+/** What a launch is counted to cost, in the cycles of `tiles.ts`, for sums of `turns` steps each. */
+function cost({ edge, subgroup }: MatrixMeans, steps: number, turns: number, grid: number[]) {
+  const threads = 2 * DOWN * subgroup;
+  const values = (2 * DOWN + 8) * steps * edge ** 2 / threads;
+  return cyclesOf({
+    threads,
+    registers: 8 * edge ** 2 / subgroup + 64,
+    instructions: PER_VALUE * values + PER_PRODUCT * 8 * steps,
+    turns: turns + 1,
+  }, grid.reduce((a, b) => a * b));
+}
+
 /** Kernels of `matmul`, one for each way in which the operands may lie. */
 export function matmulMatrixKernels<A>(
   means: MatrixMeans,
   params: Kernel<"a" | "b", A>["params"],
 ): Kernel<"a" | "b", A>[] {
   const { rows, columns } = blockSize(means);
+  const grid = ({ products, M, N }: Params): Grid => [
+    Math.ceil(N! / columns),
+    Math.ceil(M! / rows),
+    products!,
+  ];
   return [true, false].flatMap((aAlongK) =>
     [true, false].map((bAlongK): Kernel<"a" | "b", A> => ({
       name: `matmul_${means.name}`,
@@ -88,11 +112,8 @@ export function matmulMatrixKernels<A>(
         Math.min(M!, N!, K!) >= means.edge,
       params,
       consts: constants(means, { steps: 2, aAlongK, bAlongK }),
-      grid: ({ products, M, N }: Params) => [
-        Math.ceil(N! / columns),
-        Math.ceil(M! / rows),
-        products!,
-      ],
+      cost: (p) => cost(means, 2, Math.ceil(p.K! / (2 * means.edge)), grid(p)),
+      grid,
       rereads: true,
     }))
   );
@@ -109,7 +130,14 @@ export function convMatrixKernels<A>(
   params: Kernel<"x" | "w", A>["params"],
 ): Kernel<"x" | "w", A>[] {
   const { rows, columns } = blockSize(means);
-  return [9, 1].map((TAPS) => ({
+  const phases = (p: Params) => transposed ? p.stride! ** 2 : 1;
+  const grid = (p: Params): Grid => {
+    const every = transposed ? p.stride! : 1;
+    const pixels = p.batch! * Math.ceil(p.oh! / every) * Math.ceil(p.ow! / every);
+    const [x, y] = foldGroups(Math.ceil(pixels / columns));
+    return [x, y, phases(p) * Math.ceil(p.O! / rows)];
+  };
+  return [{ TAPS: 9, steps: 1 }, { TAPS: 1, steps: 2 }].map(({ TAPS, steps }) => ({
     name: `${name}_${means.name}`,
     source: convAxisWgsl + means.fragments + matrixWgsl + convMatrixWgsl,
     when: (_, { kh, kw, I, O }, limits) =>
@@ -117,7 +145,7 @@ export function convMatrixKernels<A>(
     params,
     consts: {
       ...constants(means, {
-        steps: TAPS === 1 ? 2 : 1,
+        steps,
         aAlongK: !transposed,
         bAlongK: false,
         tilesOfA: TAPS,
@@ -128,12 +156,9 @@ export function convMatrixKernels<A>(
       TRANSPOSED: Number(transposed),
       ROW_GROUPS,
     },
-    grid: (p: Params) => {
-      const every = transposed ? p.stride! : 1;
-      const pixels = p.batch! * Math.ceil(p.oh! / every) * Math.ceil(p.ow! / every);
-      const [x, y] = foldGroups(Math.ceil(pixels / columns));
-      return [x, y, every ** 2 * Math.ceil(p.O! / rows)];
-    },
+    cost: (p) =>
+      cost(means, steps, Math.ceil(p.I! / (steps * means.edge)) * TAPS / phases(p), grid(p)),
+    grid,
     rereads: true,
   }));
 }
@@ -144,17 +169,19 @@ export function convWeightGradMatrixKernel<A>(
   params: Kernel<"x" | "gy", A>["params"],
 ): Kernel<"x" | "gy", A> {
   const { rows, columns } = blockSize(means);
+  const grid = (p: Params): Grid => [
+    Math.ceil(p.I! * p.kh! * p.kw! / columns),
+    Math.ceil(p.O! / rows),
+    p.parts!,
+  ];
   return {
     name: `conv_weight_grad_${means.name}`,
     source: means.fragments + matrixWgsl + convWeightGradMatrixWgsl,
     when: (_, { I, O }, limits) => means.fits(limits) && Math.min(I!, O!) >= means.edge,
     params,
     consts: constants(means, { steps: 2, aAlongK: true, bAlongK: true }),
-    grid: (p: Params) => [
-      Math.ceil(p.I! * p.kh! * p.kw! / columns),
-      Math.ceil(p.O! / rows),
-      p.parts!,
-    ],
+    cost: (p) => cost(means, 2, Math.ceil(p.part_lines! * p.ow! / (2 * means.edge)), grid(p)),
+    grid,
     rereads: true,
   };
 }

@@ -76,20 +76,39 @@ const LATENCY = 600;
 /** Instructions of a turn beside the products and their operands: fetching, and finding what. */
 const OVERHEAD = 80;
 
+/** What a workgroup does. */
+interface Work {
+  readonly threads: number;
+  /** Of a thread. */
+  readonly registers: number;
+  /** Of a thread in a turn. */
+  readonly instructions: number;
+  /** Between which the threads wait for each other. */
+  readonly turns: number;
+}
+
 /**
- * Cycles that `workgroups` of a tile take on a large GPU for sums of so many steps, counted and not
- * measured: those of a unit run side by side as far as its registers go, and a turn takes as long as
- * their instructions do, but no less than its latency.
+ * Cycles that `workgroups` take on a large GPU, counted and not measured: those of a unit run side by
+ * side as far as its registers go, and a turn takes as long as their instructions do, but no less
+ * than its latency.
  */
-export function cycles(tile: Tile, workgroups: number, steps: number): number {
-  const { TM, TN, DEPTH, SLICES } = tile;
-  const threads = threadsOf(tile);
-  const registers = TM * TN + TM + TN + 48;
-  const instructions = DEPTH * (TM * TN + (TM + TN) / 4) + OVERHEAD;
+export function cyclesOf(work: Work, workgroups: number): number {
+  const { threads, registers, instructions, turns } = work;
   const fit = Math.floor(GPU.registers / (registers * threads));
   const each = instructions * threads / GPU.lanes;
   const turn = (sideBySide: number) => sideBySide && Math.max(LATENCY, sideBySide * each);
   const onUnit = Math.ceil(workgroups / GPU.units);
-  const turns = Math.ceil(steps / (DEPTH * SLICES)) + 1;
   return turns * (Math.floor(onUnit / fit) * turn(fit) + turn(onUnit % fit));
+}
+
+/** The same of a tile, for sums of so many steps. */
+export function cycles(tile: Tile, workgroups: number, steps: number): number {
+  const { TM, TN, DEPTH, SLICES } = tile;
+  const work = {
+    threads: threadsOf(tile),
+    registers: TM * TN + TM + TN + 48,
+    instructions: DEPTH * (TM * TN + (TM + TN) / 4) + OVERHEAD,
+    turns: Math.ceil(steps / (DEPTH * SLICES)) + 1,
+  };
+  return cyclesOf(work, workgroups);
 }
