@@ -215,6 +215,31 @@ test("Of a generator with classes, the page draws the one that is chosen", async
   assert.equal(await page.getByLabel("Class").inputValue(), "2");
 });
 
+test("A picture that was drawn here leads back to where it is drawn", async () => {
+  await using server = await startServer();
+  await using browser = await openBrowser(chromium!);
+  await using tab = await browser.open();
+  const { page } = tab;
+  const drop = async (path: string) => {
+    const dropped = await page.evaluateHandle(`(async () => {
+      const data = new DataTransfer();
+      const file = await (await fetch("${path}")).blob();
+      data.items.add(new File([file], "face", { type: file.type }));
+      return data;
+    })()`);
+    for (const type of ["dragover", "drop"]) {
+      await page.dispatchEvent("main", type, { dataTransfer: dropped });
+    }
+  };
+  await page.goto(`${server.url}/#/gallery`);
+  await page.getByText("Nothing is here yet").waitFor();
+  await drop("/v1/generators/kinds/samples/9.png?class=3&truncation=0.5");
+  await page.waitForURL(/#\/explore\/kinds\?seed=9&truncation=0.5&class=3$/);
+  await images(page, ".compare", 2);
+  await drop("/ui/icon.svg");
+  await page.getByText("“face” does not say how it was drawn").waitFor();
+});
+
 test("Pictures are dropped as the target, and are there again in a duplicate", async () => {
   await using server = await startServer();
   await using browser = await openBrowser(chromium!);
