@@ -89,8 +89,9 @@ export async function runCost(options: AdaptOptions, target: PlanTarget): Promis
       dispatches: plan.launches.length,
       operations: sum(({ operations }) => operations),
       bytes: sum(({ bytes }) => bytes),
-      bindingBytes: Math.max(
-        ...plan.launches.flatMap(({ bindings }) => bindings.map(({ bytes }) => bytes)),
+      bindingBytes: plan.launches.reduce(
+        (most, { bindings }) => Math.max(most, ...bindings.map(({ bytes }) => bytes)),
+        0,
       ),
     },
     memory: { ...memory, peak: Object.values(memory).reduce((a, b) => a + b) },
