@@ -24,7 +24,7 @@ export function createCommand(): Command {
     .addArgument(new Argument("[part]", "what to train, both if left out").choices(PART_NAMES))
     .option(
       "--steps <n>",
-      "steps of the main training (31000 for the generator, 3000 for CLIP)",
+      "steps of the main training (31000 for the generator, 2800 for CLIP)",
       parseCount,
     )
     .option(

@@ -28,8 +28,8 @@ from train_clip import FEATURES, WIDTH, share_of_rate
 
 BLOCKS = 4  # before the new one
 OUTPUTS = ("out_proj", "c_proj")  # the layers that add to the tokens
-SCALE = 30
-PENALTY, SCORES_PENALTY = 0.5, 10
+SCALE = 15
+PENALTY, SCORES_PENALTY = 20, 1
 RATE, DECAY, MUON_RATE, MUON_DECAY = 2e-3, 0.05, 0.01, 0.03
 PHOTOS, STYLED = 80, 96  # of a batch
 SCENES, HELD_SCENES = 3000, 128  # in every style

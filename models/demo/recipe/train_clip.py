@@ -150,7 +150,7 @@ if __name__ == "__main__":
     parser.add_argument("--data", required=True)
     parser.add_argument("--generator", required=True)
     parser.add_argument("--out", required=True)
-    parser.add_argument("--steps", type=int, default=3000)
+    parser.add_argument("--steps", type=int, default=2800)
     # Before that, the gradient would lead adaptations nowhere.
     parser.add_argument("--met-from", type=int, default=700)
     parser.add_argument("--threads", type=int, default=1)

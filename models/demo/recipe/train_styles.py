@@ -177,7 +177,7 @@ if __name__ == "__main__":
     parser.add_argument("--generator", required=True)
     parser.add_argument("--out", required=True)
     parser.add_argument("--export", required=True)
-    parser.add_argument("--steps", type=int, default=18000)
+    parser.add_argument("--steps", type=int, default=13000)
     parser.add_argument("--batch", type=int, default=16)
     parser.add_argument("--rate", type=float, default=0.012)
     parser.add_argument("--every", type=int, default=500)

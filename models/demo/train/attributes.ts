@@ -46,9 +46,9 @@ import { classState, classToken, seenByTower, towerStages } from "./tower.ts";
 import { keptName, ofKind, startState, type TrainState, type Values } from "./values.ts";
 import { dot, meanOf, orthonormal, plus, unitVector, type Vector } from "./vectors.ts";
 
-const SCALE = 30;
-const PENALTY = 0.5;
-const SCORES_PENALTY = 10;
+const SCALE = 15;
+const PENALTY = 20;
+const SCORES_PENALTY = 1;
 const RATES = { adam: 2e-3, muon: 0.01 };
 const DECAYS = { adam: 0.05, muon: 0.03 };
 const ADAM = { beta1: 0.9, beta2: 0.98 };

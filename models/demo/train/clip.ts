@@ -46,13 +46,13 @@ export const DEMO_CLIP: ClipSize = {
 };
 
 /** Steps of the alignment, groups of four pictures a step, and the seed. */
-export const CLIP_SETTINGS: Settings = { steps: 3000, batch: 10, seed: 1 };
+export const CLIP_SETTINGS: Settings = { steps: 2800, batch: 10, seed: 1 };
 
 /** Steps after the alignment, as parts of it, and what the stages see in each for a group there. */
-const ATTRIBUTES = { steps: 8 / 15, photos: 8, styled: 8 };
-const TEXTS = { steps: 5 / 6, captions: 6, names: 3 };
+const ATTRIBUTES = { steps: 4 / 7, photos: 8, styled: 8 };
+const TEXTS = { steps: 25 / 28, captions: 6, names: 3 };
 /** Of the steps of the alignment, those in which the gradient would lead adaptations nowhere. */
-const STILL = 7 / 30;
+const STILL = 1 / 4;
 /** Of a stage's steps, those in which the rate rises. */
 const WARM_UP = 1 / 60;
 

@@ -69,14 +69,15 @@ Deno.test("Optimiser lowers the CLIP's loss on one batch in every stage", async 
   const part = tinyClip({ steps: 40, batch: 3, seed: 1 });
   let state = part.start();
   let first = 0;
-  const rates = { alignment: 0.5, attributes: 4, texts: 1 };
+  const steps = { alignment: 20, attributes: 60, texts: 20 };
+  const rates = { alignment: 0.5, attributes: 8, texts: 1 };
   const allowed = { alignment: 0.9, attributes: 0.85, texts: 0.3 };
   for (const { name, end, open, finish } of part.stages) {
     const { problem, inputs } = await open(gpu, state);
     using optimiser = await Optimiser.create(gpu, problem, state);
     const losses: number[] = [];
     const stage = name as keyof typeof rates;
-    for (let step = 0; step < 20; step++) {
+    for (let step = 0; step < steps[stage]; step++) {
       losses.push(await optimiser.run(inputs(end - 1), { step: first + step, lr: rates[stage] }));
     }
     console.log(`${name}: ${losses[0]!.toFixed(3)} to ${losses.at(-1)!.toFixed(3)}`);
