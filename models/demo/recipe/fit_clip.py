@@ -1,10 +1,11 @@
 """Gives a trained image tower its projection, and a text tower that speaks of the same things.
 
-See train_clip.py for how to call it. Nothing here changes where the tower's gradient leads.
+See train_clip.py for how to call it. It changes little of where the tower's gradient leads.
 
-The projection's first rows are those of the styles (style_rows); the next come from the attributes'
-head; one is constant, and keeps the features in a narrow cone, in which they are nearly linear. A
-bias of the last norm puts the styles' thresholds where they tell most of the true pictures apart.
+The projection's first rows are those of the styles (style_rows), which give way a little so that
+they tell more of the true pictures apart; the next come from the attributes' head; one is constant,
+and keeps the features in a narrow cone, in which they are nearly linear. A bias of the last norm
+holds the styles' thresholds.
 """
 
 import argparse
@@ -27,11 +28,15 @@ ATTRIBUTES_SPREAD = 0.045
 # Photos behind the attributes' spread; scenes in every style behind the thresholds, with captions.
 SCENES = {"spread": 2000, "thresholds": 300, "captions": 2000}
 LOGIT_SCALE = 100
+# Of cosines when styles are told apart: sharper than in use, as single errors are to count.
+SHARPNESS, READOUT_STEPS = 300, 1500
+STIFFNESS = 1.5  # of the styles' rows
 
 
 def states_of(p, a, pixels, change=lambda image: image):
     images = (change(as_image(part)) for part in pixels.split(100))
-    with torch.no_grad(), torch.autocast("cpu", dtype=torch.bfloat16):
+    # In float32: styles are a hundredth apart.
+    with torch.no_grad():
         return torch.cat([image_state(p, a, image) for image in images])
 
 
@@ -51,17 +56,30 @@ def attribute_rows(states, head, codes):
     return torch.cat(rows, 1), torch.cat(offset)
 
 
-def style_thresholds(features, names):
-    """What brings features [styles, n, d] nearest to the name [d] of their style, added to them."""
-    threshold = torch.zeros(features.shape[2], requires_grad=True)
-    optimiser = torch.optim.Adam([threshold], lr=0.01)
-    truth = torch.arange(len(STYLES)).repeat_interleave(features.shape[1])
-    for _ in range(3000):
-        logits = 2 * LOGIT_SCALE * (features + threshold).flatten(0, 1) @ names.T
+def style_readout(states, rows, ways, names, levels):
+    """(change of the rows [width, styles], threshold [styles]) that bring states [styles, n, width]
+    nearest to the name [styles] of their own style. The rows give way along `ways` [styles, 7], by
+    little: what they are is where the gradient leads. levels [styles] are what the rest of the
+    features adds to the cosine with a name."""
+    change = torch.zeros(len(rows), ways.shape[1], requires_grad=True)
+    threshold = torch.zeros(ways.shape[1], requires_grad=True)
+    rates = (3e-4, 3e-3)
+    optimiser = torch.optim.Adam([{"params": change}, {"params": threshold}])
+    truth = torch.arange(len(STYLES)).repeat_interleave(states.shape[1])
+    states = states.flatten(0, 1)
+    states, said = states - states.mean(0), names @ ways
+    trained = (states @ rows) @ names.T + levels
+    for step in range(READOUT_STEPS):
+        for group, rate in zip(optimiser.param_groups, rates):
+            group["lr"] = rate * (1 - step / READOUT_STEPS)
+        cosines = trained + (states @ change + threshold) @ said.T
+        given = (change.norm() / rows.norm()).square()
+        loss = F.cross_entropy(SHARPNESS * cosines, truth) + STIFFNESS * given
         optimiser.zero_grad()
-        F.cross_entropy(logits, truth).backward()
+        loss.backward()
         optimiser.step()
-    return threshold.detach()
+    print(f"styles: loss {loss.item():.4f}, rows gave way by {given.sqrt().item():.3f}", flush=True)
+    return (change @ ways.T).detach(), (ways @ threshold).detach()
 
 
 def fit(options):
@@ -87,27 +105,32 @@ def fit(options):
     # Before its weight and bias, the last norm's outputs have the mean zero: this row is constant.
     even = F.normalize(1 / p["visual.ln_post.weight"], dim=0)[:, None]
     rest = torch.zeros(WIDTH, features - styles - width - 1)
-    projection = torch.cat([by_style, scale * by_class, 0.5 * even, rest], 1).half().float()
-    centred = (shown - every.mean(0)) @ projection[:, :styles]
+    ways = torch.linalg.qr((places[1:] - places[:1]).T)[0]
 
-    def bias_for(names):
-        """What the features lack, [features], for names [styles, features] of the styles."""
+    def readout(names):
+        """(projection, what its features lack [features]) for names [styles, features]."""
+        change, threshold = style_readout(
+            shown, by_style, ways, names[:, :styles], names[:, styles + width]
+        )
+        parts = [by_style + change, scale * by_class, 0.5 * even, rest]
+        projection = torch.cat(parts, 1).half().float()
+        mean = every.mean(0) @ projection
         bias = torch.zeros(features)
-        thresholds = style_thresholds(centred, names[:, :styles])
-        bias[:styles] = thresholds - every.mean(0) @ projection[:, :styles]
+        bias[:styles] = threshold - mean[:styles]
         bias[styles : styles + width] = scale * offset
-        bias[styles + width] = 1 - (every @ projection)[:, styles + width].mean()
-        return bias
+        bias[styles + width] = 1 - mean[styles + width]
+        return projection, bias
 
     captioned = [states_of(p, a, pixels[: SCENES["captions"]], disturbed) for pixels in train]
     pictures = torch.stack(captioned)
-    pictures = F.normalize(pictures @ projection + bias_for(places), dim=2)
+    projection, bias = readout(F.pad(places, (0, features - styles)))
+    pictures = F.normalize(pictures @ projection + bias, dim=2)
     text = train_texts(a, texts, places, codes, pictures, LOGIT_SCALE, options.steps)
     with torch.no_grad():
         named = [F.normalize(encode_text(text, a, style).mean(0), dim=0) for style in texts.names]
 
+    projection, bias = readout(torch.stack(named))
     image = {**p, "visual.proj": projection}
-    bias = bias_for(torch.stack(named))
     added = torch.linalg.lstsq(projection.T, bias, driver="gelsd").solution
     image["visual.ln_post.bias"] = p["visual.ln_post.bias"] + added
     text["logit_scale"] = torch.tensor(math.log(LOGIT_SCALE))
@@ -126,7 +149,7 @@ if __name__ == "__main__":
     parser.add_argument("--data", required=True)
     parser.add_argument("--tower", required=True)
     parser.add_argument("--out", required=True)
-    parser.add_argument("--steps", type=int, default=2500)  # of the text tower
+    parser.add_argument("--steps", type=int, default=2000)  # of the text tower
     parser.add_argument("--threads", type=int, default=1)
     parser.add_argument("--seed", type=int, default=1)
     fit(parser.parse_args())

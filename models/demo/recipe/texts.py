@@ -5,8 +5,9 @@ in all styles, the caption that belongs to a picture and the picture that belong
 the features of an image tower that stays as it is (Zhai et al. 2022 call this locked-image tuning).
 And a code that a text's feature is to be near: first the place of the style that it names, then for
 each attribute the code of the class that it names, nothing where it is silent. The code makes
-differences of texts mean the same wherever they are taken. One number of a caption's feature is
-left open: by it a caption can say how much it leaves open itself.
+differences of texts mean the same wherever they are taken, and has the last word: the other loss
+counts less and less. One number of a caption's feature is left open: by it a caption can say how
+much it leaves open itself.
 """
 
 import json
@@ -83,8 +84,8 @@ def train_texts(a, texts, places, codes, pictures, logit_scale, steps):
         value.requires_grad_()
     optimiser = torch.optim.AdamW(p.values(), betas=(0.9, 0.98), weight_decay=0.01)
     for step in range(steps):
-        for group in optimiser.param_groups:
-            group["lr"] = 1.5e-3 * share_of_rate(step, steps)
+        share = share_of_rate(step, steps)
+        optimiser.param_groups[0]["lr"] = 1.5e-3 * share
         scene = torch.randint(pictures.shape[1], (CAPTIONS,))
         style = torch.randint(len(STYLES), (CAPTIONS,))
         variant = torch.randint(texts.captions.shape[2], (CAPTIONS,))
@@ -99,7 +100,7 @@ def train_texts(a, texts, places, codes, pictures, logit_scale, steps):
         told = F.normalize(captions * (1 - even), dim=1)
         code = (1 - (torch.cat([told, found[CAPTIONS:]]) * wanted).sum(1)).mean()
         contrast = contrastive_loss(pictures[style, scene], captions, logit_scale)
-        loss = code + CONTRAST * contrast
+        loss = code + CONTRAST * share * contrast
         optimiser.zero_grad()
         loss.backward()
         optimiser.step()

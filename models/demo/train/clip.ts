@@ -50,7 +50,7 @@ export const CLIP_SETTINGS: Settings = { steps: 2800, batch: 10, seed: 1 };
 
 /** Steps after the alignment, as parts of it, and what the stages see in each for a group there. */
 const ATTRIBUTES = { steps: 4 / 7, photos: 8, styled: 8 };
-const TEXTS = { steps: 25 / 28, captions: 6, names: 3 };
+const TEXTS = { steps: 5 / 7, captions: 6, names: 3 };
 /** Of the steps of the alignment, those in which the gradient would lead adaptations nowhere. */
 const STILL = 1 / 4;
 /** Of a stage's steps, those in which the rate rises. */

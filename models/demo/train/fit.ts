@@ -27,7 +27,7 @@ const ATTRIBUTES_SPREAD = 0.045;
 /** What the constant feature's column is long. */
 const CONSTANT = 0.5;
 /** Of cosines when thresholds are sought, steps and rate of Adam for that. */
-const SHARPNESS = 200;
+const SHARPNESS = 1000;
 const THRESHOLD_STEPS = 1000;
 const THRESHOLD_RATE = 0.01;
 
@@ -108,9 +108,10 @@ async function fittedImage(
       .flatMap((one) => STYLE_NAMES.map((style) => drawPlanes(one, style, side))),
   );
   const { basis } = waysOf(places);
-  const names = named.map((name) =>
-    Float64Array.from(basis, (way) => dot(way, name.subarray(0, way.length)))
-  );
+  const names = named.map((name) => ({
+    way: Float64Array.from(basis, (way) => dot(way, name.subarray(0, way.length))),
+    level: name[a.features - 1] ?? 0,
+  }));
   const rows = state.tensors.get(STYLE_ROWS)!;
   const styles = styleReadout(rowsOf(rows.data, rows.shape[1]!), styled, names);
   const attributes = attributeReadout(weights, photos);
@@ -165,14 +166,19 @@ async function styleNames(
   return called.map(({ length }) => unitVector(meanOf(rows.slice(first, first += length))));
 }
 
-/**
- * The styles' scores of SPREAD in all, and the thresholds. States of true pictures, styles in turn;
- * names in the basis of the styles' ways.
- */
+/** What a style is called, of a text's feature. */
+interface Name {
+  /** In the basis of the styles' ways. */
+  readonly way: Vector;
+  /** What the constant feature adds to the cosine with a picture. */
+  readonly level: number;
+}
+
+/** The styles' scores of SPREAD in all, and the thresholds. States of true pictures, styles in turn. */
 function styleReadout(
   rows: readonly Float32Array[],
   states: readonly Vector[],
-  names: readonly Vector[],
+  names: readonly Name[],
 ): Readout {
   const scores = states.map((state) => Float64Array.from(rows, (row) => dot(row, state)));
   const mean = meanOf(scores);
@@ -186,28 +192,29 @@ function styleReadout(
 }
 
 /** What is added to features so that each is nearest to its style's name, by cross entropy. */
-function thresholds(features: readonly Vector[], names: readonly Vector[]): Vector {
+function thresholds(features: readonly Vector[], names: readonly Name[]): Vector {
   const count = names.length;
-  let added = new Float64Array(names[0]!.length);
+  let added = new Float64Array(names[0]!.way.length);
   let [first, second] = [new Float64Array(added.length), new Float64Array(added.length)];
   for (let step = 1; step <= THRESHOLD_STEPS; step++) {
     let gradient = new Float64Array(added.length);
-    const offsets = names.map((name) => dot(name, added));
+    const offsets = names.map(({ way, level }) => dot(way, added) + level);
     features.forEach((feature, i) => {
-      const logits = names.map((name, k) => SHARPNESS * (dot(name, feature) + offsets[k]!));
+      const logits = names.map(({ way }, k) => SHARPNESS * (dot(way, feature) + offsets[k]!));
       const highest = Math.max(...logits);
       const powers = logits.map((value) => Math.exp(value - highest));
       const total = powers.reduce((sum, value) => sum + value);
-      names.forEach((name, k) => {
+      names.forEach(({ way }, k) => {
         const error = powers[k]! / total - (k === i % count ? 1 : 0);
-        gradient = plus(gradient, SHARPNESS * error / features.length, name);
+        gradient = plus(gradient, SHARPNESS * error / features.length, way);
       });
     });
     first = first.map((value, i) => 0.9 * value + 0.1 * gradient[i]!);
     second = second.map((value, i) => 0.999 * value + 0.001 * gradient[i]! ** 2);
+    const rate = THRESHOLD_RATE * (1 - (step - 1) / THRESHOLD_STEPS);
     const [one, two] = [1 - 0.9 ** step, 1 - 0.999 ** step];
     added = added.map((value, i) =>
-      value - THRESHOLD_RATE * first[i]! / one / (Math.sqrt(second[i]! / two) + 1e-8)
+      value - rate * first[i]! / one / (Math.sqrt(second[i]! / two) + 1e-8)
     );
   }
   return added;

@@ -4,8 +4,9 @@
  * Two losses. The contrastive one of CLIP (Radford et al. 2021): among a batch of captioned pictures
  * in all styles, the caption that belongs to a picture and the picture that belongs to a caption, by
  * the features of an image tower that stays as it is. And a code that a text's feature is to be near
- * (`codes.ts`). The code makes differences of texts mean the same wherever they are taken; its last
- * number a caption may choose: by it it can say how much it leaves open.
+ * (`codes.ts`). The code makes differences of texts mean the same wherever they are taken, and has
+ * the last word: the other loss counts less and less. The code's last number a caption may choose:
+ * by it it can say how much it leaves open.
  */
 import {
   add,
@@ -73,7 +74,7 @@ export function openTexts(
   const code = sub(1, mean(sum(mul(told, input("wanted", found.shape)), [1])));
   return {
     problem: {
-      loss: add(code, mul(contrast, CONTRAST)),
+      loss: add(code, mul(contrast, input("contrast", []))),
       groups: [{ leaves, rule: "adam", rate: PEAK, decay: DECAY, since }],
       adam: ADAM,
       meansSince: since,
@@ -91,6 +92,7 @@ export function openTexts(
         ...texts.batch(all.map(({ text }) => text)),
         pictures: joined(shown.map(({ picture }) => picture)),
         wanted: joined(wanted.map((feature) => Float32Array.from(feature))),
+        contrast: Float32Array.of(CONTRAST * share(step)),
       };
     },
     rate: share,
