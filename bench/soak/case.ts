@@ -56,15 +56,16 @@ export interface Probe {
 /** Asks for `url` again and again, in a thread of its own, which what this one does cannot delay. */
 export function probe(url: string): Probe {
   const worker = new Worker(new URL("probe.ts", import.meta.url), { type: "module" });
+  const { promise, resolve, reject } = Promise.withResolvers<number[]>();
+  promise.catch(() => {}); // until it is asked for
+  worker.onmessage = ({ data }) => {
+    worker.terminate();
+    if (typeof data === "string") reject(new Error(data));
+    else resolve(data);
+  };
   worker.postMessage(url);
   return {
     stop() {
-      const { promise, resolve, reject } = Promise.withResolvers<number[]>();
-      worker.onmessage = ({ data }) => {
-        worker.terminate();
-        if (typeof data === "string") reject(new Error(data));
-        else resolve(data);
-      };
       worker.postMessage(null);
       return promise;
     },
