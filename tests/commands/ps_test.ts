@@ -1,4 +1,5 @@
 import assert from "node:assert/strict";
+import { setTimeout as delay } from "node:timers/promises";
 import { createApp } from "../../routes/app.ts";
 import { listen } from "../../routes/listen.ts";
 import { main } from "../../main.ts";
@@ -10,6 +11,8 @@ Deno.test("nada ps shows a service's adaptation, queue, device and models", asyn
   await using service = await startService();
   await (await service.request("/v1/generators/small/samples/1.png")).bytes();
   const token = await addToken(service.config.data, { name: "me", scopes: ["read"], rate: null });
+  // A running service sees a change of the file within a second.
+  while ((await service.request("/v1/generators")).status !== 401) await delay(50);
   const listening = await listen(createApp(service.service), service.config);
   const ps = (...args: string[]) =>
     captured(() => main(["ps", "--server", listening.url, ...args]));
