@@ -1,18 +1,15 @@
 /**
  * Decides which nodes share a kernel launch.
  *
- * - A reshape is no node at all: its reader reads the reshaped tensor by the same flat index. Nor is
- *   a slice that is one run of elements, where a binding may begin at the first of them.
- * - Equal calls are one node.
+ * - Only nodes that stand for values of their own count (`live.ts`).
  * - An elementwise or gather node whose readers all run in one launch is computed there, each time
  *   it is read, instead of being stored.
  * - A launch of elementwise nodes that starts from one kernel's result, at the same index, becomes
  *   that kernel's epilogue. What others read on the way is stored there as well.
  */
 import { KernelError } from "../errors.ts";
+import { type LiveNodes, liveNodes } from "./live.ts";
 import type { AnyOp } from "./op.ts";
-import { sliceOffset } from "./ops/shape.ts";
-import { behind } from "./roots.ts";
 import { type Attrs, numel, sameShape, type Tensor } from "./tensor.ts";
 
 /** One kernel launch: `root` is stored, everything in `inlined` is computed on the way. */
@@ -30,17 +27,10 @@ export interface Launch {
   readonly reads: ReadonlySet<Tensor>;
 }
 
-export interface FusedGraph {
+export interface FusedGraph extends Omit<LiveNodes, "nodes"> {
   /** In an order in which every launch follows those it reads from. */
   readonly launches: readonly Launch[];
-  /** The node that holds a tensor's values: behind reshapes and runs, the first of equal calls. */
-  storage(tensor: Tensor): Tensor;
-  /** Which of that node's elements is the first of the tensor. */
-  offset(tensor: Tensor): number;
 }
-
-/** Bindings may begin at multiples of this, in bytes. */
-const BINDING_ALIGNMENT = 256;
 
 /** Op, inputs and attributes of a node that is not a leaf. */
 export function application(
@@ -59,7 +49,7 @@ export function fuse(
   maxBuffers: number,
   elementBytes = 4,
 ): FusedGraph {
-  const { nodes, storage, offset } = liveNodes(roots, BINDING_ALIGNMENT / elementBytes);
+  const { nodes, storage, offset } = liveNodes(roots, elementBytes);
   const stored = new Set(roots.map(storage));
   for (;;) {
     const launches = group(nodes, storage, stored);
@@ -128,69 +118,6 @@ function partsBehind(
   }
   found.delete(node);
   return [...found].sort(byId);
-}
-
-/** Where a tensor's values are. */
-interface Place {
-  readonly node: Tensor;
-  readonly offset: number;
-}
-
-/** Collects the nodes behind `roots` in topological order, with reshapes and repeats resolved. */
-function liveNodes(roots: readonly Tensor[], alignment: number) {
-  const resolved = new Map<Tensor, Place>();
-  const byCall = new Map<string, Place>();
-  const nodes: Tensor[] = [];
-  const given = new Set(roots);
-
-  const resolve = (node: Tensor): Place => {
-    const { source } = node;
-    if (source.kind === "op" && source.op.name === "reshape") {
-      return resolved.get(source.inputs.x!)!;
-    }
-    const run = given.has(node) ? null : runOf(node, alignment);
-    if (run !== null && source.kind === "op") {
-      const { node: whole, offset } = resolved.get(source.inputs.x!)!;
-      return { node: whole, offset: offset + run };
-    }
-    const key = callKey(node, (input) => resolved.get(input)!);
-    const known = byCall.get(key);
-    if (known) return known;
-    const place = { node, offset: 0 };
-    byCall.set(key, place);
-    nodes.push(node);
-    return place;
-  };
-
-  for (const node of behind(roots)) resolved.set(node, resolve(node));
-  return {
-    nodes,
-    storage: (tensor: Tensor) => resolved.get(tensor)!.node,
-    offset: (tensor: Tensor) => resolved.get(tensor)!.offset,
-  };
-}
-
-/** The first element of a slice that can be bound by itself; null for any other node. */
-function runOf({ source }: Tensor, alignment: number): number | null {
-  if (source.kind !== "op" || source.op.name !== "slice") return null;
-  const attrs = source.attrs as Parameters<typeof sliceOffset>[1];
-  const offset = sliceOffset(source.inputs.x!.shape, attrs);
-  return offset !== null && offset % alignment === 0 ? offset : null;
-}
-
-/** Two nodes with the same key have the same values. */
-function callKey(node: Tensor, place: (input: Tensor) => Place): string {
-  const { source } = node;
-  if (source.kind === "constant") {
-    // Comparing long constants would cost more than storing one twice.
-    return source.data.length > 16 ? `#${node.id}` : `${node.dtype}[${source.data}]`;
-  }
-  if (source.kind !== "op") return `${source.kind} ${source.name}`;
-  const inputs = Object.entries(source.inputs).map(([name, input]) => {
-    const { node, offset } = place(input);
-    return `${name}:${node.id}+${offset}[${input.shape}]`;
-  });
-  return `${source.op.name}(${inputs}) ${JSON.stringify(source.attrs)}`;
 }
 
 function group(
