@@ -2,18 +2,13 @@
 import assert from "node:assert/strict";
 import { Gpu } from "../../../lib/gpu/device.ts";
 import { candidates } from "../../../lib/graph/codegen.ts";
-import { type AnyOp, type HostTensor, registry } from "../../../lib/graph/op.ts";
+import type { HostTensor } from "../../../lib/graph/op.ts";
 import { add } from "../../../lib/graph/ops/mod.ts";
 import { Program } from "../../../lib/graph/program.ts";
-import { input, numel, type Shape, Tensor } from "../../../lib/graph/tensor.ts";
+import { input, numel, type Shape, type Tensor } from "../../../lib/graph/tensor.ts";
 import { assertClose } from "../../assert.ts";
 import { normals, seededRandom } from "../../gpu.ts";
-
-interface Case {
-  readonly op: string;
-  readonly inputs: Record<string, Shape>;
-  readonly attrs: Record<string, unknown>;
-}
+import { callOf, type Case, conv, kernelOp, spread, T, weightGrad } from "./calls.ts";
 
 // All too large for the kernel of small products. Blocks are 8x32, 32x64 or 64x64 for products, 16 or 64 channels for convolutions.
 const CASES: Case[] = [
@@ -52,26 +47,8 @@ const CASES: Case[] = [
   { op: "normalize_grad", inputs: { x: [5, 67], gy: [5, 67] }, attrs: { eps: 1e-5 } },
 ];
 
-function T(operands: string) {
-  return { transposeA: operands.includes("A"), transposeB: operands.includes("B") };
-}
-
-function conv(x: Shape, w: Shape, stride: number, pad: number): Case {
-  return { op: "conv2d", inputs: { x, w }, attrs: { stride, pad } };
-}
-
-function spread(x: Shape, w: Shape, stride: number, pad: number, extra: number): Case {
-  const attrs = { stride, pad, outputPadding: [extra, extra] };
-  return { op: "conv_transpose2d", inputs: { x, w }, attrs };
-}
-
 function filter(x: Shape, axis: number, taps: number, attrs: Record<string, unknown>): Case {
   return { op: "upfirdn1d", inputs: { x, f: [taps] }, attrs: { axis, gain: 2, ...attrs } };
-}
-
-function weightGrad(x: Shape, gy: Shape, stride: number, pad: number, kernel: number[]): Case {
-  const attrs = { stride, pad, kernel, lines: gy[0]! * gy[2]! };
-  return { op: "conv_weight_grad", inputs: { x, gy }, attrs };
 }
 
 // The kernels for software adapters need one; those for GPUs run anywhere, and where there are several,
@@ -94,9 +71,7 @@ function call({ op, inputs, attrs }: Case, leaf: (name: string, shape: Shape) =>
   const leaves = Object.fromEntries(
     Object.entries(inputs).map(([name, shape]) => [name, leaf(name, shape)]),
   );
-  const spec = registry.get(op) as Extract<AnyOp, { kind: "kernel" }>;
-  const source = { kind: "op", op: spec, inputs: leaves, attrs } as const;
-  return new Tensor(spec.shape(leaves, attrs), "f32", source);
+  return callOf(kernelOp(op), leaves, attrs);
 }
 
 let opened: { kernels: string; gpu: Gpu } | undefined;
@@ -125,7 +100,7 @@ async function check(kernels: "cpu" | "gpu", kernel: string, test: Case, seed: n
   const actual = (await program.run(feeds, { read: ["out"] })).out!;
   program.dispose();
 
-  const spec = registry.get(test.op) as Extract<AnyOp, { kind: "kernel" }>;
+  const spec = kernelOp(test.op);
   const expected = Array.from(spec.reference(host, test.attrs), (y, k) => y + feeds.added![k]!);
   // 2^-24 rounding, growing with the root of up to 2,000 terms.
   assertClose(actual, expected, 3e-6, kernel);

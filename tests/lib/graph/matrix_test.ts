@@ -7,7 +7,7 @@ import { requestAdapter } from "../../../lib/gpu/adapter.ts";
 import { type AdapterKind, Gpu, type Limits } from "../../../lib/gpu/device.ts";
 import { matrixKind } from "../../../lib/gpu/matrix.ts";
 import { vjp } from "../../../lib/graph/grad.ts";
-import { type AnyOp, defineOp, type HostTensor, registry } from "../../../lib/graph/op.ts";
+import { defineOp, type HostTensor } from "../../../lib/graph/op.ts";
 import {
   convMatrixKernels,
   convWeightGradMatrixKernel,
@@ -19,9 +19,19 @@ import { add, conv2d, convTranspose2d, matmul, mul } from "../../../lib/graph/op
 import { planProgram } from "../../../lib/graph/plan.ts";
 import type { Precision } from "../../../lib/graph/precision.ts";
 import { Program } from "../../../lib/graph/program.ts";
-import { constant, input, numel, type Shape, Tensor } from "../../../lib/graph/tensor.ts";
+import { constant, input, numel, type Shape, type Tensor } from "../../../lib/graph/tensor.ts";
 import { assertClose } from "../../assert.ts";
 import { normals, seededRandom } from "../../gpu.ts";
+import {
+  callOf,
+  type Case,
+  conv,
+  type KernelOp,
+  kernelOp,
+  spread,
+  T,
+  weightGrad,
+} from "./calls.ts";
 import emulatedWgsl from "./emulated_matrix.wgsl" with { type: "text" };
 
 /** 2^-24 rounding of sums of up to 2,000 terms. The factors are f16 already, products are exact. */
@@ -41,12 +51,6 @@ const EMULATED: MatrixMeans = {
 const kind = matrixKind(await requestAdapter());
 const OWN = kind && { ...MATRIX_MEANS.find(({ name }) => name === kind)!, fits: () => true };
 
-interface Case {
-  readonly op: string;
-  readonly inputs: Record<string, Shape>;
-  readonly attrs: Record<string, unknown>;
-}
-
 // Blocks are 16x32 to 64x128, and steps 4 to 32: none of these fill them evenly.
 const CASES: Case[] = [
   { op: "matmul", inputs: { a: [70, 19], b: [19, 131] }, attrs: T("") },
@@ -64,30 +68,6 @@ const CASES: Case[] = [
   weightGrad([2, 19, 21, 17], [2, 17, 10, 8], 2, 0, [3, 3], 6),
   weightGrad([1, 70, 6, 7], [1, 18, 6, 7], 1, 0, [1, 1], 4),
 ];
-
-function T(operands: string) {
-  return { transposeA: operands.includes("A"), transposeB: operands.includes("B") };
-}
-
-function conv(x: Shape, w: Shape, stride: number, pad: number): Case {
-  return { op: "conv2d", inputs: { x, w }, attrs: { stride, pad } };
-}
-
-function spread(x: Shape, w: Shape, stride: number, pad: number, extra: number): Case {
-  const attrs = { stride, pad, outputPadding: [extra, extra] };
-  return { op: "conv_transpose2d", inputs: { x, w }, attrs };
-}
-
-function weightGrad(
-  x: Shape,
-  gy: Shape,
-  stride: number,
-  pad: number,
-  kernel: number[],
-  lines: number,
-): Case {
-  return { op: "conv_weight_grad", inputs: { x, gy }, attrs: { stride, pad, kernel, lines } };
-}
 
 register(EMULATED, "emulated", false);
 register(OWN, "the adapter's tensor cores", OWN === undefined);
@@ -155,11 +135,8 @@ Deno.test("kernels for tensor cores run side by side as far as their memory goes
     Object.entries(operands).map(([name, shape]) => [name, input(name, shape)]),
   ) as Record<keyof typeof operands, Tensor>;
   const { a, b, c, d, x, y, w } = leaves;
-  const call = (op: string, inputs: Record<string, Tensor>, attrs: object) => {
-    const spec = variant(op, EMULATED) as Extract<AnyOp, { kind: "kernel" }>;
-    const source = { kind: "op", op: spec, inputs, attrs } as const;
-    return new Tensor(spec.shape(inputs, attrs), "f32", source);
-  };
+  const call = (op: string, inputs: Record<string, Tensor>, attrs: Case["attrs"]) =>
+    callOf(variant(op, EMULATED), inputs, attrs);
   const outputs = {
     rows: call("matmul", { a, b }, T("")),
     turned: call("matmul", { a: c, b: d }, T("AB")),
@@ -192,7 +169,7 @@ Deno.test("kernels for tensor cores run side by side as far as their memory goes
   });
   program.dispose();
   gpu.close();
-  const { reference } = matmul.spec as Extract<AnyOp, { kind: "kernel" }>;
+  const { reference } = matmul.spec as KernelOp;
   assertClose(actual.rows!, reference({ a: host("a"), b: host("b") }, T("")), TOLERANCE);
   assertClose(actual.turned!, reference({ a: host("c"), b: host("d") }, T("AB")), TOLERANCE);
 });
@@ -205,21 +182,21 @@ const device = () =>
     fastest: (_, kernels) => kernels.find((name) => name.endsWith(`_${kind}`)),
   });
 
-const variants = new Map<string, AnyOp>();
+const variants = new Map<string, KernelOp>();
 
 /** An op with no kernels but those for tensor cores. */
-function variant(name: string, means: MatrixMeans): AnyOp {
+function variant(name: string, means: MatrixMeans): KernelOp {
   const key = `${name}_${means.name}`;
   const known = variants.get(key);
   if (known) return known;
-  const spec = registry.get(name) as Extract<AnyOp, { kind: "kernel" }>;
+  const spec = kernelOp(name);
   const { params } = spec.kernels[0]!;
   const kernels = name === "matmul"
     ? matmulMatrixKernels(means, params)
     : name === "conv_weight_grad"
     ? [convWeightGradMatrixKernel(means, params)]
     : convMatrixKernels(means, name, name === "conv_transpose2d", params);
-  const { spec: made } = defineOp({ ...spec, name: key, kernels });
+  const made = defineOp({ ...spec, name: key, kernels }).spec as KernelOp;
   variants.set(key, made);
   return made;
 }
@@ -248,9 +225,8 @@ async function check(
     [first]: mul(leaf(first, inputs[first]!), constant(Float32Array.of(2), [])),
     [second]: leaf(second, inputs[second]!),
   };
-  const spec = variant(op, means) as Extract<AnyOp, { kind: "kernel" }>;
-  const source = { kind: "op", op: spec, inputs: leaves, attrs } as const;
-  const product = new Tensor(spec.shape(leaves, attrs), "f32", source);
+  const spec = variant(op, means);
+  const product = callOf(spec, leaves, attrs);
   const out = add(product, leaf("added", product.shape));
   const program = await Program.compile(await device(), { outputs: { out } });
   assert.equal(program.plan.launches.length, 1, "the factor and the sum are fused");
@@ -281,7 +257,7 @@ async function checkGradients(): Promise<void> {
   };
   for (const [name, inputs] of Object.entries(ops)) {
     const random = seededRandom(3);
-    const spec = registry.get(name) as Extract<AnyOp, { kind: "kernel" }>;
+    const spec = kernelOp(name);
     const values = Object.fromEntries(
       Object.entries(inputs).map(([n, shape]) => [n, toF16(normals(numel(shape), random))]),
     );
