@@ -46,22 +46,34 @@ async function upload(path: string): Promise<DeviceGenerator> {
   return await uploadGenerator(await testGpu(), await readGenerator(checkpoint));
 }
 
+/** What the original chose from and what it found. */
+async function original() {
+  return {
+    settings: await fixtureJson<Settings>("layer_selection/layer_selection.json"),
+    expected: await fixture("layer_selection/layer_selection.safetensors"),
+    frozen: await upload(fixturePath("stylegan2/generator_32.pt")),
+    trained: await upload(fixturePath("training/train_start.pt")),
+  };
+}
+
+async function judgesOf(models: readonly (readonly [string, number])[], { text }: Settings) {
+  const gpu = await testGpu();
+  return await Promise.all(models.map(async ([model, weight]) => {
+    const clip = await Clip.open(gpu, fixturePath(CLIP_FILES[model]!));
+    return { clip, weight, target: await globalTarget(clip, text) };
+  }));
+}
+
 Deno.test({
   name: "LayerSelection weighs and chooses layers as the original does, with one CLIP and with two",
   ignore: !hasFixtures,
 }, async () => {
   const gpu = await testGpu();
-  const settings = await fixtureJson<Settings>("layer_selection/layer_selection.json");
-  const expected = await fixture("layer_selection/layer_selection.safetensors");
-  const frozen = await upload(fixturePath("stylegan2/generator_32.pt"));
-  const trained = await upload(fixturePath("training/train_start.pt"));
+  const { settings, expected, frozen, trained } = await original();
   assert.deepEqual(generatorOf(trained.architecture).selectableLayers, settings.index_to_layer);
 
   for (const [name, models] of Object.entries(settings.clip_models)) {
-    const judges = await Promise.all(models.map(async ([model, weight]) => {
-      const clip = await Clip.open(gpu, fixturePath(CLIP_FILES[model]!));
-      return { clip, weight, target: await globalTarget(clip, settings.text) };
-    }));
+    const judges = await judgesOf(models, settings);
     for (const iterations of [1, 2]) {
       const selection = await LayerSelection.create(gpu, { frozen, trained, judges }, {
         batch: 4,
@@ -96,17 +108,11 @@ Deno.test({
   ignore: !hasFixtures || (await testGpu()).limits.halves !== true,
 }, async () => {
   const gpu = await testGpu();
-  const settings = await fixtureJson<Settings>("layer_selection/layer_selection.json");
-  const expected = await fixture("layer_selection/layer_selection.safetensors");
-  const frozen = await upload(fixturePath("stylegan2/generator_32.pt"));
-  const trained = await upload(fixturePath("training/train_start.pt"));
+  const { settings, expected, frozen, trained } = await original();
   const [[name, models]] = Object.entries(settings.clip_models) as [
     [string, [string, number][]],
   ];
-  const judges = await Promise.all(models.map(async ([model, weight]) => {
-    const clip = await Clip.open(gpu, fixturePath(CLIP_FILES[model]!));
-    return { clip, weight, target: await globalTarget(clip, settings.text) };
-  }));
+  const judges = await judgesOf(models, settings);
   const selection = await LayerSelection.create(gpu, { frozen, trained, judges }, {
     batch: 4,
     iterations: 1,
