@@ -33,6 +33,9 @@ function sizes(x: { shape: Shape }, f: { shape: Shape }, { up, down, pad }: Upfi
   return { n, c, h, w, kh, kw, oh, ow };
 }
 
+/** Rows of outputs of a thread of the kernel for blurs. */
+const RUN_ROWS = 8;
+
 function params(
   { x, f }: Record<"x" | "f", Tensor>,
   attrs: UpfirdnAttrs,
@@ -43,7 +46,7 @@ function params(
   const groups = Math.ceil(ow / 4);
   return {
     count: numel(out.shape),
-    runs: n * c * oh * groups,
+    runs: n * c * Math.ceil(oh / RUN_ROWS) * groups,
     units: n * c * groups,
     groups,
     ...rest,
@@ -82,10 +85,10 @@ export const upfirdn2d: Op<"x" | "f", UpfirdnAttrs> = defineOp({
   kernels: [
     {
       name: "upfirdn2d_runs",
-      source: upfirdn2dRunsWgsl,
-      when: (_, { up, down, kw }) => up === 1 && down === 1 && kw === 4,
+      source: planeFilterWgsl + upfirdn2dRunsWgsl,
+      when: (_, { up, down, kh, kw }) => up === 1 && down === 1 && kh! <= 4 && kw === 4,
       params,
-      consts: PER_ELEMENT,
+      consts: { ...PER_ELEMENT, ROWS: RUN_ROWS },
       grid: ({ runs }) => perElement({ count: runs! }),
     },
     {
