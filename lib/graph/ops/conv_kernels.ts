@@ -5,6 +5,7 @@ import outerWgsl from "../../../kernels/common/outer.wgsl" with { type: "text" }
 import tileWgsl from "../../../kernels/common/tile.wgsl" with { type: "text" };
 import convCpuWgsl from "../../../kernels/conv_cpu.wgsl" with { type: "text" };
 import convTiledWgsl from "../../../kernels/conv_tiled.wgsl" with { type: "text" };
+import convUpCpuWgsl from "../../../kernels/conv_up_cpu.wgsl" with { type: "text" };
 import convWeightGradCpuWgsl from "../../../kernels/conv_weight_grad_cpu.wgsl" with {
   type: "text",
 };
@@ -45,6 +46,21 @@ export function convKernels<A>(
       // Three neighbouring taps share most of the pixels they see.
       when: (adapter, { kw, stride }) => adapter === "cpu" && kw === 3 && stride === 1,
       consts: { ...consts, LANES, TAPS: 3 },
+    },
+    {
+      ...cpu,
+      name: `${name}_cpu_3_stride_2`,
+      source: outerWgsl + lanesWgsl + convUpCpuWgsl,
+      when: (adapter, { kh, kw, stride }) =>
+        adapter === "cpu" && transposed && kh === 3 && kw === 3 && stride === 2,
+      consts: { LANES, ROW_GROUPS },
+      grid: ({ batch, O, oh, ow, pad }) => {
+        const first = Math.floor(pad! / 2);
+        const places = (size: number) => Math.floor((pad! + size - 1) / 2) - first + 1;
+        const runs = batch! * places(oh!) * Math.ceil(places(ow!) / 4);
+        const [x, y] = foldGroups(Math.ceil(runs / LANES));
+        return [x, y, Math.ceil(O! / 8)];
+      },
     },
     {
       ...cpu,
