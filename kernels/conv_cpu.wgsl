@@ -7,10 +7,11 @@
 //   out  [batch, O, oh, ow]
 //
 // common/conv_axis.wgsl tells how the transpose becomes such a sum. One workgroup of LANES threads
-// per 16 output channels of 8 runs; a run is four outputs in a row of the image, in one phase, and
+// per 16 output channels of 8 runs; a run is RUN outputs in a row of the image, in one phase, and
 // belongs to one thread. The threads share the weights, each loading those of two channels.
-// Constants: LANES, TRANSPOSED, ROW_GROUPS workgroups in a row of the grid, and TAPS, the neighbouring
-// taps that are taken at once: 3 where a row of the kernel has three and the stride is 1, else 1.
+// Constants: LANES, TRANSPOSED, ROW_GROUPS workgroups in a row of the grid, RUN (4 or 8), and HOP: the
+// stride, 1 or 2, where a row of the kernel has three taps, which are then taken at once, as they see
+// the same pixels; else 0.
 
 struct Params {
   batch: u32, I: u32, h: u32, w: u32, O: u32, oh: u32, ow: u32,
@@ -22,17 +23,31 @@ struct Params {
 @group(0) @binding(2) var<storage, read_write> out: array<f32>;
 @group(0) @binding(3) var<uniform>             p: Params;
 
-const RUN = vec4<u32>(0u, 1u, 2u, 3u);
+const FOUR = vec4<u32>(0u, 1u, 2u, 3u);
+const QUADS = RUN / 4u;
+const TAPS = select(3u, 1u, HOP == 0u);
 
-// Row q of a matrix is a channel, its columns are the run.
-var<private> c: array<mat4x4<f32>, 4>;
+// Four channels, one a column, of four outputs of the run; then those of the next four outputs.
+var<private> c: array<mat4x4<f32>, 4u * QUADS>;
 
 /// Adds one tap: `weights` of channels `lane` and `lane + 8` times the pixels they meet.
-fn add(weights: vec2<f32>, pixels: vec4<f32>) {
-  c[0] += outer(four(weights.x, 0u), pixels);
-  c[1] += outer(four(weights.x, 4u), pixels);
-  c[2] += outer(four(weights.y, 0u), pixels);
-  c[3] += outer(four(weights.y, 4u), pixels);
+fn add(weights: vec2<f32>, left: vec4<f32>, right: vec4<f32>) {
+  add_four(0u, four(weights.x, 0u), left, right);
+  add_four(1u, four(weights.x, 4u), left, right);
+  add_four(2u, four(weights.y, 0u), left, right);
+  add_four(3u, four(weights.y, 4u), left, right);
+}
+
+fn add_four(q: u32, weights: vec4<f32>, left: vec4<f32>, right: vec4<f32>) {
+  c[q * QUADS] += outer(weights, left);
+  if (RUN == 8u) { c[q * QUADS + 1u] += outer(weights, right); }
+}
+
+/// Four pixels of the line at `image`, 0 outside.
+fn pixels(image: u32, columns: vec4<u32>, row: u32) -> vec4<f32> {
+  let i = image + columns;
+  let seen = vec4<bool>(row < p.h) & (columns < vec4<u32>(p.w));
+  return select(vec4<f32>(), vec4<f32>(x[i.x], x[i.y], x[i.z], x[i.w]), seen);
 }
 
 fn weights(i: vec2<u32>) -> vec2<f32> { return vec2<f32>(w[i.x], w[i.y]); }
@@ -47,17 +62,17 @@ fn main(@builtin(workgroup_id) group: vec3<u32>, @builtin(local_invocation_index
 
   // The run of this thread; beyond the last one it is computed again and not stored.
   let height = (p.oh + vertical.every - 1u) / vertical.every;
-  let runs = (p.ow + 4u * across.every - 1u) / (4u * across.every);
+  let runs = (p.ow + RUN * across.every - 1u) / (RUN * across.every);
   let unit = (group.y * ROW_GROUPS + group.x) * LANES + lane;
   let used = min(unit, p.batch * height * runs - 1u);
   let line = used / runs;
   let n = line / height;
   let row = line % height;
-  let column = used % runs * 4u;
+  let column = used % runs * RUN;
 
   let y = row * vertical.hop + vertical.start;
-  let run = (column + RUN) * across.hop + across.start;
-  let beyond = run.w + vec2<u32>(1u, 2u);
+  let run = (column + FOUR) * across.hop + across.start;
+  let beyond = run.x + RUN * HOP + vec2<u32>(0u, 1u);
 
   let taps = p.kh * p.kw;
   let channels = min(block + lane + vec2<u32>(0u, 8u), vec2<u32>(p.O - 1u));
@@ -70,23 +85,37 @@ fn main(@builtin(workgroup_id) group: vec3<u32>, @builtin(local_invocation_index
   var ky = 0u;
   var kx = 0u;
   for (var k = 0u; k < p.I * vertical.taps * across.taps; k += TAPS) {
-    let at = image + kx + run;
-    let seen = vec4<bool>(y + ky < p.h) & (kx + run < vec4<u32>(p.w));
-    let pixels = select(vec4<f32>(), vec4<f32>(x[at.x], x[at.y], x[at.z], x[at.w]), seen);
+    let left = pixels(image, kx + run, y + ky);
+    var right: vec4<f32>;
+    if (RUN == 8u) { right = pixels(image, kx + run + 4u * across.hop, y + ky); }
     let tap = kernels + line_taps + kx * across.next;
-    if (TAPS == 1u) {
-      add(weights(tap), pixels);
+    if (HOP == 0u) {
+      add(weights(tap), left, right);
     } else {
-      // Three taps see six pixels. All loads before all sums: around the branches of a load, sums
-      // have to leave their registers.
-      let more_seen = vec2<bool>(y + ky < p.h) & (beyond < vec2<u32>(p.w));
-      let more = select(vec2<f32>(), vec2<f32>(x[image + beyond.x], x[image + beyond.y]), more_seen);
+      // All loads before all sums: around the branches of a load, sums have to leave their registers.
       let w0 = weights(tap);
       let w1 = weights(tap + across.next);
       let w2 = weights(tap + 2u * across.next);
-      add(w0, pixels);
-      add(w1, vec4<f32>(pixels.yzw, more.x));
-      add(w2, vec4<f32>(pixels.zw, more));
+      // The first tap sees these pixels; the last, or both others, see them from a later one on.
+      let seen = vec2<bool>(y + ky < p.h) & (beyond < vec2<u32>(p.w));
+      var more = vec2<f32>(x[image + beyond.x], 0.0);
+      if (HOP == 1u) { more.y = x[image + beyond.y]; }
+      more = select(vec2<f32>(), more, seen);
+      let end = select(vec4<f32>(more, 0.0, 0.0), right, RUN == 8u);
+      let left_1 = vec4<f32>(left.yzw, end.x);
+      let right_1 = vec4<f32>(right.yzw, more.x);
+      if (HOP == 1u) {
+        add(w0, left, right);
+        add(w1, left_1, right_1);
+        add(w2, vec4<f32>(left.zw, end.xy), vec4<f32>(right.zw, more));
+      } else {
+        let between = pixels(image, run + 1u, y + ky);
+        var between_right: vec4<f32>;
+        if (RUN == 8u) { between_right = pixels(image, run + 4u * HOP + 1u, y + ky); }
+        add(w0, left, right);
+        add(w1, between, between_right);
+        add(w2, left_1, right_1);
+      }
     }
     kx += TAPS;
     if (kx == across.taps) {
@@ -108,13 +137,14 @@ fn main(@builtin(workgroup_id) group: vec3<u32>, @builtin(local_invocation_index
   var sums = c;
   let oy = row * vertical.every + vertical.first;
   let ox = column * across.every + across.first;
-  let end = select(0u, min(p.ow, ox + 4u * across.every), unit == used && oy < p.oh);
   let channels_left = min(16u, p.O - block);
-  for (var q = 0u; q < channels_left; q++) {
-    let sum = sums[q / 4u][q % 4u];
-    let line = ((n * p.O + block + q) * p.oh + oy) * p.ow;
-    for (var to = ox; to < end; to += across.every) {
-      out[line + to] = epilogue(sum[(to - ox) / across.every], line + to);
+  for (var q = 0u; q < channels_left * QUADS; q++) {
+    let sum = sums[q / (4u * QUADS) * QUADS + q % QUADS][q / QUADS % 4u];
+    let line = ((n * p.O + block + q / QUADS) * p.oh + oy) * p.ow;
+    let first = ox + q % QUADS * 4u * across.every;
+    let end = select(0u, min(p.ow, first + 4u * across.every), unit == used && oy < p.oh);
+    for (var to = first; to < end; to += across.every) {
+      out[line + to] = epilogue(sum[(to - first) / across.every], line + to);
     }
   }
 }

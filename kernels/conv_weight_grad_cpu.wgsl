@@ -7,10 +7,10 @@
 //   out  [parts, O, I, kh, kw]   part s sums lines s*part_lines and on, of batch * oh in all
 //
 // A product of gy [O, pixels] and the patches of x [pixels, I*kh*kw], four pixels of a line at a
-// time. One workgroup of LANES threads per 16 x 24 block and part. A thread sums three columns, three
-// neighbouring (i, ky, kx), of all 16 rows; the threads share gy, each loading that of two channels.
-// Constants: LANES, and WINDOW: the stride, 1 or 2, where a row of the kernel has three taps, which
-// are then the three columns of one thread and see the same pixels; else 0.
+// time. One workgroup of LANES threads per ROWS x 24 block and part. A thread sums three columns, three
+// neighbouring (i, ky, kx), of all rows; the threads share gy, each loading that of two or four
+// channels. Constants: LANES, ROWS (16 or 32), and WINDOW: the stride, 1 or 2, where a row of the kernel
+// has three taps, which are then the three columns of one thread and see the same pixels; else 0.
 
 struct Params {
   batch: u32, I: u32, h: u32, w: u32, O: u32, oh: u32, ow: u32,
@@ -23,14 +23,19 @@ struct Params {
 @group(0) @binding(3) var<uniform>             p: Params;
 
 // Row q of a matrix is an output channel, its columns are those of the thread.
-var<private> c: array<mat4x3<f32>, 4>;
+var<private> c: array<mat4x3<f32>, ROWS / 4u>;
 
-/// Adds one pixel: gy of channels `lane` and `lane + 8` times what the columns see.
-fn add(g: vec2<f32>, seen: vec3<f32>) {
-  c[0] += outer3(four(g.x, 0u), seen);
-  c[1] += outer3(four(g.x, 4u), seen);
-  c[2] += outer3(four(g.y, 0u), seen);
-  c[3] += outer3(four(g.y, 4u), seen);
+/// Adds four pixels: gy of eight channels, one in each lane, times what the columns see.
+fn add(i: u32, g: vec4<f32>, s0: vec4<f32>, s1: vec4<f32>, s2: vec4<f32>) {
+  add_pixel(i, g.x, vec3<f32>(s0.x, s1.x, s2.x));
+  add_pixel(i, g.y, vec3<f32>(s0.y, s1.y, s2.y));
+  add_pixel(i, g.z, vec3<f32>(s0.z, s1.z, s2.z));
+  add_pixel(i, g.w, vec3<f32>(s0.w, s1.w, s2.w));
+}
+
+fn add_pixel(i: u32, g: f32, seen: vec3<f32>) {
+  c[2u * i] += outer3(four(g, 0u), seen);
+  c[2u * i + 1u] += outer3(four(g, 4u), seen);
 }
 
 fn outer3(rows: vec4<f32>, columns: vec3<f32>) -> mat4x3<f32> {
@@ -48,8 +53,11 @@ fn pixel(at: u32, row: u32, column: u32) -> f32 {
   return select(0.0, x[at], row < p.h && column < p.w);
 }
 
-fn gradients(at: vec2<u32>, column: u32) -> vec2<f32> {
-  return select(vec2<f32>(), vec2<f32>(gy[at.x + column], gy[at.y + column]), column < p.ow);
+/// gy of four pixels of a channel, together, as they lie in one line of the cache.
+fn gradients(line: u32, column: u32) -> vec4<f32> {
+  let i = line + column;
+  let inside = column + vec4<u32>(0u, 1u, 2u, 3u) < vec4<u32>(p.ow);
+  return select(vec4<f32>(), vec4<f32>(gy[i], gy[i + 1u], gy[i + 2u], gy[i + 3u]), inside);
 }
 
 @compute @workgroup_size(LANES)
@@ -64,7 +72,7 @@ fn main(@builtin(workgroup_id) group: vec3<u32>, @builtin(local_invocation_index
   let kx = used % p.kw - p.pad;
   let corner = (i * p.h + ky) * p.w + kx;
   let offsets = vec4<u32>(0u, 1u, 2u, 3u) * p.stride;
-  let rows = min(group.y * 16u + lane + vec2<u32>(0u, 8u), vec2<u32>(p.O - 1u));
+  let rows = min(group.y * ROWS + lane + vec4<u32>(0u, 8u, 16u, 24u), vec4<u32>(p.O - 1u));
 
   let first = min(group.z * p.part_lines, p.batch * p.oh);
   let lines = min(p.part_lines, p.batch * p.oh - first);
@@ -92,14 +100,20 @@ fn main(@builtin(workgroup_id) group: vec3<u32>, @builtin(local_invocation_index
       }
     }
     let line = ((n * p.O + rows) * p.oh + oy) * p.ow;
-    let g0 = gradients(line, ox);
-    let g1 = gradients(line, ox + 1u);
-    let g2 = gradients(line, ox + 2u);
-    let g3 = gradients(line, ox + 3u);
-    add(g0, vec3<f32>(s0.x, s1.x, s2.x));
-    add(g1, vec3<f32>(s0.y, s1.y, s2.y));
-    add(g2, vec3<f32>(s0.z, s1.z, s2.z));
-    add(g3, vec3<f32>(s0.w, s1.w, s2.w));
+    let g0 = gradients(line.x, ox);
+    let g1 = gradients(line.y, ox);
+    var g2: vec4<f32>;
+    var g3: vec4<f32>;
+    if (ROWS == 32u) {
+      g2 = gradients(line.z, ox);
+      g3 = gradients(line.w, ox);
+    }
+    add(0u, g0, s0, s1, s2);
+    add(1u, g1, s0, s1, s2);
+    if (ROWS == 32u) {
+      add(2u, g2, s0, s1, s2);
+      add(3u, g3, s0, s1, s2);
+    }
     ox += 4u;
     if (ox >= p.ow) { ox = 0u; oy++; }
     if (oy == p.oh) { oy = 0u; n++; }
@@ -110,10 +124,10 @@ fn main(@builtin(workgroup_id) group: vec3<u32>, @builtin(local_invocation_index
   // in memory all along.
   var sums = c;
   let end = min(columns, column.x + 3u);
-  let rows_left = min(16u, p.O - group.y * 16u);
+  let rows_left = min(ROWS, p.O - group.y * ROWS);
   for (var q = 0u; q < rows_left; q++) {
     let sum = sums[q / 4u][q % 4u];
-    let row = (group.z * p.O + group.y * 16u + q) * columns;
+    let row = (group.z * p.O + group.y * ROWS + q) * columns;
     for (var to = column.x; to < end; to++) {
       out[row + to] = epilogue(sum[to - column.x], row + to);
     }

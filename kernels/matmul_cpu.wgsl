@@ -7,7 +7,7 @@
 // Strides are given in elements, so that transposed and shared operands need no copy. One workgroup
 // of LANES threads per ROWS x COLUMNS block of a product. A thread sums every eighth column, in all
 // rows; it loads its own columns of b and the elements of every eighth row of a, which the threads
-// share. Constants: LANES, ROWS (8 or 32), COLUMNS (32 or 64).
+// share. Constants: LANES, ROWS (8, 32 or 48), COLUMNS (32 or 64).
 
 struct Params {
   M: u32, N: u32, K: u32,
@@ -50,6 +50,7 @@ fn main(@builtin(workgroup_id) group: vec3<u32>, @builtin(local_invocation_index
   let right = left + 32u;
   // Beyond the edge the last row and column are loaded again.
   let at_rows = group.z * p.a_batch + min(rows, vec4<u32>(p.M - 1u)) * p.a_m;
+  let at_more = group.z * p.a_batch + min(rows.w + vec2<u32>(8u, 16u), vec2<u32>(p.M - 1u)) * p.a_m;
   let at_left = group.z * p.b_batch + min(left, vec4<u32>(p.N - 1u)) * p.b_n;
   let at_right = group.z * p.b_batch + min(right, vec4<u32>(p.N - 1u)) * p.b_n;
 
@@ -63,10 +64,19 @@ fn main(@builtin(workgroup_id) group: vec3<u32>, @builtin(local_invocation_index
       add(0u, load_a(at.x), l, r);
     } else {
       let v = vec4<f32>(load_a(at.x), load_a(at.y), load_a(at.z), load_a(at.w));
+      var more: vec2<f32>;
+      if (ROWS == 48u) {
+        let below = at_more + k * p.a_k;
+        more = vec2<f32>(load_a(below.x), load_a(below.y));
+      }
       add(0u, v.x, l, r);
       add(1u, v.y, l, r);
       add(2u, v.z, l, r);
       add(3u, v.w, l, r);
+      if (ROWS == 48u) {
+        add(4u, more.x, l, r);
+        add(5u, more.y, l, r);
+      }
     }
   }
 

@@ -40,13 +40,18 @@ export function convKernels<A>(
   };
   const cpu = { source: CONV_CPU, params, grid: grid(4, LANES, 16), rereads: true };
   return [
-    {
-      ...cpu,
-      name: `${name}_cpu_3`,
-      // Three neighbouring taps share most of the pixels they see.
-      when: (adapter, { kw, stride }) => adapter === "cpu" && kw === 3 && stride === 1,
-      consts: { ...consts, LANES, TAPS: 3 },
-    },
+    ...[1, 2].flatMap((HOP) =>
+      [4, 8].map((RUN): Kernel<"x" | "w", A> => ({
+        ...cpu,
+        name: `${name}_cpu_3_${HOP === 1 ? "" : "stride_2_"}by_${RUN}`,
+        when: (adapter, { kw, stride }) =>
+          adapter === "cpu" && kw === 3 && stride === HOP && !(transposed && HOP === 2),
+        // Long runs load less, but would compute what is beyond the end of short lines.
+        cost: ({ ow }) => Math.ceil(ow! / RUN) * (RUN === 8 ? 1.6 : 1),
+        consts: { ...consts, LANES, HOP, RUN },
+        grid: grid(RUN, LANES, 16),
+      }))
+    ),
     {
       ...cpu,
       name: `${name}_cpu_3_stride_2`,
@@ -54,6 +59,7 @@ export function convKernels<A>(
       when: (adapter, { kh, kw, stride }) =>
         adapter === "cpu" && transposed && kh === 3 && kw === 3 && stride === 2,
       consts: { LANES, ROW_GROUPS },
+      cost: () => 0,
       grid: ({ batch, O, oh, ow, pad }) => {
         const first = Math.floor(pad! / 2);
         const places = (size: number) => Math.floor((pad! + size - 1) / 2) - first + 1;
@@ -66,7 +72,8 @@ export function convKernels<A>(
       ...cpu,
       name: `${name}_cpu`,
       when: (adapter) => adapter === "cpu",
-      consts: { ...consts, LANES, TAPS: 1 },
+      consts: { ...consts, LANES, HOP: 0, RUN: 4 },
+      cost: () => Infinity,
     },
     ...MATRIX_MEANS.flatMap((means) => convMatrixKernels(means, name, transposed, params)),
     ...tiledKernels({
@@ -91,27 +98,21 @@ export function convWeightGradKernels<A>(
     Math.ceil(p.O! / rows),
     p.parts!,
   ];
-  const cpu = {
-    source: outerWgsl + lanesWgsl + convWeightGradCpuWgsl,
-    params,
-    grid: grid(16, 24),
-    rereads: true,
-  };
   return [
-    ...[1, 2].map((WINDOW) => ({
-      ...cpu,
-      name: `conv_weight_grad_cpu_3_stride_${WINDOW}`,
-      // Three neighbouring taps share most of the pixels they see.
-      when: (adapter: string, { kw, stride }: Params) =>
-        adapter === "cpu" && kw === 3 && stride === WINDOW,
-      consts: { LANES, WINDOW },
-    })),
-    {
-      ...cpu,
-      name: "conv_weight_grad_cpu",
-      when: (adapter) => adapter === "cpu",
-      consts: { LANES, WINDOW: 0 },
-    },
+    ...[0, 1, 2].flatMap((WINDOW) =>
+      [16, 32].map((ROWS): Kernel<"x" | "gy", A> => ({
+        name: `conv_weight_grad_cpu_${ROWS}${WINDOW ? `_3_stride_${WINDOW}` : ""}`,
+        source: outerWgsl + lanesWgsl + convWeightGradCpuWgsl,
+        when: (adapter, { kw, stride }) =>
+          adapter === "cpu" && WINDOW === (kw === 3 && stride! <= 2 ? stride : 0),
+        // Many rows load less, but would compute what is not there.
+        cost: ({ O }) => Math.ceil(O! / ROWS) * (ROWS === 32 ? 1.7 : 1),
+        params,
+        consts: { LANES, ROWS, WINDOW },
+        grid: grid(ROWS, 24),
+        rereads: true,
+      }))
+    ),
     ...MATRIX_MEANS.map((means) => convWeightGradMatrixKernel(means, params)),
     ...tiledKernels({
       name: "conv_weight_grad",

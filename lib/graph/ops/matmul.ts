@@ -80,11 +80,14 @@ function blocks(rows: number, columns: number) {
 }
 
 /** Blocks of software adapters: rows, columns. */
-const CPU_BLOCKS = [[8, 32], [8, 64], [32, 32], [32, 64]] as const;
+const CPU_BLOCKS = [[8, 32], [8, 64], [32, 32], [32, 64], [48, 64]] as const;
 
-/** For up to 16 rows, blocks of 32 would mostly compute rows that are not there. */
-const isSuited = (rows: number, columns: number, M: number) =>
-  M <= 16 ? rows === 8 && columns === 32 : rows === 32 && columns === 64;
+/**
+ * Instructions of such a block for each step of the sum, as Mesa's driver compiles it: 11 to load an
+ * element of a row or column, 5 to add eight products to sums that have to be in memory.
+ */
+const instructions = (rows: number, columns: number) =>
+  11 * (rows + columns) + 5 * rows * columns / 8;
 
 /**
  * `[..., m, k] x [..., k, n]` → `[..., m, n]`, either operand transposed on the way if asked.
@@ -124,7 +127,7 @@ export const matmul: Op<"a" | "b", MatmulAttrs> = defineOp({
       name: `matmul_cpu_${ROWS}x${COLUMNS}`,
       source: outerWgsl + lanesWgsl + matmulCpuWgsl,
       when: (adapter) => adapter === "cpu",
-      cost: ({ M }) => isSuited(ROWS, COLUMNS, M!) ? 1 : 2,
+      cost: (p) => blocks(ROWS, COLUMNS)(p).reduce((a, b) => a * b) * instructions(ROWS, COLUMNS),
       params,
       consts: { LANES, ROWS, COLUMNS },
       grid: blocks(ROWS, COLUMNS),
