@@ -14,6 +14,9 @@
 // an index into nested arrays each part is checked for itself: the parts that do not change in a
 // turn are checked outside of it.
 //
+// In which precision it multiplies, with Quad and add_product, is another text: common/single.wgsl or
+// common/half.wgsl. Sums are in single precision in either case.
+//
 // Constants: ROWS, COLUMNS, TM and TN (4 or 8), DEPTH (4 or 8), SLICES, and THREADS of all slices.
 // A slice has at least as many threads as a tile has vectors.
 
@@ -25,8 +28,8 @@ const SLICE = THREADS / SLICES;
 const TURN = DEPTH * SLICES;
 
 // Two halves for each slice.
-var<workgroup> tile_a: array<array<array<vec4<f32>, A_QUADS + 1u>, DEPTH>, 2u * SLICES>;
-var<workgroup> tile_b: array<array<array<vec4<f32>, B_QUADS + 1u>, DEPTH>, 2u * SLICES>;
+var<workgroup> tile_a: array<array<array<Quad, A_QUADS + 1u>, DEPTH>, 2u * SLICES>;
+var<workgroup> tile_b: array<array<array<Quad, B_QUADS + 1u>, DEPTH>, 2u * SLICES>;
 
 // The thread's sums, by 4 x 4: with eight columns, right of each matrix the next one.
 const SUMS = TM * TN / 16u;
@@ -52,10 +55,10 @@ fn quad_of(quad: u32, quads: u32) -> vec4<u32> { return quad + quads * vec4<u32>
 /// Keeps what threads fetched for their slots, where there is one for each.
 fn keep(half: u32, at_a: Slot, a_values: vec4<f32>, at_b: Slot, b_values: vec4<f32>) {
   if (A_QUADS * DEPTH == SLICE || (at_a.line < DEPTH && at_a.quad < A_QUADS)) {
-    tile_a[half][at_a.line][at_a.quad] = a_values;
+    tile_a[half][at_a.line][at_a.quad] = Quad(a_values);
   }
   if (B_QUADS * DEPTH == SLICE || (at_b.line < DEPTH && at_b.quad < B_QUADS)) {
-    tile_b[half][at_b.line][at_b.quad] = b_values;
+    tile_b[half][at_b.line][at_b.quad] = Quad(b_values);
   }
 }
 
@@ -80,12 +83,12 @@ fn place_of(thread: u32) -> Place {
 fn step(half: u32, k: u32, at: Place) {
   let upper = tile_a[half][k][at.y];
   let left = tile_b[half][k][at.x];
-  c[0] += outer(upper, left);
-  if (TN == 8u) { c[RIGHT] += outer(upper, tile_b[half][k][at.x + B_QUADS / 2u]); }
+  add_product(0u, upper, left);
+  if (TN == 8u) { add_product(RIGHT, upper, tile_b[half][k][at.x + B_QUADS / 2u]); }
   if (TM == 8u) {
     let lower = tile_a[half][k][at.y + A_QUADS / 2u];
-    c[BELOW] += outer(lower, left);
-    if (TN == 8u) { c[BELOW + RIGHT] += outer(lower, tile_b[half][k][at.x + B_QUADS / 2u]); }
+    add_product(BELOW, lower, left);
+    if (TN == 8u) { add_product(BELOW + RIGHT, lower, tile_b[half][k][at.x + B_QUADS / 2u]); }
   }
 }
 
@@ -101,6 +104,7 @@ fn multiply(half: u32, at: Place) {
     step(half, 6u, at);
     step(half, 7u, at);
   }
+  end_turn();
 }
 
 // One matrix of each thread of a slice, on its way to the first slice.

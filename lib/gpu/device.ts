@@ -32,6 +32,8 @@ export interface Limits {
   readonly tensorCores?: MatrixKind | undefined;
   /** Those that kernels may use: what they multiply they round to f16, so planning decides. */
   readonly matrix?: MatrixKind | undefined;
+  /** Results of so many elements kernels may compute by products in f16, as planning decides. */
+  readonly halfFrom?: number | undefined;
   /** Memory that the threads of a workgroup can share; LEAST_WORKGROUP_BYTES when left out. */
   readonly workgroupBytes?: number;
   /**

@@ -162,10 +162,11 @@ export function kernelFor(node: Tensor, adapter: AdapterKind, limits: Limits): C
 }
 
 /** A call by its op, shapes, attributes and means: calls with the same key take the same time. */
-export function callText(node: Tensor, { matrix }: Limits): string {
+export function callText(node: Tensor, { matrix, halfFrom }: Limits): string {
   const { op, inputs, attrs } = application(node);
   const shapes = Object.values(inputs).map(({ shape }) => `[${shape}]`).join(" ");
-  return `${op.name} ${shapes} ${JSON.stringify(attrs)}${matrix ? ` ${matrix}` : ""}`;
+  const means = `${halfFrom === undefined ? "" : " f16"}${matrix ? ` ${matrix}` : ""}`;
+  return `${op.name} ${shapes} ${JSON.stringify(attrs)}${means}`;
 }
 
 interface Candidate {
@@ -178,7 +179,9 @@ interface Candidate {
 export function candidates(node: Tensor, adapter: AdapterKind, limits: Limits): Candidate[] {
   const { op, inputs, attrs } = application(node);
   if (op.kind !== "kernel") return [];
+  const { halfFrom = Infinity } = limits;
   return (op.kernels as AnyKernel[]).flatMap((kernel) => {
+    if (kernel.half && numel(node.shape) < halfFrom) return [];
     const params = kernel.params(inputs, attrs, node);
     if (kernel.when && !kernel.when(adapter, params, limits)) return [];
     return [{ kernel, params, cost: kernel.cost?.(params) ?? 0 }];

@@ -43,6 +43,8 @@ export interface Kernel<I extends string, A> {
   readonly consts?: Record<string, number>;
   /** Workgroups along x, y, z. */
   grid(params: Record<string, number>): [number, number, number];
+  /** True where it multiplies in f16: for large results in programs of that precision. */
+  readonly half?: boolean;
   /** True where elements are loaded many times, so only a cheap expression may be fused in front. */
   readonly rereads?: boolean;
 }

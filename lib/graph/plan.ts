@@ -5,7 +5,7 @@ import { generate, type GeneratedLaunch, generateUpdate } from "./codegen.ts";
 import { compose } from "./compose.ts";
 import { application, fuse, type Launch, resultsOf } from "./fuse.ts";
 import { type Lifetime, mebibytes, type MemoryPlan, planMemory } from "./memory.ts";
-import { bytesOf, storageOf, type Stored, type Storing } from "./precision.ts";
+import { bytesOf, HALVED_FROM, storageOf, type Stored, type Storing } from "./precision.ts";
 import { mostLarge, partners, sideBySide } from "./side_by_side.ts";
 import { splitLarge } from "./split.ts";
 import { numel, type Tensor } from "./tensor.ts";
@@ -123,10 +123,14 @@ export function planProgram(spec: ProgramSpec, adapter: AdapterKind, offered: Li
   };
 }
 
-/** What a program may use of an adapter: tensor cores in f16 only, by kernels of GPUs. */
-export function limitsFor({ precision }: Storing, adapter: AdapterKind, limits: Limits): Limits {
-  return precision === "f16" && adapter === "gpu"
-    ? { ...limits, matrix: limits.tensorCores }
+/** What a program may use of an adapter: products in f16 if it is in f16, by kernels of GPUs. */
+export function limitsFor(
+  { precision, halvedFrom = HALVED_FROM }: Storing,
+  adapter: AdapterKind,
+  limits: Limits,
+): Limits {
+  return precision === "f16" && adapter === "gpu" && limits.halves
+    ? { ...limits, matrix: limits.tensorCores, halfFrom: halvedFrom }
     : limits;
 }
 

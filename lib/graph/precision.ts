@@ -1,8 +1,9 @@
 /**
  * How precisely a program computes. In "f16" what is large on the way, feature maps and their
  * cotangents, lies in memory in half precision, which takes half of the traffic and of the room;
- * loaders make f32 of it, and everything is computed and summed in f32. States (weights, moments),
- * inputs, results, gradients of weights and whatever is small are f32 in any case.
+ * loaders make f32 of it, and everything is computed and summed in f32, but for the products within
+ * large matrix products and convolutions on GPUs (kernels/common/half.wgsl). States (weights,
+ * moments), inputs, results, gradients of weights and whatever is small are f32 in any case.
  */
 import { type Launch, resultsOf } from "./fuse.ts";
 import { type Dtype, numel, type Tensor } from "./tensor.ts";
@@ -22,7 +23,7 @@ export interface Storing {
 }
 
 /** 32 KiB: less makes no difference to traffic, and styles, features and losses are below it. */
-const HALVED_FROM = 2 ** 14;
+export const HALVED_FROM = 2 ** 14;
 
 /** How each tensor is stored; `kept` are those that a program gives out or updates with. */
 export function storageOf(

@@ -2,7 +2,6 @@
 import convAxisWgsl from "../../../kernels/common/conv_axis.wgsl" with { type: "text" };
 import lanesWgsl from "../../../kernels/common/lanes.wgsl" with { type: "text" };
 import outerWgsl from "../../../kernels/common/outer.wgsl" with { type: "text" };
-import tileWgsl from "../../../kernels/common/tile.wgsl" with { type: "text" };
 import convCpuWgsl from "../../../kernels/conv_cpu.wgsl" with { type: "text" };
 import convTiledWgsl from "../../../kernels/conv_tiled.wgsl" with { type: "text" };
 import convUpCpuWgsl from "../../../kernels/conv_up_cpu.wgsl" with { type: "text" };
@@ -78,7 +77,7 @@ export function convKernels<A>(
     ...MATRIX_MEANS.flatMap((means) => convMatrixKernels(means, name, transposed, params)),
     ...tiledKernels({
       name,
-      source: convAxisWgsl + outerWgsl + tileWgsl + convTiledWgsl,
+      source: convAxisWgsl + convTiledWgsl,
       params,
       consts,
       grid: (channels, pixels) => grid(1, pixels, channels),
@@ -116,10 +115,12 @@ export function convWeightGradKernels<A>(
     ...MATRIX_MEANS.map((means) => convWeightGradMatrixKernel(means, params)),
     ...tiledKernels({
       name: "conv_weight_grad",
-      source: outerWgsl + tileWgsl + convWeightGradTiledWgsl,
+      source: convWeightGradTiledWgsl,
       params,
       grid,
       steps: ({ part_lines, ow }) => part_lines! * ow!,
+      // Of scaled cotangents and feature maps: each fits in half precision, their products need not.
+      precise: true,
     }),
   ];
 }

@@ -1,7 +1,6 @@
 /** Matrix products. */
 import lanesWgsl from "../../../kernels/common/lanes.wgsl" with { type: "text" };
 import outerWgsl from "../../../kernels/common/outer.wgsl" with { type: "text" };
-import tileWgsl from "../../../kernels/common/tile.wgsl" with { type: "text" };
 import matmulCpuWgsl from "../../../kernels/matmul_cpu.wgsl" with { type: "text" };
 import matmulSmallWgsl from "../../../kernels/matmul_small.wgsl" with { type: "text" };
 import matmulTiledWgsl from "../../../kernels/matmul_tiled.wgsl" with { type: "text" };
@@ -136,7 +135,7 @@ export const matmul: Op<"a" | "b", MatmulAttrs> = defineOp({
     ...MATRIX_MEANS.flatMap((means) => matmulMatrixKernels(means, params)),
     ...tiledKernels({
       name: "matmul",
-      source: outerWgsl + tileWgsl + matmulTiledWgsl,
+      source: matmulTiledWgsl,
       params,
       grid: blocks,
       steps: ({ K }) => K!,

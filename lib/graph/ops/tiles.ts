@@ -1,4 +1,8 @@
 /** The blocks in which GPUs compute matrix products (kernels/common/tile.wgsl), and what they cost. */
+import halfWgsl from "../../../kernels/common/half.wgsl" with { type: "text" };
+import outerWgsl from "../../../kernels/common/outer.wgsl" with { type: "text" };
+import singleWgsl from "../../../kernels/common/single.wgsl" with { type: "text" };
+import tileWgsl from "../../../kernels/common/tile.wgsl" with { type: "text" };
 import { LEAST_WORKGROUP_BYTES } from "../../gpu/device.ts";
 import type { Kernel } from "../op.ts";
 
@@ -16,6 +20,8 @@ export interface Tile {
   readonly DEPTH: 4 | 8;
   /** Parts of a workgroup that share the steps of the sum. */
   readonly SLICES: number;
+  /** Whether it multiplies in half precision. */
+  readonly half?: true;
 }
 
 /** All of 256 threads, so that products of any size can be launched side by side. */
@@ -31,29 +37,41 @@ const TILES: readonly Tile[] = [
   { ROWS: 16, COLUMNS: 32, TM: 4, TN: 4, DEPTH: 4, SLICES: 8 },
 ];
 
+/** Turns of 8 steps, as the sums of each turn are converted; few rows would not gain by it. */
+const HALF_TILES: readonly Tile[] = [
+  { ROWS: 128, COLUMNS: 128, TM: 8, TN: 8, DEPTH: 8, SLICES: 1, half: true },
+  { ROWS: 64, COLUMNS: 64, TM: 8, TN: 4, DEPTH: 8, SLICES: 2, half: true },
+  { ROWS: 32, COLUMNS: 32, TM: 4, TN: 4, DEPTH: 8, SLICES: 4, half: true },
+];
+
 /**
- * The kernels of an op for GPUs, one a tile. `grid` gives the workgroups for blocks of such a size,
- * `steps` the length of the sums.
+ * The kernels of an op for GPUs, one a tile, whose own text is `source`. `grid` gives the workgroups
+ * for blocks of such a size, `steps` the length of the sums. With `precise`, none of them multiplies
+ * in half precision.
  */
 export function tiledKernels<I extends string, A>(
-  { name, consts, grid, steps, ...kernel }:
+  { name, source, consts, grid, steps, precise = false, ...kernel }:
     & Pick<Kernel<I, A>, "name" | "source" | "params">
     & {
       readonly consts?: Record<string, number>;
       grid(rows: number, columns: number): (params: Params) => Grid;
       steps(params: Params): number;
+      readonly precise?: boolean;
     },
 ): Kernel<I, A>[] {
-  return TILES.map((tile): Kernel<I, A> => {
-    const { ROWS, COLUMNS, SLICES } = tile;
+  return [...TILES, ...precise ? [] : HALF_TILES].map((tile): Kernel<I, A> => {
+    const { half = false, ...sizes } = tile;
+    const { ROWS, COLUMNS, SLICES } = sizes;
     const gridOf = grid(ROWS, COLUMNS);
     return {
       ...kernel,
-      name: `${name}_${ROWS}x${COLUMNS}${SLICES > 1 ? `_by_${SLICES}` : ""}`,
+      name: `${name}_${ROWS}x${COLUMNS}${SLICES > 1 ? `_by_${SLICES}` : ""}${half ? "_half" : ""}`,
+      source: tileWgsl + (half ? halfWgsl : outerWgsl + singleWgsl) + source,
+      half,
       when: (adapter, _, { workgroupBytes = LEAST_WORKGROUP_BYTES }) =>
         adapter !== "cpu" && workgroupBytesOf(tile) <= workgroupBytes,
       cost: (params) => cycles(tile, gridOf(params).reduce((a, b) => a * b), steps(params)),
-      consts: { ...consts, ...tile, THREADS: threadsOf(tile) },
+      consts: { ...consts, ...sizes, THREADS: threadsOf(tile) },
       grid: gridOf,
       rereads: true,
     };
@@ -63,10 +81,10 @@ export function tiledKernels<I extends string, A>(
 const threadsOf = ({ ROWS, COLUMNS, TM, TN, SLICES }: Tile) => ROWS * COLUMNS * SLICES / (TM * TN);
 
 /** What a workgroup shares: the tiles, twice, and a matrix of each thread of a slice. */
-function workgroupBytesOf({ ROWS, COLUMNS, TM, TN, DEPTH, SLICES }: Tile): number {
+function workgroupBytesOf({ ROWS, COLUMNS, TM, TN, DEPTH, SLICES, half }: Tile): number {
   const tiles = 2 * SLICES * DEPTH * (ROWS / 4 + 1 + COLUMNS / 4 + 1);
   const given = 4 * (SLICES > 1 ? ROWS * COLUMNS / (TM * TN) : 1);
-  return 16 * (tiles + given);
+  return (half ? 8 : 16) * tiles + 16 * given;
 }
 
 /** A large GPU: an H100 has 132 such units, each with 128 lanes and 65,536 registers. */
@@ -101,13 +119,17 @@ export function cyclesOf(work: Work, workgroups: number): number {
   return turns * (Math.floor(onUnit / fit) * turn(fit) + turn(onUnit % fit));
 }
 
-/** The same of a tile, for sums of so many steps. */
+/**
+ * The same of a tile, for sums of so many steps. In half precision two products are one instruction
+ * and two values one register; to add the sums of a turn is to convert each, and to add it.
+ */
 export function cycles(tile: Tile, workgroups: number, steps: number): number {
-  const { TM, TN, DEPTH, SLICES } = tile;
+  const { TM, TN, DEPTH, SLICES, half } = tile;
+  const [sums, factors, loads] = [TM * TN, TM + TN, (TM + TN) / 4];
   const work = {
     threads: threadsOf(tile),
-    registers: TM * TN + TM + TN + 48,
-    instructions: DEPTH * (TM * TN + (TM + TN) / 4) + OVERHEAD,
+    registers: (half ? 1.5 * sums + factors / 2 : sums + factors) + 48,
+    instructions: DEPTH * ((half ? sums / 2 : sums) + loads) + (half ? 2 * sums : 0) + OVERHEAD,
     turns: Math.ceil(steps / (DEPTH * SLICES)) + 1,
   };
   return cyclesOf(work, workgroups);

@@ -1,6 +1,6 @@
 import assert from "node:assert/strict";
 import { GpuError } from "../../../lib/errors.ts";
-import { Gpu } from "../../../lib/gpu/device.ts";
+import { type AdapterKind, Gpu } from "../../../lib/gpu/device.ts";
 import { DeviceTensor } from "../../../lib/graph/device_tensor.ts";
 import { grad } from "../../../lib/graph/grad.ts";
 import {
@@ -8,12 +8,16 @@ import {
   add,
   conv2d,
   lrelu,
+  matmul,
   mean,
+  mul,
   slice,
   softmax,
   square,
+  sum,
 } from "../../../lib/graph/ops/mod.ts";
 import { planProgram } from "../../../lib/graph/plan.ts";
+import type { Precision } from "../../../lib/graph/precision.ts";
 import { Program } from "../../../lib/graph/program.ts";
 import { input, numel, state } from "../../../lib/graph/tensor.ts";
 import { halved } from "../../../lib/graph/wgsl.ts";
@@ -85,6 +89,27 @@ Deno.test("planProgram() in f16 stores feature maps in half the room, all else a
     .filter(({ tensor }) => tensor && outputs.has(tensor));
   assert(written.length > 0);
   for (const { tensor, bytes } of written) assert.equal(bytes, 4 * numel(tensor!.shape));
+});
+
+Deno.test("only programs in f16 for GPUs multiply in f16, for large results but those of weights", () => {
+  const [a, x] = [input("a", [512, 512]), input("x", [2, 64, 64, 64])];
+  const w = state("w", [128, 64, 3, 3]);
+  const maps = conv2d({ x, w }, { stride: 1, pad: 1 });
+  const outputs = {
+    product: matmul({ a, b: a }, {}),
+    small: matmul({ a: input("rows", [127, 512]), b: input("columns", [512, 128]) }, {}),
+    maps,
+    gradient: grad(sum(mul(maps, input("gy", maps.shape))), [w])[0]!,
+  };
+  const chosen = (precision: Precision, kind: AdapterKind) =>
+    planProgram({ outputs, precision }, kind, { ...LIMITS, workgroupBytes: 49152 })
+      .launches.map(({ label }) => label.replace(/\[.*/, "")).filter((label) =>
+        label.endsWith("_half")
+      )
+      .map((label) => label.replace(/_\d+x.*/, "")).sort();
+  assert.deepEqual(chosen("f16", "gpu"), ["conv2d", "matmul"]);
+  assert.deepEqual(chosen("f32", "gpu"), []);
+  assert.deepEqual(chosen("f16", "cpu"), []);
 });
 
 Deno.test({
