@@ -4,15 +4,17 @@
 //   b    [batch, K, N] or, transposed, [batch, N, K]
 //   out  [batch, M, N]
 //
-// Strides are given in elements, so that transposed and shared operands need no copy. One workgroup
+// Strides are given in elements, so that transposed and shared operands need no copy, nor do parts of
+// larger tensors: those of product s begin at start + s / inner * outer + s % inner * batch. One workgroup
 // of LANES threads per ROWS x COLUMNS block of a product. A thread sums every eighth column, in all
 // rows; it loads its own columns of b and the elements of every eighth row of a, which the threads
 // share. Constants: LANES, ROWS (8, 32 or 48), COLUMNS (32 or 64).
 
 struct Params {
-  M: u32, N: u32, K: u32,
-  a_batch: u32, a_m: u32, a_k: u32,
-  b_batch: u32, b_k: u32, b_n: u32,
+  M: u32, N: u32, K: u32, inner: u32,
+  a_start: u32, a_outer: u32, a_batch: u32, a_m: u32, a_k: u32,
+  b_start: u32, b_outer: u32, b_batch: u32, b_k: u32, b_n: u32,
+  out_outer: u32, out_batch: u32, out_m: u32,
 }
 
 @group(0) @binding(0) var<storage, read>       a: array<f32>;
@@ -48,11 +50,15 @@ fn main(@builtin(workgroup_id) group: vec3<u32>, @builtin(local_invocation_index
   let rows = group.y * ROWS + lane + EIGHTS;
   let left = group.x * COLUMNS + lane + EIGHTS;
   let right = left + 32u;
+  let outer_index = group.z / p.inner;
+  let inner_index = group.z % p.inner;
+  let start_a = p.a_start + outer_index * p.a_outer + inner_index * p.a_batch;
+  let start_b = p.b_start + outer_index * p.b_outer + inner_index * p.b_batch;
   // Beyond the edge the last row and column are loaded again.
-  let at_rows = group.z * p.a_batch + min(rows, vec4<u32>(p.M - 1u)) * p.a_m;
-  let at_more = group.z * p.a_batch + min(rows.w + vec2<u32>(8u, 16u), vec2<u32>(p.M - 1u)) * p.a_m;
-  let at_left = group.z * p.b_batch + min(left, vec4<u32>(p.N - 1u)) * p.b_n;
-  let at_right = group.z * p.b_batch + min(right, vec4<u32>(p.N - 1u)) * p.b_n;
+  let at_rows = start_a + min(rows, vec4<u32>(p.M - 1u)) * p.a_m;
+  let at_more = start_a + min(rows.w + vec2<u32>(8u, 16u), vec2<u32>(p.M - 1u)) * p.a_m;
+  let at_left = start_b + min(left, vec4<u32>(p.N - 1u)) * p.b_n;
+  let at_right = start_b + min(right, vec4<u32>(p.N - 1u)) * p.b_n;
 
   for (var k = 0u; k < p.K; k++) {
     // All loads before all sums: around the branches of a load, sums have to leave their registers.
@@ -91,7 +97,7 @@ fn main(@builtin(workgroup_id) group: vec3<u32>, @builtin(local_invocation_index
     let sum = sums[m / 4u * HALVES + half][m % 4u];
     let first = left.x + 32u * half;
     let end = min(p.N, first + 32u);
-    let row = (group.z * p.M + group.y * ROWS + m) * p.N;
+    let row = outer_index * p.out_outer + inner_index * p.out_batch + (group.y * ROWS + m) * p.out_m;
     for (var n = first; n < end; n += 8u) {
       out[row + n] = epilogue(sum[(n - first) / 8u], row + n);
     }

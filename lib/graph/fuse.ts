@@ -319,10 +319,17 @@ function mayInline(node: Tensor, reader: Tensor, name: string, launch: Tensor): 
   if (op.kind === "kernel") {
     // Which variant will run is not known yet, so all of them must load through `load_<name>`.
     const loads = op.texts.every((text) => text.loaders.has(name));
-    return loads && (cheap || op.kernels.every((kernel) => !kernel.rereads));
+    const once = op.kernels.every((kernel) => !kernel.rereads);
+    return loads && (once || (cheap && largeInputs(node) <= 1));
   }
   // A small tensor stretched over a large one would be recomputed for every element.
   return cheap || own.kind === "gather" || 8 * numel(node.shape) > numel(reader.shape);
+}
+
+/** Inputs of which an element is read for each element, or nearly so. */
+function largeInputs(node: Tensor): number {
+  const inputs = Object.values(application(node).inputs);
+  return inputs.filter(({ shape }) => 2 * numel(shape) > numel(node.shape)).length;
 }
 
 /** The kernel whose epilogue the elementwise launch `root` can be, with the nodes from it on. */

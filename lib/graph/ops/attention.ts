@@ -9,6 +9,7 @@ import { partialVjp } from "../grad.ts";
 import { defineComposite, defineOp, type HostTensor, type Kernel, type Op } from "../op.ts";
 import { dims, numel, type Shape, type Tensor } from "../tensor.ts";
 import { add, exp, log, mul, sub } from "./elementwise.ts";
+import { headScores, headSums, part } from "./heads.ts";
 import { matmul } from "./matmul.ts";
 import { softmax } from "./normalize.ts";
 import { sum } from "./reduce.ts";
@@ -30,13 +31,6 @@ function shapeOf(qkv: Tensor): Shape {
 const WIDEST = 64;
 const TOKENS = 16;
 
-/** q, k or v as `[n, h, t, d]`. */
-function part(qkv: Tensor, i: number): Tensor {
-  const { n, t, h, d } = sizesOf(qkv);
-  const only = slice(qkv, [0, 0, i, 0, 0], [n, t, 1, h, d]);
-  return transpose(reshape(only, [n, t, h, d]), [0, 2, 1, 3]);
-}
-
 /** `[n, h, t, t]`: of each query (row) with each key. */
 function scoresOf(qkv: Tensor): Tensor {
   const q = mul(part(qkv, 0), 1 / Math.sqrt(sizesOf(qkv).d));
@@ -53,6 +47,30 @@ function composed(qkv: Tensor, mask: Tensor | null): Tensor {
 /** The cotangent of qkv in other ops. */
 const composedGrad = (qkv: Tensor, gy: Tensor) => partialVjp(composed(qkv, null), gy, [qkv])[0]!;
 
+/** How much each query (row) sees of each key, by products that need no copy of a head. */
+function sharesInPlace(qkv: Tensor): Tensor {
+  const scores = headScores({ a: qkv, b: qkv }, { a: 0, b: 1 });
+  return softmax(mul(scores, 1 / Math.sqrt(sizesOf(qkv).d)));
+}
+
+function inPlace(qkv: Tensor): Tensor {
+  return reshape(headSums({ a: sharesInPlace(qkv), b: qkv }, { part: 2 }), shapeOf(qkv));
+}
+
+function inPlaceGrad(qkv: Tensor, gy: Tensor): Tensor {
+  const { n, t, h, d } = sizesOf(qkv);
+  const g = reshape(gy, [n, t, 1, h, d]);
+  const shares = sharesInPlace(qkv);
+  const products = headScores({ a: g, b: qkv }, { a: 0, b: 2 });
+  const inner = sum(mul(shares, products), [3], true);
+  const ds = mul(mul(shares, sub(products, inner)), 1 / Math.sqrt(d));
+  return concat([
+    headSums({ a: ds, b: qkv }, { part: 1 }),
+    headSums({ a: ds, b: qkv }, { part: 0, transpose: true }),
+    headSums({ a: shares, b: g }, { part: 0, transpose: true }),
+  ], 2);
+}
+
 const kernelsFit = (adapter: AdapterKind, qkv: Tensor) =>
   adapter === "gpu" && sizesOf(qkv).d <= WIDEST;
 
@@ -60,8 +78,10 @@ const attentionOp: Op<"qkv", None> = defineComposite({
   name: "attention",
   shape: ({ qkv }) => shapeOf(qkv),
   blocks: () => [{ qkv: 0 }, null, null, null],
-  compose: ({ qkv }, _, adapter) =>
-    kernelsFit(adapter, qkv) ? attentionRows({ qkv }, NONE) : composed(qkv, null),
+  compose({ qkv }, _, adapter) {
+    if (adapter === "cpu") return inPlace(qkv);
+    return kernelsFit(adapter, qkv) ? attentionRows({ qkv }, NONE) : composed(qkv, null);
+  },
   reference: ({ qkv }) => attend(qkv).out,
   vjp: (gy, { qkv }) => ({ qkv: attentionGrad({ qkv, gy }, NONE) }),
   samples: [
@@ -76,6 +96,7 @@ const attentionGrad: Op<"qkv" | "gy", None> = defineComposite({
   shape: ({ qkv }) => qkv.shape,
   blocks: () => [{ qkv: 0, gy: 0 }, null, null, null, null],
   compose({ qkv, gy }, _, adapter) {
+    if (adapter === "cpu") return inPlaceGrad(qkv, gy);
     if (!kernelsFit(adapter, qkv)) return composedGrad(qkv, gy);
     return attentionRowsGrad({ qkv, gy, stats: attentionStats({ qkv, gy }, NONE) }, NONE);
   },

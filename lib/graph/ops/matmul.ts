@@ -88,6 +88,23 @@ const CPU_BLOCKS = [[8, 32], [8, 64], [32, 32], [32, 64], [48, 64]] as const;
 const instructions = (rows: number, columns: number) =>
   11 * (rows + columns) + 5 * rows * columns / 8;
 
+/** The kernels of products for software adapters; `params` gives those of kernels/matmul_cpu.wgsl. */
+export function cpuKernels<I extends string, A>(
+  name: string,
+  params: Kernel<I, A>["params"],
+): Kernel<I, A>[] {
+  return CPU_BLOCKS.map(([ROWS, COLUMNS]) => ({
+    name: `${name}_cpu_${ROWS}x${COLUMNS}`,
+    source: outerWgsl + lanesWgsl + matmulCpuWgsl,
+    when: (adapter) => adapter === "cpu",
+    cost: (p) => blocks(ROWS, COLUMNS)(p).reduce((a, b) => a * b) * instructions(ROWS, COLUMNS),
+    params,
+    consts: { LANES, ROWS, COLUMNS },
+    grid: blocks(ROWS, COLUMNS),
+    rereads: true,
+  }));
+}
+
 /**
  * `[..., m, k] x [..., k, n]` → `[..., m, n]`, either operand transposed on the way if asked.
  * Leading axes are equal, or one operand has none and serves every product.
@@ -122,16 +139,13 @@ export const matmul: Op<"a" | "b", MatmulAttrs> = defineOp({
       grid: perElement,
       rereads: true,
     },
-    ...CPU_BLOCKS.map(([ROWS, COLUMNS]): Kernel<"a" | "b", MatmulAttrs> => ({
-      name: `matmul_cpu_${ROWS}x${COLUMNS}`,
-      source: outerWgsl + lanesWgsl + matmulCpuWgsl,
-      when: (adapter) => adapter === "cpu",
-      cost: (p) => blocks(ROWS, COLUMNS)(p).reduce((a, b) => a * b) * instructions(ROWS, COLUMNS),
-      params,
-      consts: { LANES, ROWS, COLUMNS },
-      grid: blocks(ROWS, COLUMNS),
-      rereads: true,
-    })),
+    ...cpuKernels<"a" | "b", MatmulAttrs>("matmul", (inputs, attrs) => {
+      const given = params(inputs, attrs);
+      const { products, M, N } = given;
+      const out = { out_outer: 0, out_batch: M * N, out_m: N };
+      const whole = { inner: products, a_start: 0, a_outer: 0, b_start: 0, b_outer: 0 };
+      return { ...given, ...whole, ...out };
+    }),
     ...MATRIX_MEANS.flatMap((means) => matmulMatrixKernels(means, params)),
     ...tiledKernels({
       name: "matmul",

@@ -5,6 +5,7 @@ export * from "./clamped_lrelu.ts";
 export * from "./conv.ts";
 export * from "./crop.ts";
 export * from "./elementwise.ts";
+export { headScores, headSums } from "./heads.ts";
 export * from "./matmul.ts";
 export * from "./embedding.ts";
 export * from "./filtered_lrelu.ts";
