@@ -85,6 +85,7 @@ export class Replay {
   /** Submits the dispatches that `enabled` agrees to; timed, if the device has a profiler. */
   async submit(enabled: (index: number) => boolean): Promise<void> {
     const chosen = this.prepared.keys().filter(enabled).toArray();
+    if (chosen.length === 0) return;
     const { profiler } = this.gpu;
     if (!profiler) {
       this.#repeats = chosen.length === this.#last.length &&

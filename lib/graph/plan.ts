@@ -29,6 +29,8 @@ export interface PlannedLaunch extends GeneratedLaunch {
 
 export interface ProgramPlan {
   readonly launches: readonly PlannedLaunch[];
+  /** How many of them come before the first that changes a state. */
+  readonly leading: number;
   readonly memory: MemoryPlan<Tensor>;
   readonly inputs: ReadonlyMap<string, Tensor>;
   readonly states: ReadonlyMap<string, Tensor>;
@@ -106,6 +108,7 @@ export function planProgram(spec: ProgramSpec, adapter: AdapterKind, offered: Li
     ? together(steps, groups, limits)
     : steps.map((step, i) => ({ launch: step.launch, steps: [step], groups: groups[i]! }));
   const memory = planMemory(lifetimes(dispatches, kept, stored), limits.bufferBytes);
+  const firstUpdate = dispatches.findIndex(({ steps }) => steps.some(({ update }) => update));
   return {
     launches: dispatches.map(({ launch, steps, groups }) => ({
       ...launch,
@@ -113,6 +116,7 @@ export function planProgram(spec: ProgramSpec, adapter: AdapterKind, offered: Li
       operations: steps.reduce((sum, { operations }) => sum + operations, 0),
       bytes: bytesBound(launch),
     })),
+    leading: firstUpdate < 0 ? dispatches.length : firstUpdate,
     memory,
     inputs: named("input"),
     states: named("state"),

@@ -16,18 +16,33 @@ export interface CompileSpec extends ProgramSpec {
   readonly fastest?: Limits["fastest"];
 }
 
+/** Every input's values, by its name. */
+export type Inputs = Readonly<Record<string, HostArray>>;
+
 export interface RunOptions {
   /** Outputs to read back, by name; none when left out. */
   readonly read?: readonly string[];
   /** Update groups to leave out in this run, with all that only they need. */
   readonly skip?: ReadonlySet<string>;
+  /**
+   * The inputs of the run after this one, where they are known and nobody else changes a state before
+   * it. As much of it as changes no state is then submitted before the results of this one are waited
+   * for, so that the device goes on meanwhile. A run of other inputs, or one that skips something
+   * else, may come next all the same: it is then begun anew.
+   */
+  readonly next?: Inputs | null;
 }
 
 export class Program {
+  /** The run of which the leading launches were submitted, and no more. */
+  #begun: { readonly inputs: Inputs; readonly skip: ReadonlySet<string> } | null = null;
+
   private constructor(
     private readonly gpu: Gpu,
     readonly plan: ProgramPlan,
-    private readonly replay: Replay,
+    /** The launches before the first that changes a state, and the others. */
+    private readonly leading: Replay,
+    private readonly rest: Replay,
     private readonly scratch: readonly GPUBuffer[],
     private readonly constants: readonly GPUBuffer[],
     private readonly range: (tensor: Tensor) => BufferRange,
@@ -47,6 +62,7 @@ export class Program {
       return [leaf, value.range];
     }));
     const allocated: GPUBuffer[] = [];
+    using replays = new DisposableStack();
     try {
       const { scratch, constants } = await gpu.scoped(() => {
         const allocate = (bytes: number, label: string) => {
@@ -70,22 +86,23 @@ export class Program {
         const { arena, offset } = plan.memory.places.get(tensor)!;
         return { buffer: scratch[arena]!, offset, bytes: 4 * numel(tensor.shape) };
       };
-      const replay = await Replay.create(
-        gpu,
-        plan.launches.map(({ label, source, params, grid, bindings }) => ({
-          label: `${label} ${describeShapes(bindings)}`,
-          source,
-          params,
-          grid,
-          bindings: bindings.map(({ group, binding, tensor, offset, bytes }) => ({
-            group,
-            binding,
-            range: tensor && part(range(tensor), offset, bytes),
-          })),
+      const dispatches = plan.launches.map(({ label, source, params, grid, bindings }) => ({
+        label: `${label} ${describeShapes(bindings)}`,
+        source,
+        params,
+        grid,
+        bindings: bindings.map(({ group, binding, tensor, offset, bytes }) => ({
+          group,
+          binding,
+          range: tensor && part(range(tensor), offset, bytes),
         })),
-        signal,
-      );
-      return new Program(gpu, plan, replay, scratch, constants, range);
+      }));
+      const replay = async (some: typeof dispatches) =>
+        replays.adopt(await Replay.create(gpu, some, signal), (made) => made.dispose());
+      const leading = await replay(dispatches.slice(0, plan.leading));
+      const rest = await replay(dispatches.slice(plan.leading));
+      replays.move();
+      return new Program(gpu, plan, leading, rest, scratch, constants, range);
     } catch (error) {
       allocated.forEach((buffer) => gpu.free(buffer));
       throw error;
@@ -94,9 +111,24 @@ export class Program {
 
   /** Runs once. `inputs` gives every input by name; returns the outputs named in `read`. */
   async run(
-    inputs: Readonly<Record<string, HostArray>> = {},
-    { read = [], skip = new Set() }: RunOptions = {},
+    inputs: Inputs = {},
+    { read = [], skip = new Set(), next = null }: RunOptions = {},
   ): Promise<Record<string, Float32Array>> {
+    const begun = this.#begun;
+    this.#begun = null;
+    if (begun?.inputs !== inputs || begun.skip.symmetricDifference(skip).size > 0) {
+      await this.#begin(inputs, skip);
+    }
+    await this.rest.submit((i) => this.#isWanted(this.plan.leading + i, skip));
+    const [results] = await Promise.all([
+      this.gpu.read(read.map((name) => this.range(this.#output(name)))),
+      this.#meanwhile(next, skip),
+    ]);
+    return Object.fromEntries(read.map((name, i) => [name, new Float32Array(results[i]!)]));
+  }
+
+  /** Writes the inputs of a run and submits what of it changes no state. */
+  async #begin(inputs: Inputs, skip: ReadonlySet<string>): Promise<void> {
     for (const [name, leaf] of this.plan.inputs) {
       const data = inputs[name];
       if (data?.length !== numel(leaf.shape)) {
@@ -105,13 +137,20 @@ export class Program {
       }
       this.gpu.write(this.range(leaf), data);
     }
-    const { launches } = this.plan;
-    await this.replay.submit((i) => launches[i]!.groups?.isSubsetOf(skip) !== true);
-    const [results] = await Promise.all([
-      this.gpu.read(read.map((name) => this.range(this.#output(name)))),
-      this.replay.encodeAhead(),
-    ]);
-    return Object.fromEntries(read.map((name, i) => [name, new Float32Array(results[i]!)]));
+    await this.leading.submit((i) => this.#isWanted(i, skip));
+  }
+
+  /** What is done while the device is busy with a run. */
+  async #meanwhile(next: Inputs | null, skip: ReadonlySet<string>): Promise<void> {
+    if (next) {
+      await this.#begin(next, skip);
+      this.#begun = { inputs: next, skip };
+    }
+    await Promise.all([this.rest.encodeAhead(), this.leading.encodeAhead()]);
+  }
+
+  #isWanted(launch: number, skip: ReadonlySet<string>): boolean {
+    return this.plan.launches[launch]!.groups?.isSubsetOf(skip) !== true;
   }
 
   /** Fills scratch memory with NaN: what a run fails to write then shows in its results. */
@@ -125,7 +164,8 @@ export class Program {
 
   /** Frees all that the program holds; states live on. */
   dispose(): void {
-    this.replay.dispose();
+    this.leading.dispose();
+    this.rest.dispose();
     for (const buffer of [...this.scratch, ...this.constants]) this.gpu.free(buffer);
   }
 

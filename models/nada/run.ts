@@ -116,13 +116,18 @@ export async function train(
   await save();
   let layers = log.at(-1)?.layers ?? plan.layers;
   let [diverged, plateau] = [false, false];
-  while (training.step < options.steps && !signal.aborted && !diverged && !plateau) {
+  const drawn = (step: number) => step < options.steps ? stream.next() : null;
+  let next = drawn(training.step);
+  while (next && !signal.aborted && !diverged && !plateau) {
     using turn = await events.takeTurn?.() ?? null;
     const started = performance.now();
     const step = training.step;
-    const next = stream.next();
-    if (selection && next.selection) layers = (await selection.choose(next.selection)).layers;
-    const { total, parts, overflowed } = await training.run(next.step, layers);
+    const current = next;
+    next = drawn(step + 1);
+    if (selection && current.selection) layers = (await selection.choose(current.selection)).layers;
+    // Whose turn it is after this step is open, and which layers the next one trains may be as well.
+    const ahead = turn === null && next?.selection === null ? next.step : null;
+    const { total, parts, overflowed } = await training.run(current.step, layers, ahead);
     if (overflowed.length > 0) {
       notes.push(
         `Gradients of ${

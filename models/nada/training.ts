@@ -1,7 +1,7 @@
 /** One run of training on the device: the compiled step and all that it changes. */
 import type { Gpu } from "../../lib/gpu/device.ts";
 import { DeviceTensor, readAll } from "../../lib/graph/device_tensor.ts";
-import { Program } from "../../lib/graph/program.ts";
+import { type Inputs, Program } from "../../lib/graph/program.ts";
 import { tune } from "../../lib/graph/tune.ts";
 import type { DeviceGenerator } from "../generator/device.ts";
 import { AdamClock, type LayerTime } from "./adam_clock.ts";
@@ -61,6 +61,8 @@ const TUNE_SECONDS = 20;
 export class Training {
   #step = 0;
   #lossScale = FIRST_LOSS_SCALE;
+  /** The step that was begun, unless something came up that changes what it takes. */
+  #begun: { readonly step: StepInputs; readonly inputs: Inputs } | null = null;
 
   private constructor(
     private readonly gpu: Gpu,
@@ -136,52 +138,64 @@ export class Training {
 
   /**
    * One step, which trains `layers`, where they vary, and leaves the others as they are. Returns the
-   * loss before the update; where that is not finite, nothing has changed.
+   * loss before the update; where that is not finite, nothing has changed. `next` is the step after
+   * it, where that is to train the same layers: it is begun before the loss of this one is read, and
+   * its update waits for that.
    */
   async run(
-    { z, noiseKeys, corners, mixing, windows }: StepInputs,
+    step: StepInputs,
     layers: readonly string[] = this.layers,
+    next: StepInputs | null = null,
   ): Promise<StepLoss> {
     const trained = new Set(layers);
     const skip = new Set(this.layers).difference(trained);
     if (skip.size > 0 && !this.options.layersVary) {
       throw new TypeError(`Cannot leave out ${[...skip].join(", ")}: the layers do not vary`);
     }
-    const lr = learningRate(this.options, this.#step);
-    const inHalves = this.options.precision === "f16";
-    const inputs = {
-      z,
-      corners,
-      ...mixing && { "second z": mixing.z, "use first": mixing.useFirst },
-      ...windows && { windows },
-      ...inHalves && { [LOSS_SCALE]: Float32Array.of(this.#lossScale) },
-      ...prefixed("noise key", noiseKeys),
-      ...Object.fromEntries(
-        this.layers.map((layer) => [`hyper/${layer}`, this.clock.hyper(layer, lr)]),
-      ),
-    };
-    const watched = inHalves ? layers : [];
+    const inputs = this.#begun?.step === step ? this.#begun.inputs : this.#inputs(step, this.#step);
+    this.#begun = null;
+    // What the next step takes if this one goes well, which nobody knows yet.
+    const { times } = this.clock;
+    this.clock.advance(trained);
+    const begun = next && { step: next, inputs: this.#inputs(next, this.#step + 1) };
+    const watched = this.options.precision === "f16" ? layers : [];
     const read = [
       "total",
       ...this.parts.map((part) => `part/${part}`),
       ...watched.map((layer) => `guard/${layer}`),
     ];
-    const values = await this.program.run(inputs, { read, skip });
+    const values = await this.program.run(inputs, { read, skip, next: begun?.inputs ?? null });
     const total = values.total![0]!;
     const finite = Number.isFinite(total);
     const overflowed = finite
       ? watched.filter((layer) => !Number.isFinite(values[`guard/${layer}`]![0]!))
       : [];
-    if (finite) {
-      this.#step++;
-      this.clock.advance(trained.difference(new Set(overflowed)));
-    }
+    if (finite) this.#step++;
+    if (finite && overflowed.length === 0) this.#begun = begun;
+    else this.clock.restore(times);
     if (overflowed.length > 0) {
+      this.clock.advance(trained.difference(new Set(overflowed)));
       const what = `the gradients of ${overflowed.join(", ")}`;
       this.#lossScale = lowerLossScale(this.#lossScale, what);
     }
     const parts = this.parts.map((part) => [part, values[`part/${part}`]![0]!]);
     return { total, parts: Object.fromEntries(parts), overflowed };
+  }
+
+  /** What the program takes for a step, the `index`th of the run, as things are now. */
+  #inputs({ z, noiseKeys, corners, mixing, windows }: StepInputs, index: number): Inputs {
+    const lr = learningRate(this.options, index);
+    return {
+      z,
+      corners,
+      ...mixing && { "second z": mixing.z, "use first": mixing.useFirst },
+      ...windows && { windows },
+      ...this.options.precision === "f16" && { [LOSS_SCALE]: Float32Array.of(this.#lossScale) },
+      ...prefixed("noise key", noiseKeys),
+      ...Object.fromEntries(
+        this.layers.map((layer) => [`hyper/${layer}`, this.clock.hyper(layer, lr)]),
+      ),
+    };
   }
 
   /** Reads the state back. */
@@ -202,6 +216,7 @@ export class Training {
   restore(saved: TrainingState): void {
     this.#step = saved.step;
     this.#lossScale = saved.lossScale;
+    this.#begun = null;
     this.clock.restore(saved.times);
     for (const [name, tensor] of this.weights) tensor.write(saved.weights.get(name)!);
     for (const [name, tensor] of this.moments) tensor.write(saved.moments.get(name)!);

@@ -8,6 +8,7 @@ import {
   readRun,
   resume,
 } from "../../../models/nada/adapt.ts";
+import { Program } from "../../../lib/graph/program.ts";
 import { DIRECTION_ONLY, LOSS_PARTS } from "../../../models/nada/losses/mod.ts";
 import { hasPlateaued } from "../../../models/nada/plateau.ts";
 import { pickSnapshot, snapshotSteps } from "../../../models/nada/snapshots.ts";
@@ -146,6 +147,52 @@ async function checkResume(root: string, options: AdaptOptions): Promise<void> {
     readLog(folder.file(`${run}/log.jsonl`)).map((entry) => ({ ...entry, ms: 0 }));
   assert.deepEqual(log("part"), log("whole"));
 }
+
+Deno.test("adapt() begins a step before it reads the loss of the one before, which changes nothing", async (t) => {
+  using folder = temporaryFolder();
+  const options = { ...await files(folder), snapshots: 2, checkpointEvery: 1 };
+  const gpu = await testGpu();
+  const { run } = Program.prototype;
+  let begun = 0;
+  Program.prototype.run = function (inputs, how) {
+    if (how?.next) begun++;
+    return run.call(this, inputs, how);
+  };
+  using _ = { [Symbol.dispose]: () => void (Program.prototype.run = run) };
+  // Where others have their turn on the device after each step, nothing is begun for them to wait for.
+  const takeTurn = () => Promise.resolve({ [Symbol.dispose]() {} });
+  const check = (name: string, change: Partial<AdaptOptions>, wanted: number) =>
+    t.step(name, async () => {
+      const [ahead, inTurns] = [`${name} ahead`, `${name} in turns`].map(folder.file);
+      begun = 0;
+      const result = await adaptTo(ahead!, { ...options, ...change });
+      assert.equal(begun, wanted);
+      const other = await adaptTo(inTurns!, { ...options, ...change }, { takeTurn });
+      assert.equal(begun, wanted);
+      assert.equal(result.status, change.z ? "diverged" : "finished");
+      assert.deepEqual(
+        { ...result, folder: "", lastGrid: "" },
+        { ...other, folder: "", lastGrid: "" },
+      );
+      const log = (path: string) =>
+        readLog(`${path}/log.jsonl`).map((entry) => ({ ...entry, ms: 0 }));
+      assert.deepEqual(log(ahead!), log(inTurns!));
+      const steps = await snapshotSteps(ahead!);
+      assert.ok(steps.length > 0);
+      for (const file of ["adapted", "resume", ...steps.map((n) => `snapshots/step_000${n}`)]) {
+        const [one, two] = [ahead, inTurns].map((run) => tensorsIn(`${run}/${file}.safetensors`));
+        assert.deepEqual(await one, await two, file);
+      }
+    });
+  await check("all layers", {}, 4);
+  await check("layers chosen every second step", { autoLayers: AUTO }, 2);
+  // The step after the one without a loss, begun by then, would have one.
+  const z = folder.file("z.safetensors");
+  const data = Float32Array.from({ length: 5 * 12 }, (_, i) => i >= 36 && i < 48 ? NaN : i % 7 - 3);
+  await writeSafetensors(z, [["z", { shape: [5, 2, 6], data }]]);
+  await check("diverging", { z }, 4);
+  if (gpu.limits.halves) await check("in f16", { precision: "f16" }, 4);
+});
 
 Deno.test("adapt() trains the layers it chooses, logs them, and leaves the others alone", async () => {
   using folder = temporaryFolder();

@@ -78,6 +78,36 @@ Deno.test({
   },
 });
 
+Deno.test({
+  name: "Training in f16 begins a step anew where the loss scale was lowered meanwhile",
+  ignore,
+  async fn() {
+    using folder = temporaryFolder();
+    const options = { ...await tinyRun(folder, madeUpTensors(SIZE, 1)), batch: 6 };
+    const { models, stream } = await start(options, "f16");
+    using _ = models;
+    const { training } = models;
+    const fresh = await training.read();
+    const steps = Array.from({ length: 4 }, () => stream.next().step);
+    const follow = async (lossScale: number, ahead: boolean) => {
+      training.restore({ ...fresh, lossScale });
+      const losses = [];
+      for (const [i, step] of steps.entries()) {
+        losses.push(await training.run(step, training.layers, ahead ? steps[i + 1] : null));
+      }
+      return { losses, state: await training.read() };
+    };
+    // The least scale at which something overflows: in the first step alone, or about so.
+    let scale = FIRST_LOSS_SCALE;
+    let alone = await follow(scale, false);
+    while (alone.losses.every(({ overflowed }) => overflowed.length === 0)) {
+      alone = await follow(scale *= 2, false);
+    }
+    assert(alone.losses.at(-1)!.overflowed.length === 0);
+    assert.deepEqual(await follow(scale, true), alone);
+  },
+});
+
 Deno.test("lowerLossScale() halves until nothing would help, and then names what is too large", () => {
   let scale = FIRST_LOSS_SCALE;
   const lower = () => scale = lowerLossScale(scale, "the gradients of conv1");
