@@ -15,6 +15,7 @@ const LARGE_GPU: { kind: "gpu"; limits: Limits } = {
     storageBuffers: 16,
     workgroupBytes: 49152,
     halves: true,
+    subgroups: true,
     joinsLaunches: true,
   },
 };

@@ -14,10 +14,7 @@ struct Params { rows: u32, cols: u32, eps: f32 }
 @group(0) @binding(2) var<storage, read_write> out: array<f32>;
 @group(0) @binding(3) var<uniform>             p: Params;
 
-@compute @workgroup_size(WG)
-fn main(@builtin(workgroup_id) group: vec3<u32>, @builtin(local_invocation_index) lane: u32) {
-  let row = group.y * ROW_GROUPS + group.x;
-  if (row >= p.rows) { return; }
+fn compute(row: u32, lane: u32) {
   let start = row * p.cols;
   let cols = f32(p.cols);
 

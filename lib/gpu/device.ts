@@ -28,6 +28,8 @@ export interface Limits {
   readonly storageBuffers: number;
   /** Whether kernels may use f16; not, when left out. */
   readonly halves?: boolean;
+  /** Whether threads of a subgroup may exchange values; not, when left out. */
+  readonly subgroups?: boolean;
   /** Tensor cores that the adapter has; none when left out. */
   readonly tensorCores?: MatrixKind | undefined;
   /** Those that kernels may use: what they multiply they round to f16, so planning decides. */
@@ -168,7 +170,6 @@ export class Gpu {
     const { limits } = adapter;
     const { storageBuffers } = limitsOf(adapter);
     const hasTimestamps = adapter.features.has("timestamp-query");
-    const lanes = hasLanes(adapter);
     const request = (features: GPUFeatureName[]) =>
       adapter.requestDevice({
         requiredFeatures: [
@@ -186,11 +187,12 @@ export class Gpu {
       });
     // Deno has the feature without listing it, so asking is the only way to find out; nor does it
     // know the directive by which kernels say that they use it, which others insist on.
-    const withLanes = lanes ? await request(["subgroups"]).catch(() => null) : null;
-    const device = withLanes ?? await request([]);
-    const kind = kernels ?? forced ?? (withLanes ? "cpu" : "gpu");
-    const directives = withLanes && adapter.features.has("subgroups") ? "enable subgroups;\n" : "";
-    const given = { ...limitsOf(adapter), ...tested };
+    const withSubgroups = await request(["subgroups"]).catch(() => null);
+    const device = withSubgroups ?? await request([]);
+    const subgroups = withSubgroups !== null;
+    const kind = kernels ?? forced ?? (subgroups && hasLanes(adapter) ? "cpu" : "gpu");
+    const directives = subgroups && adapter.features.has("subgroups") ? "enable subgroups;\n" : "";
+    const given = { ...limitsOf(adapter), subgroups, ...tested };
     return new Gpu(device, about, kind, given, hasTimestamps, directives, memoryBytes);
   }
 

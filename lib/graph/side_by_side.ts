@@ -178,6 +178,9 @@ export function sideBySide(launches: readonly GeneratedLaunch[]): GeneratedLaunc
     }
   });
 
+  const asked = SUBGROUP_BUILTINS.filter((name) =>
+    launches.some(({ source }) => source.includes(`@builtin(${name})`))
+  );
   const fields = launches.map((_, k) =>
     `@align(16) p${k}: ${own.has("Params") ? `Params_${k}` : "Params"}`
   );
@@ -205,7 +208,10 @@ export function sideBySide(launches: readonly GeneratedLaunch[]): GeneratedLaunc
       `@group(1) @binding(${i}) var<storage, read_write> ${name}: array<${element}>;`
     ),
     `@compute @workgroup_size(${threads})
-fn main(@builtin(workgroup_id) at: vec3<u32>, @builtin(local_invocation_index) lane: u32) {
+fn main(
+  @builtin(workgroup_id) at: vec3<u32>, @builtin(local_invocation_index) lane: u32,
+  ${asked.map((name) => `@builtin(${name}) ${name}: u32,`).join(" ")}
+) {
   let n = at.y * ${ROW_GROUPS}u + at.x;
   ${branches.join("\n  ")}
 }`,
@@ -238,6 +244,9 @@ const BINDING = /^@group\((\d+)\)\s*@binding\((\d+)\)\s*var<[^>]*>\s*\w+\s*:\s*(
 /** A name, but not that of a field. */
 const WORD = /(?<![.\w])[A-Za-z_]\w*/g;
 
+/** Members that ask for these have barriers, so each has whole workgroups and what these are told. */
+const SUBGROUP_BUILTINS = ["subgroup_id", "num_subgroups"];
+
 /** What a member of so many threads gets for one of the values that it is told. */
 function argument(builtin: string, threads: number): string {
   if (builtin === "workgroup_id") return "group";
@@ -245,6 +254,7 @@ function argument(builtin: string, threads: number): string {
   if (builtin === "global_invocation_id") {
     return `group * vec3<u32>(${threads}u, 1u, 1u) + vec3<u32>(own, 0u, 0u)`;
   }
+  if (SUBGROUP_BUILTINS.includes(builtin)) return builtin;
   throw new KernelError(`Cannot run kernels side by side that ask for ${builtin}`);
 }
 

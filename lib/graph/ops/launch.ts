@@ -1,5 +1,7 @@
 /** Grids, and forms of kernels, that several ops share. */
+import rowWgsl from "../../../kernels/common/row.wgsl" with { type: "text" };
 import rowLanesWgsl from "../../../kernels/common/row_lanes.wgsl" with { type: "text" };
+import rowSubgroupsWgsl from "../../../kernels/common/row_subgroups.wgsl" with { type: "text" };
 import rowWorkgroupWgsl from "../../../kernels/common/row_workgroup.wgsl" with { type: "text" };
 import { LANES } from "../../gpu/device.ts";
 import type { Kernel } from "../op.ts";
@@ -18,22 +20,31 @@ export function perElement({ count }: Record<string, number>): [number, number, 
 /** Threads for a row on a GPU; shorter rows leave some of them idle. */
 export const ROW_THREADS = 64;
 
-/** The two forms of a kernel with one workgroup per row; its parameters have `rows`. */
+/** The forms of a kernel with one workgroup per row; its parameters have `rows`. */
 export function rowKernels<I extends string, A>(
   { source, ...kernel }: Pick<Kernel<I, A>, "name" | "source" | "params" | "when">,
 ): Kernel<I, A>[] {
   const { name, when = () => true } = kernel;
   const grid = ({ rows }: Record<string, number>) => foldGroups(rows!);
+  const onGpu = { consts: { WG: ROW_THREADS, ROW_GROUPS }, grid };
   return [
     {
       ...kernel,
       name: `${name}_cpu`,
       when: (adapter, ...shape) => adapter === "cpu" && when(adapter, ...shape),
-      source: rowLanesWgsl + source,
+      source: rowLanesWgsl + rowWgsl + source,
       consts: { WG: LANES, ROW_GROUPS },
       grid,
     },
-    { ...kernel, source: rowWorkgroupWgsl + source, consts: { WG: ROW_THREADS, ROW_GROUPS }, grid },
+    {
+      ...kernel,
+      ...onGpu,
+      name: `${name}_subgroups`,
+      when: (adapter, params, limits) =>
+        adapter === "gpu" && limits.subgroups === true && when(adapter, params, limits),
+      source: rowSubgroupsWgsl + source,
+    },
+    { ...kernel, ...onGpu, source: rowWorkgroupWgsl + rowWgsl + source },
   ];
 }
 
