@@ -2,7 +2,7 @@
 import { add, matmul, mul, reshape, slice, sum } from "../../lib/graph/ops/mod.ts";
 import { constant, dims, type Tensor } from "../../lib/graph/tensor.ts";
 import type { TextArchitecture } from "./architecture.ts";
-import { layerNorm, type Parameters, transformer } from "./transformer.ts";
+import { block, layerNorm, type Parameters, transformer } from "./transformer.ts";
 
 /**
  * Features of texts, not of unit length.
@@ -19,9 +19,12 @@ export function encodeText(
 ): Tensor {
   const { n, t, w } = dims(tokens, "n t w");
   const x = add(tokens, slice(p("position"), [0, 0], [t, w]));
-  const last = transformer(p, arch, x, causalMask(t)).at(-1)!;
-  const atEnd = sum(mul(last, reshape(end, [n, t, 1])), [1]); // [n, w]
-  const normed = layerNorm(p, "norm_post", atEnd, arch.epsilon);
+  const mask = causalMask(t);
+  const last = arch.blocks - 1;
+  const before = transformer(p, { ...arch, blocks: last }, x, mask).at(-1) ?? x;
+  const atEnd = (all: Tensor) => sum(mul(all, reshape(end, [n, t, 1])), [1]); // [n, w]
+  const text = block(p, arch, last, before, mask, atEnd);
+  const normed = layerNorm(p, "norm_post", text, arch.epsilon);
   return matmul({ a: normed, b: p("projection") }, {});
 }
 

@@ -31,15 +31,28 @@ export function transformer(
   x: Tensor,
   mask: Tensor | null,
 ): Tensor[] {
-  return Array.from({ length: arch.blocks }, (_, i) => {
-    const block: Parameters = (name) => p(`blocks.${i}.${name}`);
-    x = add(x, selfAttention(block, arch, layerNorm(block, "norm1", x, arch.epsilon), mask));
-    x = add(x, perceptron(block, arch, layerNorm(block, "norm2", x, arch.epsilon)));
-    return x;
-  });
+  return Array.from({ length: arch.blocks }, (_, i) => x = block(p, arch, i, x, mask));
 }
 
-/** Multi-head self-attention. x `[n, t, w]` → `[n, t, w]`. */
+/**
+ * A block's residual stream `[n, t, w]`, or that of the tokens that `take` picks: what comes after
+ * attention then runs for these alone.
+ */
+export function block(
+  p: Parameters,
+  arch: TransformerArchitecture,
+  i: number,
+  x: Tensor,
+  mask: Tensor | null,
+  take: (x: Tensor) => Tensor = (all) => all,
+): Tensor {
+  const own: Parameters = (name) => p(`blocks.${i}.${name}`);
+  const heads = selfAttention(own, arch, layerNorm(own, "norm1", x, arch.epsilon), mask);
+  const seen = add(take(x), linear(own, "out", take(heads)));
+  return add(seen, perceptron(own, arch, layerNorm(own, "norm2", seen, arch.epsilon)));
+}
+
+/** What all heads of self-attention gather, before it is mixed. x `[n, t, w]` → `[n, t, w]`. */
 function selfAttention(
   p: Parameters,
   { heads }: TransformerArchitecture,
@@ -48,7 +61,7 @@ function selfAttention(
 ): Tensor {
   const { n, t, w } = dims(x, "n t w");
   const qkv = reshape(linear(p, "qkv", x), [n, t, 3, heads, w / heads]);
-  return linear(p, "out", reshape(attention(qkv, mask), [n, t, w]));
+  return reshape(attention(qkv, mask), [n, t, w]);
 }
 
 function perceptron(

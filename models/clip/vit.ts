@@ -3,7 +3,7 @@ import { add, concat, expand, matmul, reshape, slice, transpose } from "../../li
 import { dims, type Tensor } from "../../lib/graph/tensor.ts";
 import type { VitArchitecture } from "./architecture.ts";
 import type { ImageStages } from "./image.ts";
-import { layerNorm, type Parameters, transformer } from "./transformer.ts";
+import { block, layerNorm, type Parameters, transformer } from "./transformer.ts";
 
 /**
  * Pixels `[n, 3, s, s]`. The stem is class token and patches before the first block, normalised,
@@ -17,8 +17,10 @@ export function vitStages(p: Parameters, arch: VitArchitecture, pixels: Tensor):
   ], 1);
   const stem = layerNorm(p, "norm_pre", add(tokens, p("position")), arch.epsilon);
   const layers = transformer(p, arch, stem, null);
-  const classToken = reshape(slice(layers.at(-1)!, [0, 0, 0], [n, 1, w]), [n, w]);
-  const normed = layerNorm(p, "norm_post", classToken, arch.epsilon);
+  const last = arch.blocks - 1;
+  const classToken = (x: Tensor) => reshape(slice(x, [0, 0, 0], [n, 1, w]), [n, w]);
+  const image = block(p, arch, last, layers[last - 1] ?? stem, null, classToken);
+  const normed = layerNorm(p, "norm_post", image, arch.epsilon);
   return { stem, layers, features: matmul({ a: normed, b: p("projection") }, {}) };
 }
 
