@@ -47,13 +47,20 @@ export const modulatedLrelu: Op<ModulatedLreluInputs, ClampedLreluAttrs> = defin
     const scaled = sub(sub(lreluInverse({ y }, attrs), mul(noise, strength)), bias);
     if (isPerPlane(y, { scale, strength, bias })) {
       // What is summed over planes takes one pass over them, and that over gx: so g is not stored.
-      const [ofBias, ofStrength, ofScale] = productSums(gx, expand(noise, y.shape), scaled)
+      // Noise that is the same everywhere is a factor of the sum, and need not be stretched for it.
+      const isEven = numel(noise.shape) === 1;
+      const [ofBias, ofScale, ofNoise] = productSums(
+        gx,
+        scaled,
+        isEven ? scaled : expand(noise, y.shape),
+      )
         .map((total) => div(total, scale)) as [Tensor, Tensor, Tensor];
+      const ofStrength = isEven ? mul(sum(ofBias), reshape(noise, [])) : sum(ofNoise);
       return {
         x: gx,
         scale: div(ofScale, scale),
         noise: mul(g, strength),
-        strength: reshape(sum(ofStrength), strength.shape),
+        strength: reshape(ofStrength, strength.shape),
         bias: ofBias,
       };
     }
@@ -75,6 +82,11 @@ export const modulatedLrelu: Op<ModulatedLreluInputs, ClampedLreluAttrs> = defin
         strength: [1],
         bias: [3, 1, 1],
       },
+      attrs: { slope: 0.2, gain: Math.SQRT2, limit: Infinity },
+      fill: { scale: (_, random) => 0.5 + 2 * random() },
+    },
+    {
+      inputs: { x: [2, 3, 4, 5], scale: [2, 3, 1, 1], noise: [], strength: [1], bias: [3, 1, 1] },
       attrs: { slope: 0.2, gain: Math.SQRT2, limit: Infinity },
       fill: { scale: (_, random) => 0.5 + 2 * random() },
     },
