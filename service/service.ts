@@ -9,6 +9,7 @@ import type { ServiceConfig } from "./config.ts";
 import { failureOf, ServiceError } from "./failure.ts";
 import { exists } from "./files.ts";
 import { Generators } from "./generators.ts";
+import type { GpuOptions } from "./gpu/host.ts";
 import type { GpuStatus, GpuWork } from "./gpu/work.ts";
 import type { ImageWork } from "./images/work.ts";
 import { Models } from "./models.ts";
@@ -32,11 +33,10 @@ export interface Workers {
  * whatever they do.
  */
 export function startWorkers(config: ServiceConfig): Workers {
-  const { gpuCacheBytes: cacheBytes, gpuMemoryBytes: memoryBytes, keepAliveMs } = config;
   return {
     gpu: new WorkerRemote<GpuWork>(
       () => new Worker(new URL("./gpu/worker.ts", import.meta.url), { type: "module" }),
-      { cacheBytes, memoryBytes, keepAliveMs },
+      gpuOptions(config),
     ),
     images: new WorkerRemote<ImageWork>(
       () => new Worker(new URL("./images/worker.ts", import.meta.url), { type: "module" }),
@@ -46,6 +46,17 @@ export function startWorkers(config: ServiceConfig): Workers {
       () => new Worker(new URL("./planning/worker.ts", import.meta.url), { type: "module" }),
       {},
     ),
+  };
+}
+
+/** What the GPU's worker is told. */
+export function gpuOptions(config: ServiceConfig): GpuOptions {
+  return {
+    // Beside what requests may have: the usual folder is closed to a server.
+    tuningFolder: join(config.data, "kernels"),
+    cacheBytes: config.gpuCacheBytes,
+    memoryBytes: config.gpuMemoryBytes,
+    keepAliveMs: config.keepAliveMs,
   };
 }
 

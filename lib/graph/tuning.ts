@@ -2,7 +2,7 @@
  * Which kernels were measured to be the fastest: by call, for one adapter, and kept in a file for
  * each adapter, driver and set of kernels:
  *
- *     XDG_CACHE_HOME/nada/kernels, else ~/.cache/nada/kernels
+ *     XDG_CACHE_HOME/nada/kernels, else ~/.cache/nada/kernels; or where a service keeps its data
  *       9f86d081884c7d65.json   {"adapter":…,"driver":…,"fastest":{"matmul [5,7] [7,3] {}":…}}
  *
  * It only ever saves time: without a file, or with one that is no good, kernels are taken by what
@@ -23,11 +23,19 @@ const FILE = z.object({ fastest: z.record(z.string(), z.string()) });
 const known = new WeakMap<Gpu, Promise<Tuning>>();
 
 export class Tuning {
-  private constructor(private readonly gpu: Gpu, private readonly table: Map<string, string>) {}
+  private constructor(
+    private readonly gpu: Gpu,
+    private readonly folder: string,
+    private readonly table: Map<string, string>,
+  ) {}
 
-  /** What is known of a device, read on first use. */
-  static of(gpu: Gpu): Promise<Tuning> {
-    const tuning = known.get(gpu) ?? readTable(gpu).then((table) => new Tuning(gpu, table));
+  /**
+   * What is known of a device, read on first use, which may name another folder to keep what is
+   * measured in. What the usual one has is known all the same, and goes before.
+   */
+  static of(gpu: Gpu, folder: string = tuningFolder()): Promise<Tuning> {
+    const tuning = known.get(gpu) ?? readTables(gpu, new Set([folder, tuningFolder()]))
+      .then((table) => new Tuning(gpu, folder, table));
     known.set(gpu, tuning);
     return tuning;
   }
@@ -42,14 +50,13 @@ export class Tuning {
   /** Writes the file, where that is allowed and possible; says whether it was. */
   async save(): Promise<boolean> {
     try {
-      const folder = tuningFolder();
-      const { state } = await Deno.permissions.query({ name: "write", path: folder });
+      const { state } = await Deno.permissions.query({ name: "write", path: this.folder });
       if (state !== "granted") return false; // asked for it, a terminal would be asked in turn
-      await Deno.mkdir(folder, { recursive: true });
-      const { path, adapter, driver } = await place(this.gpu);
+      await Deno.mkdir(this.folder, { recursive: true });
+      const { name, adapter, driver } = await identify(this.gpu);
       const fastest = Object.fromEntries([...this.table].sort());
       const text = JSON.stringify({ adapter, driver, fastest }, null, 2);
-      await writeFileAtomic(path, `${text}\n`);
+      await writeFileAtomic(join(this.folder, name), `${text}\n`);
       return true;
     } catch {
       return false; // whatever it is: the next process measures again
@@ -57,25 +64,31 @@ export class Tuning {
   }
 }
 
-/** The folder of the files. */
+/** The usual folder of the files. */
 export function tuningFolder(): string {
   return join(cacheFolder(), "kernels");
 }
 
-async function readTable(gpu: Gpu): Promise<Map<string, string>> {
-  try {
-    // Finding out which driver it is takes a while: only where there is something to find.
-    if (!existsSync(tuningFolder())) return new Map();
-    const { path } = await place(gpu);
-    const { fastest } = FILE.parse(JSON.parse(await Deno.readTextFile(path)));
-    return new Map(Object.entries(fastest));
-  } catch {
-    return new Map(); // missing, damaged or closed to us
+/** What the files of a device say; later folders go before. */
+async function readTables(gpu: Gpu, folders: Iterable<string>): Promise<Map<string, string>> {
+  const table = new Map<string, string>();
+  // Finding out which driver it is takes a while: only where there is something to find.
+  const there = [...folders].filter((folder) => existsSync(folder));
+  if (there.length === 0) return table;
+  const { name } = await identify(gpu);
+  for (const folder of there) {
+    try {
+      const { fastest } = FILE.parse(JSON.parse(await Deno.readTextFile(join(folder, name))));
+      for (const [call, kernel] of Object.entries(fastest)) table.set(call, kernel);
+    } catch {
+      continue; // missing, damaged or closed to us
+    }
   }
+  return table;
 }
 
-/** The file of a device, and whose it is. */
-async function place(gpu: Gpu) {
+/** The name of a device's files, and what is told of it in them. */
+async function identify(gpu: Gpu) {
   const driver = Deno.build.os === "linux" ? await findDriver(gpu.about) ?? null : null;
   const kernels = [...registry.values()].flatMap((op) => op.kind === "kernel" ? op.kernels : [])
     .map(({ name, source, consts }) => ({ name, source, consts }));
@@ -87,6 +100,6 @@ async function place(gpu: Gpu) {
     kernels,
   });
   const digest = await crypto.subtle.digest("SHA-256", new TextEncoder().encode(what));
-  const name = new Uint8Array(digest).slice(0, 8).toHex();
-  return { path: join(tuningFolder(), `${name}.json`), adapter: gpu.adapterName, driver };
+  const name = `${new Uint8Array(digest).slice(0, 8).toHex()}.json`;
+  return { name, adapter: gpu.adapterName, driver };
 }

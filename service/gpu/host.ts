@@ -8,6 +8,7 @@ import {
   DoesNotFitError,
 } from "../../lib/errors.ts";
 import { Gpu } from "../../lib/gpu/device.ts";
+import { Tuning } from "../../lib/graph/tuning.ts";
 import { clipPreprocess } from "../../lib/image/mod.ts";
 import { adapt, type AdaptResult, readInputs, readRun, resume } from "../../models/nada/adapt.ts";
 import type { AdaptEvents } from "../../models/nada/run.ts";
@@ -49,6 +50,8 @@ interface Session {
 }
 
 export interface GpuOptions {
+  /** Folder for which kernels were measured to be the fastest. */
+  readonly tuningFolder: string;
   /** Memory on the device for what adaptations change. */
   readonly cacheBytes: number;
   /** Memory on the device for everything; null where it is not known. */
@@ -214,9 +217,10 @@ export class GpuHost implements GpuWork, Methods<GpuWork> {
 }
 
 async function openSession(
-  { cacheBytes, memoryBytes, keepAliveMs }: GpuOptions,
+  { tuningFolder, cacheBytes, memoryBytes, keepAliveMs }: GpuOptions,
 ): Promise<Session> {
   const gpu = await Gpu.open(undefined, undefined, memoryBytes ?? undefined);
+  await Tuning.of(gpu, tuningFolder);
   const cache = new AdaptedCache(gpu, cacheBytes);
   const clips = new ClipCache(gpu);
   const turns = new Turns();

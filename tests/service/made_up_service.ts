@@ -10,7 +10,7 @@ import type { ImageWork } from "../../service/images/work.ts";
 import { PlanningHost } from "../../service/planning/host.ts";
 import type { PlanningWork } from "../../service/planning/work.ts";
 import type { Log } from "../../service/log.ts";
-import { Service } from "../../service/service.ts";
+import { gpuOptions, Service } from "../../service/service.ts";
 import { writeGenerator } from "../commands/made_up_file.ts";
 import { tinyTensors } from "../models/clip/tiny.ts";
 import { temporaryFolder } from "../temporary.ts";
@@ -43,10 +43,8 @@ export function madeUpConfig(data: string): ServiceConfig {
   };
 }
 
-const GPU_OPTIONS = { cacheBytes: 2 ** 20, memoryBytes: null, keepAliveMs: null };
-
 /** All work done in this thread. */
-export function localWorkers(gpu = new GpuHost(GPU_OPTIONS)) {
+export function localWorkers(gpu = new GpuHost(gpuOptions(madeUpConfig("/tmp")))) {
   return {
     gpu: new LocalRemote<GpuWork>(gpu),
     images: new LocalRemote<ImageWork>(new ImageHost()),
@@ -65,11 +63,7 @@ export async function startService(changes: Partial<ServiceConfig> = {}, log: Lo
     clips: { tiny: clip },
     ...changes,
   };
-  const gpu = new GpuHost({
-    cacheBytes: config.gpuCacheBytes,
-    memoryBytes: config.gpuMemoryBytes,
-    keepAliveMs: config.keepAliveMs,
-  });
+  const gpu = new GpuHost(gpuOptions(config));
   const workers = localWorkers(gpu);
   let service = await Service.open(config, workers, log);
   let app = createApp(service);

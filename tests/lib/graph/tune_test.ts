@@ -7,7 +7,7 @@ import { conv2d, matmul } from "../../../lib/graph/ops/mod.ts";
 import { Program } from "../../../lib/graph/program.ts";
 import { input } from "../../../lib/graph/tensor.ts";
 import { type Measured, tune } from "../../../lib/graph/tune.ts";
-import { tuningFolder } from "../../../lib/graph/tuning.ts";
+import { Tuning, tuningFolder } from "../../../lib/graph/tuning.ts";
 import { assertClose } from "../../assert.ts";
 import { normals, seededRandom } from "../../gpu.ts";
 import { temporaryFolder } from "../../temporary.ts";
@@ -126,6 +126,33 @@ Deno.test("a cache that is missing, damaged or cannot be written changes nothing
     // What was measured serves this process all the same.
     const { chosen } = measured.find(({ call }) => call.startsWith("matmul"))!;
     assert.equal((await multiply(gpu)).kernel, chosen);
+  });
+});
+
+Deno.test("tune() keeps what it finds in the folder that is named, and knows what the usual one has", async () => {
+  using folder = temporaryFolder();
+  const [cache, own, other] = ["cache", "own", "other"].map(folder.file) as [
+    string,
+    string,
+    string,
+  ];
+  const counted = (cache: string, kept: string) =>
+    inProcess(cache, async (gpu) => {
+      await Tuning.of(gpu, kept);
+      return (await measure(gpu)).measured.length;
+    });
+  assert.equal(await counted(cache, own), 2);
+  await assert.rejects(Deno.lstat(cache), Deno.errors.NotFound);
+  assert.equal(await counted(cache, own), 0);
+
+  // Found out in the usual way later on, and different.
+  assert.equal((await inProcess(cache, measure)).measured.length, 2);
+  assert.equal(await counted(cache, other), 0);
+  const call = "matmul [20,40] [40,33] {}";
+  const fastest = { [call]: "another" };
+  await Deno.writeTextFile(await fileIn(cache), JSON.stringify({ fastest }));
+  await inProcess(cache, async (gpu) => {
+    assert.equal((await Tuning.of(gpu, own)).fastest(call), "another");
   });
 });
 
