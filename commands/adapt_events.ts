@@ -2,9 +2,10 @@
 import { join, relative } from "node:path";
 import type { Gpu } from "../lib/gpu/device.ts";
 import type { AdaptEvents, AdaptResult } from "../models/nada/adapt.ts";
+import { TUNE_SECONDS } from "../models/nada/training.ts";
 import { printedShort } from "./eval_report.ts";
 import { reportWidth } from "./layout.ts";
-import { Progress } from "./progress.ts";
+import { Progress, StatusLine } from "./progress.ts";
 
 export type DisposableEvents = AdaptEvents & Disposable;
 
@@ -16,6 +17,7 @@ export function jsonEvents(): DisposableEvents {
   const print = (event: string) => (data: object) =>
     console.log(JSON.stringify({ event, ...data }));
   return {
+    onTuning: (done, of) => print("tuning")({ done, of }),
     onStart: print("start"),
     onStep: print("step"),
     onSamples: (file) => print("samples")({ file }),
@@ -26,8 +28,13 @@ export function jsonEvents(): DisposableEvents {
 /** Progress on stderr. */
 export function progressEvents(gpu: Gpu): DisposableEvents {
   let progress: Progress | undefined;
+  const tuning = new StatusLine();
   return {
+    onTuning(done, of) {
+      tuning.show(`Measuring kernels, ${TUNE_SECONDS} seconds at most: ${done} of ${of} calls`);
+    },
     onStart({ folder, steps, done, layers, chosen, notes }) {
+      tuning.finish();
       const what = chosen === null
         ? `${layers.length} layers`
         : `${chosen} of ${layers.length} layers, chosen as it goes`;
@@ -38,7 +45,10 @@ export function progressEvents(gpu: Gpu): DisposableEvents {
       progress = new Progress({ total: steps, done });
     },
     onStep: ({ step, loss }) => progress?.update(step + 1, `loss ${loss?.toFixed(4) ?? "NaN"}`),
-    [Symbol.dispose]: () => progress?.finish(),
+    [Symbol.dispose]() {
+      tuning.finish();
+      progress?.finish();
+    },
   };
 }
 

@@ -101,6 +101,26 @@ export class Progress {
   }
 }
 
+/** A line that is replaced on a terminal; elsewhere only the first of its texts is written. On stderr. */
+export class StatusLine {
+  #isShown = false;
+
+  constructor(private readonly screen: ProgressScreen = stderrScreen) {}
+
+  show(text: string): void {
+    const columns = this.screen.columns();
+    if (columns !== null) this.screen.write(`\r${text.slice(0, columns - 1)}\x1b[K`);
+    else if (!this.#isShown) this.screen.write(`${text}\n`);
+    this.#isShown = true;
+  }
+
+  /** Ends the line, so that what is printed next starts on its own. */
+  finish(): void {
+    if (this.#isShown && this.screen.columns() !== null) this.screen.write("\n");
+    this.#isShown = false;
+  }
+}
+
 function threeDigits(rate: number): string {
   return rate < 100 ? rate.toPrecision(3) : rate.toFixed(0);
 }

@@ -21,7 +21,9 @@ export interface Measured {
 export interface TuneOptions {
   /** No call is begun after so many seconds. */
   readonly seconds?: number;
-  readonly onMeasured?: (measured: Measured, done: number, of: number) => void;
+  readonly onMeasured?: (measured: Measured) => void;
+  /** Told before the first of `of` calls, and after each. */
+  readonly onProgress?: ((done: number, of: number) => void) | undefined;
   readonly signal?: AbortSignal | undefined;
 }
 
@@ -33,7 +35,7 @@ export interface TuneOptions {
 export async function tune(
   gpu: Gpu,
   spec: ProgramSpec,
-  { seconds = Infinity, onMeasured, signal }: TuneOptions = {},
+  { seconds = Infinity, onMeasured, onProgress, signal }: TuneOptions = {},
 ): Promise<boolean> {
   const end = performance.now() + 1000 * seconds;
   const tuning = await Tuning.of(gpu);
@@ -48,13 +50,15 @@ export async function tune(
   for (const [i, [text, call]] of ordered.entries()) {
     signal?.throwIfAborted();
     if (performance.now() > end) break;
+    if (i === 0) onProgress?.(0, ordered.length);
     const times = await measure(gpu, call, spec);
+    onProgress?.(i + 1, ordered.length);
     if (times.length === 0) continue; // no memory for it now
     const counted = kernelFor(call, gpu.kind, { ...limits, fastest: () => undefined });
     const usual = times.find(({ kernel }) => kernel === counted?.kernel.name);
     const chosen = (usual && usual.us <= MARGIN * times[0]!.us ? usual : times[0]!).kernel;
     tuning.add(text, chosen);
-    onMeasured?.({ call: text, chosen, times }, i + 1, ordered.length);
+    onMeasured?.({ call: text, chosen, times });
   }
   return ordered.length === 0 || await tuning.save();
 }

@@ -44,7 +44,7 @@ export async function prepare(
   gpu: Gpu,
   inputs: RunInputs,
   signal: AbortSignal = new AbortController().signal,
-  { makeRoom }: Pick<AdaptEvents, "makeRoom"> = {},
+  { makeRoom, onTuning }: Pick<AdaptEvents, "makeRoom" | "onTuning"> = {},
 ): Promise<Prepared> {
   const { options, notes } = gpu.availableBytes === null
     ? { options: inputs.options, notes: [] }
@@ -99,7 +99,7 @@ export async function prepare(
       gpu,
       { frozen, trained, differing, loss },
       { ...options, layers: plan.layers, layersVary: plan.auto !== null, precision },
-      signal,
+      { signal, onTuning },
     );
   const likely = likelyPrecision(options.precision, gpu);
   const { training, precision, notes: choice } = likely === options.precision || likely === "f32"

@@ -17,6 +17,8 @@ import { StepStream } from "./step_inputs.ts";
 
 /** What a run tells while it goes on. */
 export interface AdaptEvents {
+  /** Before the start, on a GPU: of how many calls of how many its kernels have been measured. */
+  onTuning?(done: number, of: number): void;
   onStart?(info: RunStart): void;
   onStep?(entry: LogEntry): void;
   onSamples?(file: string): void;

@@ -55,8 +55,15 @@ export interface StepLoss {
   readonly overflowed: readonly string[];
 }
 
-/** A run waits no longer than this for kernels to be measured. */
-const TUNE_SECONDS = 20;
+/** A program of a run waits no longer than this for its kernels to be measured. */
+export const TUNE_SECONDS = 20;
+
+/** What may be told of the making, and what ends it. */
+export interface CreateOptions {
+  readonly signal?: AbortSignal | undefined;
+  /** Told while kernels are measured, of how many calls of how many that has been done. */
+  readonly onTuning?: ((done: number, of: number) => void) | undefined;
+}
 
 export class Training {
   #step = 0;
@@ -76,14 +83,14 @@ export class Training {
   ) {}
 
   /**
-   * Compiles the step, which `signal` ends early. The generators and the loss's CLIP models stay the
-   * caller's to dispose.
+   * Compiles the step, on a GPU by kernels that it measures first. The generators and the loss's CLIP
+   * models stay the caller's to dispose.
    */
   static async create(
     gpu: Gpu,
     { frozen, trained, differing, loss }: TrainingModels,
     options: TrainingOptions & RateOptions,
-    signal?: AbortSignal,
+    { signal, onTuning }: CreateOptions = {},
   ): Promise<Training> {
     const { layers } = options;
     const step = trainingStep(frozen.architecture, differing, loss, options);
@@ -98,7 +105,9 @@ export class Training {
         return Promise.resolve();
       });
       // Software adapters would take minutes: there, nada tune is asked for it.
-      if (!gpu.about.isCpu) await tune(gpu, step.program, { seconds: TUNE_SECONDS, signal });
+      if (!gpu.about.isCpu) {
+        await tune(gpu, step.program, { seconds: TUNE_SECONDS, signal, onProgress: onTuning });
+      }
       const program = await Program.compile(gpu, {
         ...step.program,
         state: {

@@ -1,5 +1,5 @@
 import assert from "node:assert/strict";
-import { Progress, type ProgressScreen } from "../../commands/progress.ts";
+import { Progress, type ProgressScreen, StatusLine } from "../../commands/progress.ts";
 
 /** A screen of so many columns, null for a file, with a clock that the test moves. */
 function fakeScreen(columns: number | null) {
@@ -89,4 +89,19 @@ Deno.test("Progress counts the rate of a resumed run from where it began", () =>
   screen.time = 10_000;
   progress.update(210);
   assert.match(screen.line(), /210\/300 {2}1\.00 steps\/s {2}1:30 left/);
+});
+
+Deno.test("StatusLine replaces its text on a terminal, and writes the first one elsewhere", () => {
+  const shown = (columns: number | null) => {
+    const screen = fakeScreen(columns);
+    const line = new StatusLine(screen);
+    line.finish(); // nothing to end
+    for (const text of ["0 of 10", "9 of 10", "10 of 10"]) line.show(text);
+    line.finish();
+    line.finish();
+    return screen.text;
+  };
+  assert.equal(shown(80), "\r0 of 10\x1b[K\r9 of 10\x1b[K\r10 of 10\x1b[K\n");
+  assert.equal(shown(8), "\r0 of 10\x1b[K\r9 of 10\x1b[K\r10 of 1\x1b[K\n");
+  assert.equal(shown(null), "0 of 10\n");
 });

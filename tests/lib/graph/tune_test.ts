@@ -38,9 +38,14 @@ async function inProcess<T>(cache: string, body: (gpu: Gpu) => Promise<T>): Prom
 
 async function measure(gpu: Gpu): Promise<{ measured: Measured[]; saved: boolean }> {
   const measured: Measured[] = [];
+  const progress: string[] = [];
   const outputs = { product, again, maps };
-  const saved = await tune(gpu, { outputs }, { onMeasured: (one) => measured.push(one) });
+  const saved = await tune(gpu, { outputs }, {
+    onMeasured: (one) => measured.push(one),
+    onProgress: (done, of) => progress.push(`${done}/${of}`),
+  });
   assert.equal(gpu.allocated.buffers, 0);
+  assert.deepEqual(progress, measured.length === 0 ? [] : ["0/2", "1/2", "2/2"]);
   return { measured, saved };
 }
 
@@ -162,6 +167,7 @@ Deno.test("tune() begins no call after its time is up", async () => {
     const none = await tune(gpu, { outputs: { product } }, {
       seconds: -1,
       onMeasured: () => assert.fail(),
+      onProgress: () => assert.fail(),
     });
     assert(none);
   });

@@ -8,6 +8,7 @@ import {
   readRun,
   resume,
 } from "../../../models/nada/adapt.ts";
+import { Gpu } from "../../../lib/gpu/device.ts";
 import { Program } from "../../../lib/graph/program.ts";
 import { DIRECTION_ONLY, LOSS_PARTS } from "../../../models/nada/losses/mod.ts";
 import { hasPlateaued } from "../../../models/nada/plateau.ts";
@@ -93,6 +94,26 @@ Deno.test("adapt() writes the run folder: config, log, grids, chart, delta", asy
     // Adam without first moment moves a weight by at most lr / sqrt(1 - beta2) a step.
     assert.ok(largest > 0 && largest < 5 * 0.0016 * 12, `${name} moved by ${largest}`);
   }
+});
+
+Deno.test("adapt() tells how far kernels are measured on a GPU, and can be stopped meanwhile", async () => {
+  using folder = temporaryFolder();
+  const options = await files(folder);
+  const gpu = await Gpu.open();
+  Object.defineProperty(gpu, "about", { value: { ...gpu.about, isCpu: false } });
+  const stop = new AbortController();
+  const told: string[] = [];
+  const onTuning = (done: number, of: number) => {
+    told.push(`${done} of ${of > 5 ? "many" : of}`);
+    if (done === 1) stop.abort();
+  };
+  const inputs = await readInputs(options);
+  const { signal } = stop;
+  await assert.rejects(adapt(gpu, folder.file("run"), inputs, { onTuning }, signal), /abort/);
+  assert.deepEqual(told, ["0 of many", "1 of many"]);
+  await assert.rejects(Deno.lstat(folder.file("run")), Deno.errors.NotFound);
+  assert.equal(gpu.allocated.buffers, 0);
+  gpu.close();
 });
 
 const AUTO = { count: 2, iterations: 2, batch: 3, every: 2 };
