@@ -16,7 +16,8 @@ Options:
   --only TEXT    only what has TEXT in its name
   --large        on a CPU too, what takes minutes there
   --kernels      the time of every kernel below each program
-  --peer torch   the same work in PyTorch, taking turns, with the ratio of their time to ours
+  --peer torch   the same work in PyTorch, taking turns, with the ratio of their time to ours; needs a
+                 python3 with numpy and torch, with all that these depend on, and a C++ compiler
   --json FILE    writes all figures as JSON as well
   --precision P  stores feature maps in f32 or f16 (default: f32)
   --count        counts operations and bytes in the plans, and runs nothing
