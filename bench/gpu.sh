@@ -77,6 +77,12 @@ for section in matmul conv filter generator clip step sample start load dispatch
     $(peer) --json "$out/$section.json"
 done
 
+# By the kernels that are measured to be the fastest, in place of those that are counted to be.
+for section in matmul conv generator clip step sample; do
+  step "bench-$section-tuned" deno run -q -P=bench --cached-only bench/main.ts "$section" --kernels \
+    --tune --json "$out/$section-tuned.json"
+done
+
 # What has feature maps, again with these in half precision; adapters without f16 refuse it.
 for section in generator clip step sample; do
   step "bench-$section-f16" deno run -q -P=bench --cached-only bench/main.ts "$section" --kernels \

@@ -3,6 +3,7 @@ import { UserError } from "../lib/errors.ts";
 import { describeAdapter, requestAdapter } from "../lib/gpu/adapter.ts";
 import { Gpu } from "../lib/gpu/device.ts";
 import { findDriver } from "../lib/gpu/driver.ts";
+import { tune } from "../lib/graph/tune.ts";
 import { count } from "./count.ts";
 import { measure, type Result } from "./measure.ts";
 import { type Options, parseOptions, USAGE } from "./options.ts";
@@ -39,6 +40,7 @@ async function bench(gpu: Gpu, torch: TorchPeer | null, options: Options): Promi
     const asked = { ...options, large: options.large || gpu.kind === "gpu" };
     for (const opener of await SECTIONS[name](gpu, asked)) {
       if (!opener.name.includes(options.only)) continue;
+      if (options.tune && opener.program) await tune(gpu, opener.program());
       using subject = await opener.open();
       const isCpu = gpu.kind === "cpu";
       const means = { peak, torch, kernels: options.kernels, isCpu };

@@ -20,6 +20,7 @@ Options:
                  python3 with numpy and torch, with all that these depend on, and a C++ compiler
   --json FILE    writes all figures as JSON as well
   --precision P  stores feature maps in f32 or f16 (default: f32)
+  --tune         measures first which kernels are the fastest, as nada tune does
   --count        counts operations and bytes in the plans, and runs nothing
   --gpu          with --count, as planned for a large GPU in place of the adapter here
   --peak F,B     takes F GFLOP/s and B GB/s as the adapter's peak, instead of measuring it
@@ -35,6 +36,7 @@ export interface Options {
   readonly peer: boolean;
   readonly json: string | undefined;
   readonly precision: Precision;
+  readonly tune: boolean;
   readonly count: boolean;
   readonly gpu: boolean;
   readonly peak: Peak | null;
@@ -68,6 +70,7 @@ export function parseOptions(args: string[]): Options | null {
     peer: values.peer !== undefined,
     json: values.json,
     precision: parsePrecision(values.precision),
+    tune: values.tune ?? false,
     count: values.count ?? false,
     gpu: values.gpu ?? false,
     peak: values.peak === undefined ? null : parsePeak(values.peak),
@@ -102,6 +105,7 @@ function readArguments(args: string[]) {
         peer: { type: "string" },
         json: { type: "string" },
         precision: { type: "string" },
+        tune: { type: "boolean" },
         count: { type: "boolean" },
         gpu: { type: "boolean" },
         peak: { type: "string" },
