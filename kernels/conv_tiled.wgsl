@@ -16,6 +16,10 @@ struct Params {
   kh: u32, kw: u32, stride: u32, pad: u32,
 }
 
+// Patches are seldom aligned, and weights and pixels are contiguous along the sum.
+const A_AT_ONCE = 1u;
+const B_AT_ONCE = 1u;
+
 @group(0) @binding(0) var<storage, read>       x: array<f32>;
 @group(0) @binding(1) var<storage, read>       w: array<f32>;
 @group(0) @binding(2) var<storage, read_write> out: array<f32>;
@@ -75,11 +79,11 @@ fn main(@builtin(workgroup_id) group: vec3<u32>, @builtin(local_invocation_index
   let in_w = slot_of(thread, A_QUADS, true);
   let taps = p.kh * p.kw;
   let channel_step = taps * select(p.I, 1u, TRANSPOSED == 1u);
-  let channel = min(first_channel + quad_of(in_w.quad, A_QUADS), vec4<u32>(p.O - 1u));
+  let channel = min(first_channel + rows_of(in_w.quad), vec4<u32>(p.O - 1u));
   let channels = channel * channel_step + vertical.tap * p.kw + across.tap;
 
   let in_x = slot_of(thread, B_QUADS, false);
-  let gathered = pixels_at(first_pixel + quad_of(in_x.quad, B_QUADS), vertical, across);
+  let gathered = pixels_at(first_pixel + columns_of(in_x.quad), vertical, across);
   let y = gathered.y * vertical.hop + vertical.start;
   let x_at = gathered.x * across.hop + across.start;
   let corner = Pixels((gathered.n * p.I * p.h + y) * p.w + x_at, y, x_at);
@@ -107,8 +111,8 @@ fn main(@builtin(workgroup_id) group: vec3<u32>, @builtin(local_invocation_index
   if (thread >= SLICE) { return; }
   var sums = c; // a copy, as indexing c itself would keep it in memory all along
   for (var i = 0u; i < LINES; i++) {
-    let o = first_channel + row_of(at, i);
-    let stored = pixels_at(first_pixel + columns_of(at, i), vertical, across);
+    let o = first_channel + line_row(at, i);
+    let stored = pixels_at(first_pixel + line_columns(at, i), vertical, across);
     let oy = stored.y * vertical.every + vertical.first;
     let ox = stored.x * across.every + across.first;
     let to = ((stored.n * p.O + o) * p.oh + oy) * p.ow + ox;

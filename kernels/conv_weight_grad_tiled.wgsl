@@ -15,6 +15,10 @@ struct Params {
   kh: u32, kw: u32, stride: u32, pad: u32, part_lines: u32,
 }
 
+// Patches are seldom aligned, and weights and pixels are contiguous along the sum.
+const A_AT_ONCE = 1u;
+const B_AT_ONCE = 1u;
+
 @group(0) @binding(0) var<storage, read>       x: array<f32>;
 @group(0) @binding(1) var<storage, read>       gy: array<f32>;
 @group(0) @binding(2) var<storage, read_write> out: array<f32>;
@@ -56,12 +60,12 @@ fn main(@builtin(workgroup_id) group: vec3<u32>, @builtin(local_invocation_index
   // Neighbouring threads take neighbouring pixels: those are contiguous in both operands.
   let in_gy = slot_of(thread, A_QUADS, true);
   let channels = p.oh * p.ow *
-    min(group.y * ROWS + quad_of(in_gy.quad, A_QUADS), vec4<u32>(p.O - 1u));
+    min(group.y * ROWS + rows_of(in_gy.quad), vec4<u32>(p.O - 1u));
 
   let in_x = slot_of(thread, B_QUADS, true);
   let taps = p.kh * p.kw;
   let columns = p.I * taps;
-  let column = min(group.x * COLUMNS + quad_of(in_x.quad, B_QUADS), vec4<u32>(columns - 1u));
+  let column = min(group.x * COLUMNS + columns_of(in_x.quad), vec4<u32>(columns - 1u));
   let down = column % taps / p.kw - p.pad;
   let right = column % p.kw - p.pad;
   let far = (column / taps * p.h + down) * p.w + right;
@@ -87,8 +91,8 @@ fn main(@builtin(workgroup_id) group: vec3<u32>, @builtin(local_invocation_index
   if (thread >= SLICE) { return; }
   var sums = c; // a copy, as indexing c itself would keep it in memory all along
   for (var i = 0u; i < LINES; i++) {
-    let o = group.y * ROWS + row_of(at, i);
-    let to = group.x * COLUMNS + columns_of(at, i);
+    let o = group.y * ROWS + line_row(at, i);
+    let to = group.x * COLUMNS + line_columns(at, i);
     let row = (group.z * p.O + o) * columns;
     for (var j = 0u; j < 4u; j++) {
       if (o < p.O && to[j] < columns) {

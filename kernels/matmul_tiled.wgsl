@@ -20,13 +20,21 @@ struct Params {
 
 /// Four rows of a at k; beyond the last k that one is loaded again, as b is zero there.
 fn fetch_a(rows: vec4<u32>, k: u32) -> vec4<f32> {
-  let i = rows + min(k, p.K - 1u) * p.a_k;
+  let step = min(k, p.K - 1u);
+  if (A_AT_ONCE == 4u) { return load4_a(rows.x / 4u + step * (p.a_k / 4u)); }
+  let i = rows + step * p.a_k;
   return vec4<f32>(load_a(i.x), load_a(i.y), load_a(i.z), load_a(i.w));
 }
 
 fn fetch_b(columns: vec4<u32>, k: u32) -> vec4<f32> {
-  let i = columns + min(k, p.K - 1u) * p.b_k;
-  let values = vec4<f32>(load_b(i.x), load_b(i.y), load_b(i.z), load_b(i.w));
+  let step = min(k, p.K - 1u);
+  var values: vec4<f32>;
+  if (B_AT_ONCE == 4u) {
+    values = load4_b(columns.x / 4u + step * (p.b_k / 4u));
+  } else {
+    let i = columns + step * p.b_k;
+    values = vec4<f32>(load_b(i.x), load_b(i.y), load_b(i.z), load_b(i.w));
+  }
   return select(vec4<f32>(), values, k < p.K);
 }
 
@@ -37,9 +45,9 @@ fn main(@builtin(workgroup_id) group: vec3<u32>, @builtin(local_invocation_index
   let in_a = slot_of(thread, A_QUADS, p.a_k == 1u);
   let in_b = slot_of(thread, B_QUADS, p.b_k == 1u);
   let rows = group.z * p.a_batch +
-    min(group.y * ROWS + quad_of(in_a.quad, A_QUADS), vec4<u32>(p.M - 1u)) * p.a_m;
+    min(group.y * ROWS + rows_of(in_a.quad), vec4<u32>(p.M - A_AT_ONCE)) * p.a_m;
   let columns = group.z * p.b_batch +
-    min(group.x * COLUMNS + quad_of(in_b.quad, B_QUADS), vec4<u32>(p.N - 1u)) * p.b_n;
+    min(group.x * COLUMNS + columns_of(in_b.quad), vec4<u32>(p.N - B_AT_ONCE)) * p.b_n;
   let at = place_of(thread);
 
   keep(at.half, in_a, fetch_a(rows, in_a.k), in_b, fetch_b(columns, in_b.k));
@@ -57,11 +65,16 @@ fn main(@builtin(workgroup_id) group: vec3<u32>, @builtin(local_invocation_index
   if (thread >= SLICE) { return; }
   var sums = c; // a copy, as indexing c itself would keep it in memory all along
   for (var i = 0u; i < LINES; i++) {
-    let m = group.y * ROWS + row_of(at, i);
-    let n = group.x * COLUMNS + columns_of(at, i);
+    let m = group.y * ROWS + line_row(at, i);
+    let n = group.x * COLUMNS + line_columns(at, i);
     let row = (group.z * p.M + m) * p.N;
+    let line = sums[i / 4u][i % 4u];
+    if (B_AT_ONCE == 4u) {
+      if (m < p.M && n.x < p.N) { store4_out((row + n.x) / 4u, line); }
+      continue;
+    }
     for (var j = 0u; j < 4u; j++) {
-      if (m < p.M && n[j] < p.N) { out[row + n[j]] = epilogue(sums[i / 4u][i % 4u][j], row + n[j]); }
+      if (m < p.M && n[j] < p.N) { out[row + n[j]] = epilogue(line[j], row + n[j]); }
     }
   }
 }

@@ -5,9 +5,10 @@
 // With several SLICES, as many parts of a workgroup do so for the same block, each with its own
 // steps of k and tiles, and their sums are added in the end: for blocks too few to fill a GPU.
 //
-// Rows and columns go by quads, four that lie a quarter of the block apart: neighbouring threads
-// then load, and store, neighbouring elements of memory, yet read vectors from the tiles. A line of
-// a tile has one vector too many, so that threads with neighbouring k write to different banks.
+// Rows and columns go by quads. Those that are loaded one by one lie a quarter of the block apart:
+// neighbouring threads then load, and store, neighbouring elements of memory, yet read vectors from
+// the tiles. Where four neighbours are loaded at once, they are the quad. A line of a tile has one
+// vector too many, so that threads with neighbouring k write to different banks.
 //
 // The steps are written out because every WGSL loop gets a counter against endless loops, which also
 // keeps drivers from unrolling it, and sums indexed by a loop variable would not be in registers. Of
@@ -17,7 +18,8 @@
 // In which precision it multiplies, with Quad and add_product, is another text: common/single.wgsl or
 // common/half.wgsl. Sums are in single precision in either case.
 //
-// Constants: ROWS, COLUMNS, TM and TN (4 or 8), DEPTH (4 or 8), SLICES, and THREADS of all slices.
+// Constants: ROWS, COLUMNS, TM and TN (4 or 8), DEPTH (4 or 8), SLICES, THREADS of all slices, and
+// A_AT_ONCE and B_AT_ONCE (4 or 1), how many rows, or columns, are loaded at once.
 // A slice has at least as many threads as a tile has vectors.
 
 const A_QUADS = ROWS / 4u;
@@ -50,7 +52,13 @@ fn slot_of(thread: u32, quads: u32, along_k: bool) -> Slot {
 }
 
 /// The four rows, or columns, of a quad within the block.
-fn quad_of(quad: u32, quads: u32) -> vec4<u32> { return quad + quads * vec4<u32>(0u, 1u, 2u, 3u); }
+fn quad_of(quad: u32, quads: u32, at_once: u32) -> vec4<u32> {
+  return quad * at_once + select(quads, 1u, at_once == 4u) * vec4<u32>(0u, 1u, 2u, 3u);
+}
+
+fn rows_of(quad: u32) -> vec4<u32> { return quad_of(quad, A_QUADS, A_AT_ONCE); }
+
+fn columns_of(quad: u32) -> vec4<u32> { return quad_of(quad, B_QUADS, B_AT_ONCE); }
 
 /// Keeps what threads fetched for their slots, where there is one for each.
 fn keep(half: u32, at_a: Slot, a_values: vec4<f32>, at_b: Slot, b_values: vec4<f32>) {
@@ -141,11 +149,11 @@ fn add_matrix(slice: u32, thread: u32, i: u32) {
 const LINES = TM * TN / 4u;
 
 /// Row of the block that holds line i.
-fn row_of(at: Place, i: u32) -> u32 {
-  return at.y + i / TN * (A_QUADS / 2u) + i % 4u * A_QUADS;
+fn line_row(at: Place, i: u32) -> u32 {
+  return rows_of(at.y + i / TN * (A_QUADS / 2u))[i % 4u];
 }
 
 /// The four columns of that line.
-fn columns_of(at: Place, i: u32) -> vec4<u32> {
-  return quad_of(at.x + i / 4u % (TN / 4u) * (B_QUADS / 2u), B_QUADS);
+fn line_columns(at: Place, i: u32) -> vec4<u32> {
+  return columns_of(at.x + i / 4u % (TN / 4u) * (B_QUADS / 2u));
 }

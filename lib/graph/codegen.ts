@@ -9,7 +9,7 @@ import { PER_ELEMENT, perElement } from "./ops/launch.ts";
 import { broadcastStrides, indexExpression } from "./ops/shape.ts";
 import { numel, sameShape, type Shape, type Tensor } from "./tensor.ts";
 import type { Update } from "./update.ts";
-import { halved, packParams, parseKernel } from "./wgsl.ts";
+import { elementOfFours, type KernelText, packParams, parseKernel, rebound } from "./wgsl.ts";
 
 /** A launch ready for the device, but for where its tensors lie. */
 export interface GeneratedLaunch {
@@ -47,22 +47,29 @@ export function generate(
   limits: Limits,
 ): GeneratedLaunch {
   const { text, kernel, params } = chooseKernel(launch, adapter, limits);
-  const writer = new Writer(launch, graph, stored);
+  const inputs = launch.kernel ? application(launch.kernel).inputs : {};
+  const fours = new Set(
+    kernel.fours?.(params, (name) => mayBeFours(inputs[name]!, launch, graph)),
+  );
+  const loaded = Object.entries(inputs).filter(([name]) => fours.has(name));
+  const inFours = new Set(loaded.map(([, input]) => graph.storage(input)));
+  const writer = new Writer(launch, graph, stored, inFours);
   const bindings: GeneratedLaunch["bindings"][number][] = [];
   let source = text.source;
 
   if (launch.kernel) {
-    const { inputs } = application(launch.kernel);
     for (const { name, binding, element, writable, declaration } of text.bindings) {
       if (element === null) bindings.push({ group: 0, binding, ...PARAMETERS });
       else if (writable) bindings.push({ group: 0, binding, ...bound(launch.root, graph, stored) });
       else if (text.loaders.has(name)) {
         // Loaded values come from wherever the expression in front reads them.
         writer.define(`load_${name}`, `return ${writer.at(inputs[name]!, "i")};`);
+        if (text.fours.has(name)) writer.load4(name, inputs[name]!);
         source = source.replace(declaration, "");
       } else bindings.push({ group: 0, binding, ...bound(inputs[name]!, graph, stored) });
     }
     if (text.hasEpilogue) writer.epilogue();
+    if (text.fours.has("out")) writer.store4(fours.has("out"));
   } else {
     for (const { binding, element } of text.bindings) {
       const what = element === null ? PARAMETERS : bound(launch.root, graph, stored);
@@ -72,8 +79,10 @@ export function generate(
   }
 
   for (const { group, binding, tensor } of bindings) {
-    if (group !== 0 || tensor === null || stored(tensor) !== "f16") continue;
-    source = halved(source, text.bindings.find((b) => b.binding === binding)!.name);
+    if (group !== 0 || tensor === null) continue;
+    const { name } = text.bindings.find((b) => b.binding === binding)!;
+    const how = { half: stored(tensor) === "f16", fours: fours.has(name) };
+    if (how.half || how.fours) source = rebound(source, name, how);
   }
 
   const grid = kernel.grid(params);
@@ -85,7 +94,8 @@ export function generate(
   }
   return {
     label: label(text.name, launch),
-    source: [...constLines(kernel), source, ...writer.lines].join("\n"),
+    source: [...constLines(kernel), ...atOnceLines(text, fours), source, ...writer.lines]
+      .join("\n"),
     params: packParams(text, params),
     grid,
     bindings: [...bindings, ...writer.bindings],
@@ -131,11 +141,26 @@ function constLines(kernel: Pick<AnyKernel, "consts">): string[] {
   return Object.entries(kernel.consts ?? {}).map(([name, value]) => `const ${name} = ${value}u;`);
 }
 
+const atOnceLines = (text: KernelText, fours: ReadonlySet<string>): string[] =>
+  [...text.fours].map((name) =>
+    `const ${name.toUpperCase()}_AT_ONCE = ${fours.has(name) ? 4 : 1}u;`
+  );
+
+/** Whether a tensor's elements from any multiple of 4 on are one vector of a buffer. */
+function mayBeFours(tensor: Tensor, { inlined }: Launch, graph: FusedGraph): boolean {
+  const source = graph.storage(tensor);
+  return !inlined.has(source) && numel(source.shape) % 4 === 0 && graph.offset(tensor) % 4 === 0;
+}
+
 function chooseKernel(launch: Launch, adapter: AdapterKind, limits: Limits) {
   if (!launch.kernel) {
     const params = { count: numel(launch.root.shape) };
     const kernel = { consts: PER_ELEMENT, grid: perElement };
-    return { text: MAP_TEXT, kernel: kernel as Pick<AnyKernel, "consts" | "grid">, params };
+    return {
+      text: MAP_TEXT,
+      kernel: kernel as Pick<AnyKernel, "consts" | "grid" | "fours">,
+      params,
+    };
   }
   const { op } = application(launch.kernel);
   if (op.kind !== "kernel") throw new KernelError(`Cannot launch ${op.name}: it has no kernel`);
@@ -204,10 +229,31 @@ class Writer {
     private readonly launch: Launch,
     private readonly graph: FusedGraph,
     private readonly stored: Storage,
+    /** Stored tensors that are bound as vectors of four elements. */
+    private readonly fours: ReadonlySet<Tensor>,
   ) {}
 
-  define(name: string, body: string): void {
-    this.lines.push(`fn ${name}(i: u32) -> f32 { ${body} }`);
+  define(name: string, body: string, type = "f32"): void {
+    this.lines.push(`fn ${name}(i: u32) -> ${type} { ${body} }`);
+  }
+
+  /** `load4_<name>(i)`: the elements of an input from `4 * i` on, as one load if it lies so. */
+  load4(name: string, tensor: Tensor): void {
+    const source = this.graph.storage(tensor);
+    const value = this.fours.has(source)
+      ? `${this.#buffer(source)}[i + ${this.graph.offset(tensor) / 4}u]`
+      : `${[0, 1, 2, 3].map((k) => `load_${name}(4u * i + ${k}u)`)}`;
+    this.define(`load4_${name}`, `return vec4<f32>(${value});`, "vec4<f32>");
+  }
+
+  /** `store4_out(i, v)`: stores the results from `4 * i` on, by one store if the buffer is of vectors. */
+  store4(fours: boolean): void {
+    const type = this.stored(this.launch.root);
+    const ends = [0, 1, 2, 3].map((k) => `epilogue(v[${k}], 4u * i + ${k}u)`);
+    const body = fours
+      ? `out[i] = vec4<${type}>(vec4<f32>(${ends}));`
+      : ends.map((end, k) => `out[4u * i + ${k}u] = ${type}(${end});`).join(" ");
+    this.lines.push(`fn store4_out(i: u32, v: vec4<f32>) { ${body} }`);
   }
 
   /** Expression for the element of `tensor` at a flat index. */
@@ -216,7 +262,8 @@ class Writer {
     const offset = this.graph.offset(tensor);
     const at = offset === 0 ? index : `${index} + ${offset}u`;
     if (this.launch.inlined.has(source)) return `${this.call(source)}(${at})`;
-    const element = `${this.#buffer(source)}[${at}]`;
+    const name = this.#buffer(source);
+    const element = this.fours.has(source) ? elementOfFours(name, at) : `${name}[${at}]`;
     return this.stored(source) === "f16" ? `f32(${element})` : element;
   }
 
@@ -295,8 +342,10 @@ class Writer {
     const name = `e${binding}`;
     this.#buffers.set(tensor, name);
     this.bindings.push({ group: 1, binding, ...bound(tensor, this.graph, this.stored) });
+    const stored = this.stored(tensor);
+    const element = this.fours.has(tensor) ? `vec4<${stored}>` : stored;
     this.lines.push(
-      `@group(1) @binding(${binding}) var<storage, read> ${name}: array<${this.stored(tensor)}>;`,
+      `@group(1) @binding(${binding}) var<storage, read> ${name}: array<${element}>;`,
     );
     return name;
   }

@@ -43,6 +43,11 @@ export interface Kernel<I extends string, A> {
   readonly consts?: Record<string, number>;
   /** Workgroups along x, y, z. */
   grid(params: Record<string, number>): [number, number, number];
+  /**
+   * Buffers of which a call takes four elements at once (`load4_<name>`, `store4_<name>`): inputs only
+   * where these `may` be, as they lie in memory. The text learns it from constants, NAME_AT_ONCE.
+   */
+  fours?(params: Record<string, number>, may: (input: I) => boolean): string[];
   /** True where it multiplies in f16: for large results in programs of that precision. */
   readonly half?: boolean;
   /** True where elements are loaded many times, so only a cheap expression may be fused in front. */

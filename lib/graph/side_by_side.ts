@@ -7,6 +7,7 @@ import { KernelError } from "../errors.ts";
 import { LEAST_WORKGROUP_BYTES } from "../gpu/device.ts";
 import type { GeneratedLaunch } from "./codegen.ts";
 import { foldGroups, ROW_GROUPS } from "./ops/launch.ts";
+import { rebound } from "./wgsl.ts";
 
 /** A launch of the list, with what it has to wait for. */
 export interface Neighbour {
@@ -132,25 +133,20 @@ export function sideBySide(launches: readonly GeneratedLaunch[]): GeneratedLaunc
   if (launches.length === 1) return launches[0]!;
   const sizes = launches.map(({ source }) => threadsOf(source));
   const threads = Math.max(...sizes);
-  const modules = launches.map(({ source }) => declarations(source));
-  const own = ownNames(modules);
   const ids = new Map<object, number>();
+  const modules = agreed(launches, ids);
+  const own = ownNames(modules);
   const bound = new Map<string, { name: string; element: string; binding: Binding }>();
   const lines = new Set<string>();
   const calls: string[] = [];
 
   modules.forEach((module, k) => {
     const names = new Map([...own].map((name) => [name, `${name}_${k}`]));
-    for (const { name, text } of module) {
-      const [, group, number, element] = BINDING.exec(text) ?? [];
-      if (!group) continue;
-      if (!element) {
+    for (const { name, element, binding } of boundIn(module, launches[k]!)) {
+      if (!binding.tensor) {
         names.set(name, `joined.p${k}`);
         continue;
       }
-      const binding = launches[k]!.bindings.find((b) =>
-        b.group === Number(group) && b.binding === Number(number)
-      )!;
       const key = bufferKey(binding, ids);
       const known = bound.get(key) ?? { name: `bound${bound.size}`, element, binding };
       bound.set(key, known);
@@ -239,7 +235,38 @@ interface Declaration {
   readonly text: string;
 }
 
-const BINDING = /^@group\((\d+)\)\s*@binding\((\d+)\)\s*var<[^>]*>\s*\w+\s*:\s*(?:array<(\w+)>)?/;
+const BINDING =
+  /^@group\((\d+)\)\s*@binding\((\d+)\)\s*var<[^>]*>\s*\w+\s*:\s*(?:array<([\w<>]+)>)?/;
+
+/** What a module binds, with the type of the elements; those of parameters have none. */
+function boundIn(module: readonly Declaration[], { bindings }: GeneratedLaunch) {
+  return module.filter(({ text }) => BINDING.test(text)).map(({ name, text }) => {
+    const [, group, number, element = ""] = BINDING.exec(text)!;
+    const binding = bindings.find((b) =>
+      b.group === Number(group) && b.binding === Number(number)
+    )!;
+    return { name, element, binding };
+  });
+}
+
+/** The modules of launches: what one of them binds as vectors of four, all that bind it do. */
+function agreed(launches: readonly GeneratedLaunch[], ids: Map<object, number>): Declaration[][] {
+  const all = launches.map((launch) => {
+    const buffers = boundIn(declarations(launch.source), launch).filter((b) => b.binding.tensor);
+    return buffers.map(({ name, element, binding }) => ({
+      name,
+      key: bufferKey(binding, ids),
+      fours: element.startsWith("vec4"),
+    }));
+  });
+  const inFours = new Set(all.flat().filter(({ fours }) => fours).map(({ key }) => key));
+  return launches.map(({ source }, k) =>
+    declarations(
+      all[k]!.filter(({ key, fours }) => !fours && inFours.has(key))
+        .reduce((text, { name }) => rebound(text, name, { fours: true }), source),
+    )
+  );
+}
 
 /** A name, but not that of a field. */
 const WORD = /(?<![.\w])[A-Za-z_]\w*/g;

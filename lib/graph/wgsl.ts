@@ -16,8 +16,13 @@ export interface KernelText {
   readonly source: string;
   readonly bindings: readonly KernelBinding[];
   readonly paramFields: readonly { name: string; type: "u32" | "i32" | "f32" }[];
-  /** Inputs that the kernel reads through `load_<name>(i)` only. */
+  /** Inputs that the kernel reads through `load_<name>(i)` and `load4_<name>(i)` only. */
   readonly loaders: ReadonlySet<string>;
+  /**
+   * Buffers of which it may take four elements at once: `load4_<name>(i)` reads those from `4 * i` on,
+   * `store4_<name>(i, values)` stores them through `epilogue`.
+   */
+  readonly fours: ReadonlySet<string>;
   /** True if every result goes through `epilogue(v, i)`. */
   readonly hasEpilogue: boolean;
 }
@@ -49,7 +54,8 @@ export function parseKernel(name: string, source: string): KernelText {
       if (!fieldName) throw new KernelError(`Cannot read "${field}" in Params of "${name}"`);
       return { name: fieldName, type: type as "u32" | "i32" | "f32" };
     });
-  const loaders = new Set([...code.matchAll(/\bload_(\w+)\s*\(/g)].map((match) => match[1]!));
+  const namesIn = (calls: RegExp) => new Set([...code.matchAll(calls)].map((match) => match[1]!));
+  const loaders = namesIn(/\bload4?_(\w+)\s*\(/g);
   for (const loader of loaders) {
     if (!bindings.some((b) => b.name === loader)) {
       throw new KernelError(
@@ -68,30 +74,46 @@ export function parseKernel(name: string, source: string): KernelText {
     bindings,
     paramFields,
     loaders,
+    fours: namesIn(/\b(?:load|store)4_(\w+)\s*\(/g),
     hasEpilogue: /\bepilogue\s*\(/.test(code),
   };
 }
 
-/**
- * A kernel's text with the elements of a buffer of f32 stored as f16: as f32 again as soon as they are
- * loaded, so that nothing else changes. Kernels speak of a buffer only as `name[index]`.
- */
-export function halved(source: string, name: string): string {
+/** How a buffer is bound. */
+export interface Bound {
+  /** f32 as f16: f32 again as soon as they are loaded, so that nothing else changes. */
+  readonly half?: boolean;
+  /** As vectors of four elements. */
+  readonly fours?: boolean;
+}
+
+/** The element at an index of a buffer that is bound as vectors of four. */
+export const elementOfFours = (name: string, index: string): string =>
+  `${name}[(${index}) / 4u][(${index}) % 4u]`;
+
+/** A kernel's text with a buffer bound in another way. It speaks of a buffer only as `name[index]`. */
+export function rebound(source: string, name: string, how: Bound): string {
   const code = source.replace(/\/\/.*$/gm, "");
-  const element = new RegExp(`(?<![.\\w])${name}\\[|\\b${name}\\s*:\\s*array<f32>`, "g");
+  const element = new RegExp(`(?<![.\\w])${name}\\[|\\b${name}\\s*:\\s*array<(\\w+)>`, "g");
   const parts: string[] = [];
   let end = 0;
-  for (const { 0: found, index } of code.matchAll(element)) {
+  for (const { 0: found, 1: type, index } of code.matchAll(element)) {
     if (index < end) continue;
     parts.push(code.slice(end, index));
-    if (!found.endsWith("[")) {
-      parts.push(`${name}: array<f16>`);
+    if (type) {
+      const stored = how.half ? "f16" : type;
+      parts.push(`${name}: array<${how.fours ? `vec4<${stored}>` : stored}>`);
       end = index + found.length;
       continue;
     }
     const place = index + found.length;
     end = closing(code, place) + 1;
-    const at = `${name}[${halved(code.slice(place, end - 1), name)}]`;
+    const inside = rebound(code.slice(place, end - 1), name, how);
+    const at = how.fours ? elementOfFours(name, inside) : `${name}[${inside}]`;
+    if (!how.half) {
+      parts.push(at);
+      continue;
+    }
     const assignment = /^\s*=(?!=)/.exec(code.slice(end));
     if (!assignment) {
       parts.push(`f32(${at})`);
@@ -99,7 +121,7 @@ export function halved(source: string, name: string): string {
     }
     const value = end + assignment[0].length;
     end = code.indexOf(";", value);
-    parts.push(`${at} = f16(${halved(code.slice(value, end).trim(), name)})`);
+    parts.push(`${at} = f16(${rebound(code.slice(value, end).trim(), name, how)})`);
   }
   return parts.join("") + code.slice(end);
 }

@@ -151,6 +151,10 @@ export const matmul: Op<"a" | "b", MatmulAttrs> = defineOp({
       name: "matmul",
       source: matmulTiledWgsl,
       params,
+      fours: ({ a_m, M, b_n, N }, may) => [
+        ...a_m === 1 && M! % 4 === 0 && may("a") ? ["a"] : [],
+        ...b_n === 1 && N! % 4 === 0 && may("b") ? ["b", "out"] : [],
+      ],
       grid: blocks,
       steps: ({ K }) => K!,
     }),

@@ -51,7 +51,7 @@ const HALF_TILES: readonly Tile[] = [
  */
 export function tiledKernels<I extends string, A>(
   { name, source, consts, grid, steps, precise = false, ...kernel }:
-    & Pick<Kernel<I, A>, "name" | "source" | "params">
+    & Pick<Kernel<I, A>, "name" | "source" | "params" | "fours">
     & {
       readonly consts?: Record<string, number>;
       grid(rows: number, columns: number): (params: Params) => Grid;

@@ -17,6 +17,10 @@ const CASES: Case[] = [
   { op: "matmul", inputs: { a: [2, 67, 33], b: [70, 33] }, attrs: T("B") },
   { op: "matmul", inputs: { a: [133, 9], b: [133, 131] }, attrs: T("A") },
   { op: "matmul", inputs: { a: [1, 513], b: [513, 266] }, attrs: {} },
+  // Rows and columns that GPUs load four at a time.
+  { op: "matmul", inputs: { a: [72, 19], b: [19, 132] }, attrs: {} },
+  { op: "matmul", inputs: { a: [2, 65, 28], b: [2, 65, 36] }, attrs: T("A") },
+  { op: "matmul", inputs: { a: [2, 21, 68], b: [35, 21] }, attrs: T("AB") },
   conv([3, 5, 9, 11], [70, 5, 3, 3], 1, 1),
   conv([1, 7, 13, 10], [17, 7, 3, 3], 2, 0),
   conv([2, 66, 5, 5], [3, 66, 1, 1], 1, 0),

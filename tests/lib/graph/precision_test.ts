@@ -20,7 +20,7 @@ import { planProgram } from "../../../lib/graph/plan.ts";
 import type { Precision } from "../../../lib/graph/precision.ts";
 import { Program } from "../../../lib/graph/program.ts";
 import { input, numel, state } from "../../../lib/graph/tensor.ts";
-import { halved } from "../../../lib/graph/wgsl.ts";
+import { rebound } from "../../../lib/graph/wgsl.ts";
 import { assertClose } from "../../assert.ts";
 import { evaluate, normals, seededRandom, testGpu } from "../../gpu.ts";
 
@@ -31,14 +31,15 @@ const TOLERANCE = 2e-3;
 
 const ignore = (await testGpu()).limits.halves !== true;
 
-Deno.test("halved() makes a buffer one of f16, f32 wherever it is read", () => {
+Deno.test("rebound() makes a buffer one of f16, f32 wherever it is read", () => {
   const kernel = `
 // x[i] and out[i] = in comments;
 @group(0) @binding(0) var<storage, read>       x: array<f32>;
 @group(0) @binding(1) var<storage, read_write> out: array<f32>;
 fn f(i: u32) -> f32 { return max[0].x[i] * x[i + u32(x[0])]; }
 fn main() { if (x[0] == 1.0) { out[2u * (i + t[0])] = f(x[1]); } }`;
-  const code = halved(halved(kernel, "x"), "out").split("\n").slice(2).join("\n");
+  const code = rebound(rebound(kernel, "x", { half: true }), "out", { half: true }).split("\n")
+    .slice(2).join("\n");
   assert.equal(
     code,
     `@group(0) @binding(0) var<storage, read>       x: array<f16>;

@@ -2,6 +2,7 @@
 import assert from "node:assert/strict";
 import { Gpu } from "../../../lib/gpu/device.ts";
 import { Replay } from "../../../lib/gpu/replay.ts";
+import type { GeneratedLaunch } from "../../../lib/graph/codegen.ts";
 import { DeviceTensor } from "../../../lib/graph/device_tensor.ts";
 import {
   adam,
@@ -17,7 +18,7 @@ import {
 import { planProgram } from "../../../lib/graph/plan.ts";
 import { Program } from "../../../lib/graph/program.ts";
 import { mostLarge, partners, sideBySide } from "../../../lib/graph/side_by_side.ts";
-import { input, numel, state } from "../../../lib/graph/tensor.ts";
+import { input, numel, state, type Tensor } from "../../../lib/graph/tensor.ts";
 import { assertClose } from "../../assert.ts";
 import { normals, seededRandom } from "../../gpu.ts";
 
@@ -119,19 +120,65 @@ Deno.test("sideBySide() makes one workgroup of several smaller ones, and stays w
     ],
   })));
   const tensors = outs.map(({ shape }, k) => new DeviceTensor(gpu, shape, `out ${k}`));
-  const replay = await Replay.create(gpu, [{
-    ...joined,
-    bindings: joined.bindings.map(({ tensor, ...at }) => ({
-      ...at,
-      range: tensor && tensors[outs.indexOf(tensor)]!.range,
-    })),
-  }]);
-  await replay.submit(() => true);
+  await launchOn(gpu, joined, new Map(outs.map((out, k) => [out, tensors[k]!])));
   for (const [k, tensor] of tensors.entries()) {
     const values = new Uint32Array((await tensor.read()).buffer);
     assert.deepEqual([...values], [...values.keys()].map((i) => i * (2 + k)));
   }
+  gpu.close();
+});
+
+async function launchOn(
+  gpu: Gpu,
+  launch: GeneratedLaunch,
+  tensors: ReadonlyMap<Tensor, DeviceTensor>,
+) {
+  const replay = await Replay.create(gpu, [{
+    ...launch,
+    bindings: launch.bindings.map(({ tensor, ...at }) => ({
+      ...at,
+      range: tensor && tensors.get(tensor)!.range,
+    })),
+  }]);
+  await replay.submit(() => true);
   replay.dispose();
+}
+
+Deno.test("sideBySide() binds a tensor once that one of its members loads by four, one by one the other", async () => {
+  const gpu = await Gpu.open("gpu");
+  const x = input("x", [64]);
+  const outs = ["whole", "halves"].map((name) => input(name, [16]));
+  const member = (out: Tensor, element: string, value: string): GeneratedLaunch => ({
+    label: out.source.kind,
+    source: `
+      struct Params { first: u32 }
+      @group(0) @binding(0) var<storage, read_write> out: array<f32>;
+      @group(0) @binding(1) var<uniform> p: Params;
+      @group(1) @binding(0) var<storage, read> e0: array<${element}>;
+      @compute @workgroup_size(16)
+      fn main(@builtin(local_invocation_index) i: u32) { out[i] = ${value}; }`,
+    params: Uint32Array.of(2, 0, 0, 0).buffer,
+    grid: [1, 1, 1],
+    bindings: [
+      { group: 0, binding: 0, tensor: out, offset: 0, bytes: 64 },
+      { group: 0, binding: 1, tensor: null, offset: 0, bytes: 0 },
+      { group: 1, binding: 0, tensor: x, offset: 0, bytes: 256 },
+    ],
+  });
+  const joined = sideBySide([
+    member(outs[0]!, "f32", "e0[3u * i] + e0[p.first + u32(e0[i])]"),
+    member(outs[1]!, "vec4<f32>", "e0[i].y + e0[i][p.first]"),
+  ]);
+  assert.equal(joined.bindings.filter(({ tensor }) => tensor === x).length, 1);
+  const values = Float32Array.from({ length: 64 }, (_, i) => i);
+  const tensors = new Map([
+    [x, new DeviceTensor(gpu, [64], "x", values)],
+    ...outs.map((out) => [out, new DeviceTensor(gpu, [16], "out")] as const),
+  ]);
+  await launchOn(gpu, joined, tensors);
+  const [whole, halves] = await Promise.all(outs.map((out) => tensors.get(out)!.read()));
+  assert.deepEqual([...whole!], Array.from({ length: 16 }, (_, i) => 4 * i + 2));
+  assert.deepEqual([...halves!], Array.from({ length: 16 }, (_, i) => 8 * i + 3));
   gpu.close();
 });
 
