@@ -47,11 +47,15 @@ fn pixels_at(number: vec4<u32>, vertical: Axis, across: Axis) -> Pixels {
   return Pixels(number / (height * width), number / width % height, number % width);
 }
 
-/// Weights of four channels; beyond the last tap some are loaded all the same, as x is zero there.
-fn fetch_w(channels: vec4<u32>, tap: Tap, vertical: Axis, across: Axis) -> vec4<f32> {
-  let input_step = p.kh * p.kw * select(1u, p.O, TRANSPOSED == 1u);
-  let i = channels + min(tap.i, p.I - 1u) * input_step +
-    tap.y * vertical.next * p.kw + tap.x * across.next;
+/// Weights of four channels at step k, which is `tap`; beyond the last some are loaded all the same, as
+/// x is zero there.
+fn fetch_w(channels: vec4<u32>, k: u32, tap: Tap, vertical: Axis, across: Axis) -> vec4<f32> {
+  let taps = p.kh * p.kw;
+  var step = min(k, p.I * taps - 1u);
+  if (TRANSPOSED == 1u) {
+    step = min(tap.i, p.I - 1u) * taps * p.O + tap.y * vertical.next * p.kw + tap.x * across.next;
+  }
+  let i = channels + step;
   return vec4<f32>(load_w(i.x), load_w(i.y), load_w(i.z), load_w(i.w));
 }
 
@@ -94,13 +98,14 @@ fn main(@builtin(workgroup_id) group: vec3<u32>, @builtin(local_invocation_index
   var w_tap = tap_at(in_w.k, height, width);
   var x_tap = tap_at(in_x.k, height, width);
   let at = place_of(thread);
-  keep(at.half, in_w, fetch_w(channels, w_tap, vertical, across), in_x, fetch_x(corner, x_tap));
+  let first_w = fetch_w(channels, in_w.k, w_tap, vertical, across);
+  keep(at.half, in_w, first_w, in_x, fetch_x(corner, x_tap));
   var half = 0u;
-  for (var k = 0u; k < p.I * height * width; k += TURN) {
+  for (var k = TURN; k < p.I * height * width + TURN; k += TURN) {
     workgroupBarrier();
     w_tap = later(w_tap, turn, height, width);
     x_tap = later(x_tap, turn, height, width);
-    let next_w = fetch_w(channels, w_tap, vertical, across);
+    let next_w = fetch_w(channels, k + in_w.k, w_tap, vertical, across);
     let next_x = fetch_x(corner, x_tap);
     multiply(at.half + half, at);
     half = 1u - half;
