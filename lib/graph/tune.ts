@@ -24,6 +24,8 @@ export interface TuneOptions {
   readonly onMeasured?: (measured: Measured) => void;
   /** Told before the first of `of` calls, and after each. */
   readonly onProgress?: ((done: number, of: number) => void) | undefined;
+  /** Waits until nobody else uses the device; each call is measured in a turn of its own. */
+  readonly takeTurn?: (() => Promise<Disposable>) | undefined;
   readonly signal?: AbortSignal | undefined;
 }
 
@@ -35,7 +37,7 @@ export interface TuneOptions {
 export async function tune(
   gpu: Gpu,
   spec: ProgramSpec,
-  { seconds = Infinity, onMeasured, onProgress, signal }: TuneOptions = {},
+  { seconds = Infinity, onMeasured, onProgress, takeTurn, signal }: TuneOptions = {},
 ): Promise<boolean> {
   const end = performance.now() + 1000 * seconds;
   const tuning = await Tuning.of(gpu);
@@ -51,7 +53,7 @@ export async function tune(
     signal?.throwIfAborted();
     if (performance.now() > end) break;
     if (i === 0) onProgress?.(0, ordered.length);
-    const times = await measure(gpu, call, spec);
+    const times = await inTurn(takeTurn, () => measure(gpu, call, spec));
     onProgress?.(i + 1, ordered.length);
     if (times.length === 0) continue; // no memory for it now
     const counted = kernelFor(call, gpu.kind, { ...limits, fastest: () => undefined });
@@ -61,6 +63,11 @@ export async function tune(
     onMeasured?.({ call: text, chosen, times });
   }
   return ordered.length === 0 || await tuning.save();
+}
+
+async function inTurn<T>(takeTurn: TuneOptions["takeTurn"], body: () => Promise<T>): Promise<T> {
+  using _ = await takeTurn?.() ?? null;
+  return await body();
 }
 
 function operationsOf(node: Tensor): number {

@@ -44,7 +44,7 @@ export async function prepare(
   gpu: Gpu,
   inputs: RunInputs,
   signal: AbortSignal = new AbortController().signal,
-  { makeRoom, onTuning }: Pick<AdaptEvents, "makeRoom" | "onTuning"> = {},
+  { makeRoom, onTuning, takeTurn }: Pick<AdaptEvents, "makeRoom" | "onTuning" | "takeTurn"> = {},
 ): Promise<Prepared> {
   const { options, notes } = gpu.availableBytes === null
     ? { options: inputs.options, notes: [] }
@@ -99,7 +99,7 @@ export async function prepare(
       gpu,
       { frozen, trained, differing, loss },
       { ...options, layers: plan.layers, layersVary: plan.auto !== null, precision },
-      { signal, onTuning },
+      { signal, onTuning, takeTurn },
     );
   const likely = likelyPrecision(options.precision, gpu);
   const { training, precision, notes: choice } = likely === options.precision || likely === "f32"

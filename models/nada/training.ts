@@ -63,6 +63,8 @@ export interface CreateOptions {
   readonly signal?: AbortSignal | undefined;
   /** Told while kernels are measured, of how many calls of how many that has been done. */
   readonly onTuning?: ((done: number, of: number) => void) | undefined;
+  /** Waits for a turn on the device to measure one call. */
+  readonly takeTurn?: (() => Promise<Disposable>) | undefined;
 }
 
 export class Training {
@@ -90,7 +92,7 @@ export class Training {
     gpu: Gpu,
     { frozen, trained, differing, loss }: TrainingModels,
     options: TrainingOptions & RateOptions,
-    { signal, onTuning }: CreateOptions = {},
+    { signal, onTuning, takeTurn }: CreateOptions = {},
   ): Promise<Training> {
     const { layers } = options;
     const step = trainingStep(frozen.architecture, differing, loss, options);
@@ -106,7 +108,8 @@ export class Training {
       });
       // Software adapters would take minutes: there, nada tune is asked for it.
       if (!gpu.about.isCpu) {
-        await tune(gpu, step.program, { seconds: TUNE_SECONDS, signal, onProgress: onTuning });
+        const how = { seconds: TUNE_SECONDS, signal, onProgress: onTuning, takeTurn };
+        await tune(gpu, step.program, how);
       }
       const program = await Program.compile(gpu, {
         ...step.program,

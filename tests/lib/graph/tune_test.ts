@@ -39,11 +39,19 @@ async function inProcess<T>(cache: string, body: (gpu: Gpu) => Promise<T>): Prom
 async function measure(gpu: Gpu): Promise<{ measured: Measured[]; saved: boolean }> {
   const measured: Measured[] = [];
   const progress: string[] = [];
+  let turns = 0;
+  let others = 0;
   const outputs = { product, again, maps };
   const saved = await tune(gpu, { outputs }, {
     onMeasured: (one) => measured.push(one),
     onProgress: (done, of) => progress.push(`${done}/${of}`),
+    takeTurn() {
+      assert.equal(others++, 0, "a turn is given back before the next");
+      turns++;
+      return Promise.resolve({ [Symbol.dispose]: () => others-- });
+    },
   });
+  assert.deepEqual([turns, others], [measured.length, 0]);
   assert.equal(gpu.allocated.buffers, 0);
   assert.deepEqual(progress, measured.length === 0 ? [] : ["0/2", "1/2", "2/2"]);
   return { measured, saved };
