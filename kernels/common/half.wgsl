@@ -1,6 +1,6 @@
-// What common/tile.wgsl multiplies, in half precision, two products an instruction where a GPU can.
-// Sums of such products are in half precision for the DEPTH steps of a turn: those that began a turn
-// with more than that would lose the small ones.
+// What common/tile.wgsl and conv_patch.wgsl multiply, in half precision, two products an instruction
+// where a GPU can. Sums of such products are in half precision for the 8 or 9 steps of a turn: those
+// that began a turn with more than that would lose the small ones.
 
 /// Four factors in a tile.
 alias Quad = vec4<f16>;

@@ -1,4 +1,4 @@
-// What common/tile.wgsl multiplies, in single precision.
+// What common/tile.wgsl and conv_patch.wgsl multiply, in single precision.
 
 /// Four factors in a tile.
 alias Quad = vec4<f32>;

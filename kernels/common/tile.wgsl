@@ -18,13 +18,12 @@
 // In which precision it multiplies, with Quad and add_product, is another text: common/single.wgsl or
 // common/half.wgsl. Sums are in single precision in either case.
 //
-// Constants: ROWS, COLUMNS, TM and TN (4 or 8), DEPTH (4 or 8), SLICES, THREADS of all slices, and
-// A_AT_ONCE and B_AT_ONCE (4 or 1), how many rows, or columns, are loaded at once.
-// A slice has at least as many threads as a tile has vectors.
+// Constants: ROWS, COLUMNS, DEPTH (4 or 8), those of common/sums.wgsl, and A_AT_ONCE and B_AT_ONCE (4 or
+// 1), how many rows, or columns, are loaded at once. A slice has at least as many threads as a tile
+// has vectors.
 
 const A_QUADS = ROWS / 4u;
 const B_QUADS = COLUMNS / 4u;
-const SLICE = THREADS / SLICES;
 
 /// Steps of k in a turn of the whole workgroup.
 const TURN = DEPTH * SLICES;
@@ -33,11 +32,9 @@ const TURN = DEPTH * SLICES;
 var<workgroup> tile_a: array<array<array<Quad, A_QUADS + 1u>, DEPTH>, 2u * SLICES>;
 var<workgroup> tile_b: array<array<array<Quad, B_QUADS + 1u>, DEPTH>, 2u * SLICES>;
 
-// The thread's sums, by 4 x 4: with eight columns, right of each matrix the next one.
-const SUMS = TM * TN / 16u;
+// Of a thread's sums, with eight columns: right of each matrix is the next one.
 const RIGHT = TN / 4u - 1u;
 const BELOW = (TM / 4u - 1u) * TN / 4u;
-var<private> c: array<mat4x4<f32>, SUMS>;
 
 /// A vector of a tile that a thread fills: its line, which quad of rows or columns, and which step of
 /// the workgroup's turn that is.
@@ -113,36 +110,6 @@ fn multiply(half: u32, at: Place) {
     step(half, 7u, at);
   }
   end_turn();
-}
-
-// One matrix of each thread of a slice, on its way to the first slice.
-var<workgroup> given: array<array<vec4<f32>, 4>, min(SLICES - 1u, 1u) * (SLICE - 1u) + 1u>;
-
-/// Adds the sums of all slices to those of the first, whose threads are the first.
-fn add_slices(thread: u32) {
-  for (var slice = 1u; slice < SLICES; slice++) {
-    add_matrix(slice, thread, 0u);
-    if (SUMS > 1u) { add_matrix(slice, thread, 1u); }
-    if (SUMS > 2u) {
-      add_matrix(slice, thread, 2u);
-      add_matrix(slice, thread, 3u);
-    }
-  }
-}
-
-fn add_matrix(slice: u32, thread: u32, i: u32) {
-  workgroupBarrier();
-  if (thread / SLICE == slice) {
-    let to = thread % SLICE;
-    given[to][0] = c[i][0];
-    given[to][1] = c[i][1];
-    given[to][2] = c[i][2];
-    given[to][3] = c[i][3];
-  }
-  workgroupBarrier();
-  if (thread < SLICE) {
-    c[i] += mat4x4<f32>(given[thread][0], given[thread][1], given[thread][2], given[thread][3]);
-  }
 }
 
 /// Lines of four among a thread's sums: line i is row i % 4 of matrix i / 4.

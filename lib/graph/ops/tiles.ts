@@ -2,6 +2,7 @@
 import halfWgsl from "../../../kernels/common/half.wgsl" with { type: "text" };
 import outerWgsl from "../../../kernels/common/outer.wgsl" with { type: "text" };
 import singleWgsl from "../../../kernels/common/single.wgsl" with { type: "text" };
+import sumsWgsl from "../../../kernels/common/sums.wgsl" with { type: "text" };
 import tileWgsl from "../../../kernels/common/tile.wgsl" with { type: "text" };
 import { LEAST_WORKGROUP_BYTES } from "../../gpu/device.ts";
 import type { Kernel } from "../op.ts";
@@ -66,7 +67,7 @@ export function tiledKernels<I extends string, A>(
     return {
       ...kernel,
       name: `${name}_${ROWS}x${COLUMNS}${SLICES > 1 ? `_by_${SLICES}` : ""}${half ? "_half" : ""}`,
-      source: tileWgsl + (half ? halfWgsl : outerWgsl + singleWgsl) + source,
+      source: productsIn(half) + tileWgsl + source,
       half,
       when: (adapter, _, { workgroupBytes = LEAST_WORKGROUP_BYTES }) =>
         adapter !== "cpu" && workgroupBytesOf(tile) <= workgroupBytes,
@@ -77,6 +78,10 @@ export function tiledKernels<I extends string, A>(
     };
   });
 }
+
+/** The texts of sums and of products, in half or single precision. */
+export const productsIn = (half: boolean): string =>
+  sumsWgsl + (half ? halfWgsl : outerWgsl + singleWgsl);
 
 const threadsOf = ({ ROWS, COLUMNS, TM, TN, SLICES }: Tile) => ROWS * COLUMNS * SLICES / (TM * TN);
 

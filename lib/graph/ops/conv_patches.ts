@@ -1,0 +1,99 @@
+/** 3x3 convolutions whose taps share a patch of the image (kernels/conv_patch.wgsl), for GPUs. */
+import convPatchWgsl from "../../../kernels/conv_patch.wgsl" with { type: "text" };
+import { LEAST_WORKGROUP_BYTES } from "../../gpu/device.ts";
+import type { Kernel } from "../op.ts";
+import { foldGroups, ROW_GROUPS } from "./launch.ts";
+import { cyclesOf, productsIn } from "./tiles.ts";
+
+/** What a workgroup computes, and in how many parts. */
+interface Block {
+  /** Channels. */
+  readonly ROWS: number;
+  /** Pixels. */
+  readonly WIDTH: 8 | 32;
+  readonly HEIGHT: number;
+  /** Parts of the workgroup that share the input channels. */
+  readonly SLICES: number;
+}
+
+/** All of 256 threads. */
+const BLOCKS: readonly Block[] = [
+  { ROWS: 64, WIDTH: 32, HEIGHT: 8, SLICES: 1 },
+  // Few channels.
+  { ROWS: 32, WIDTH: 32, HEIGHT: 16, SLICES: 1 },
+  // Small images.
+  { ROWS: 32, WIDTH: 8, HEIGHT: 16, SLICES: 4 },
+];
+
+const THREADS = 256;
+const TAPS = 9;
+/** Of a thread: 8 channels at 8 pixels. */
+const SUMS = 64;
+
+/** Kernels of `conv2d`, or of its transpose, for weights of 3x3 at stride 1. */
+export function convPatchKernels<A>(
+  op: string,
+  transposed: boolean,
+  params: Kernel<"x" | "w", A>["params"],
+): Kernel<"x" | "w", A>[] {
+  return [false, true].flatMap((half) =>
+    BLOCKS.map((block): Kernel<"x" | "w", A> => {
+      const { ROWS, WIDTH, HEIGHT, SLICES } = block;
+      const by = `${SLICES > 1 ? `_by_${SLICES}` : ""}${half ? "_half" : ""}`;
+      const grid = ({ batch, O, oh, ow }: Record<string, number>) => {
+        const [x, y] = foldGroups(batch! * Math.ceil(oh! / HEIGHT) * Math.ceil(ow! / WIDTH));
+        return [x, y, Math.ceil(O! / ROWS)] as [number, number, number];
+      };
+      return {
+        name: `${op}_patch_${ROWS}x${WIDTH}x${HEIGHT}${by}`,
+        source: productsIn(half) + convPatchWgsl,
+        half,
+        when: (adapter, { kh, kw, stride }, { workgroupBytes = LEAST_WORKGROUP_BYTES }) =>
+          adapter !== "cpu" && kh === 3 && kw === 3 && stride === 1 &&
+          workgroupBytesOf(block, half) <= workgroupBytes,
+        params,
+        fours: ({ ow }) => ow! % 4 === 0 ? ["out"] : [],
+        consts: {
+          ...block,
+          TM: 8,
+          TN: 8,
+          THREADS,
+          ROW_GROUPS,
+          TRANSPOSED: Number(transposed),
+        },
+        cost: (p) => cycles(block, half, grid(p).reduce((a, b) => a * b), p.I!),
+        grid,
+        rereads: true,
+      };
+    })
+  );
+}
+
+/** Vectors of four that a slice keeps for one input channel. */
+function vectors({ ROWS, WIDTH, HEIGHT }: Block) {
+  return { weights: TAPS * ROWS / 4, patch: (HEIGHT + 2) * (WIDTH / 4 + 1) };
+}
+
+/** What a workgroup shares: weights and patches, twice, and a matrix of each thread of a slice. */
+function workgroupBytesOf(block: Block, half: boolean): number {
+  const { weights, patch } = vectors(block);
+  const kept = 2 * block.SLICES * (weights + patch);
+  const given = 4 * (block.SLICES > 1 ? THREADS / block.SLICES : 1);
+  return (half ? 8 : 16) * kept + 16 * given;
+}
+
+/**
+ * Cycles on a large GPU, as those of a tile are counted. A turn is one input channel, for which a thread
+ * reads 18 vectors of weights and 8 of the patch.
+ */
+function cycles(block: Block, half: boolean, workgroups: number, channels: number): number {
+  const { weights, patch } = vectors(block);
+  const fetches = Math.ceil((weights + patch) / (THREADS / block.SLICES));
+  const products = TAPS * (half ? SUMS / 2 : SUMS) + 18 + 8 + (half ? 2 * SUMS : 0);
+  return cyclesOf({
+    threads: THREADS,
+    registers: (half ? 1.5 * SUMS : SUMS) + 60,
+    instructions: products + 42 + 20 * fetches,
+    turns: Math.ceil(channels / block.SLICES) + 1,
+  }, workgroups);
+}
