@@ -25,7 +25,7 @@ const known = new WeakMap<Gpu, Promise<Tuning>>();
 export class Tuning {
   private constructor(
     private readonly gpu: Gpu,
-    private readonly folder: string,
+    private readonly folder: string | null,
     private readonly table: Map<string, string>,
   ) {}
 
@@ -33,8 +33,9 @@ export class Tuning {
    * What is known of a device, read on first use, which may name another folder to keep what is
    * measured in. What the usual one has is known all the same, and goes before.
    */
-  static of(gpu: Gpu, folder: string = tuningFolder()): Promise<Tuning> {
-    const tuning = known.get(gpu) ?? readTables(gpu, new Set([folder, tuningFolder()]))
+  static of(gpu: Gpu, folder: string | null = usualFolder()): Promise<Tuning> {
+    const folders = new Set([folder, usualFolder()].filter((one) => one !== null));
+    const tuning = known.get(gpu) ?? readTables(gpu, folders)
       .then((table) => new Tuning(gpu, folder, table));
     known.set(gpu, tuning);
     return tuning;
@@ -49,6 +50,7 @@ export class Tuning {
 
   /** Writes the file, where that is allowed and possible; says whether it was. */
   async save(): Promise<boolean> {
+    if (this.folder === null) return false;
     try {
       const { state } = await Deno.permissions.query({ name: "write", path: this.folder });
       if (state !== "granted") return false; // asked for it, a terminal would be asked in turn
@@ -69,15 +71,24 @@ export function tuningFolder(): string {
   return join(cacheFolder(), "kernels");
 }
 
+/** That folder, where a program may know it. */
+function usualFolder(): string | null {
+  try {
+    return tuningFolder();
+  } catch (error) {
+    if (error instanceof Deno.errors.NotCapable) return null;
+    throw error;
+  }
+}
+
 /** What the files of a device say; later folders go before. */
 async function readTables(gpu: Gpu, folders: Iterable<string>): Promise<Map<string, string>> {
   const table = new Map<string, string>();
-  // Finding out which driver it is takes a while: only where there is something to find.
-  const there = [...folders].filter((folder) => existsSync(folder));
-  if (there.length === 0) return table;
-  const { name } = await identify(gpu);
-  for (const folder of there) {
+  for (const folder of folders) {
     try {
+      // Finding out which driver it is takes a while: only where there is something to find.
+      if (!existsSync(folder)) continue;
+      const { name } = await identify(gpu);
       const { fastest } = FILE.parse(JSON.parse(await Deno.readTextFile(join(folder, name))));
       for (const [call, kernel] of Object.entries(fastest)) table.set(call, kernel);
     } catch {

@@ -180,3 +180,15 @@ Deno.test("tune() begins no call after its time is up", async () => {
     assert(none);
   });
 });
+
+Deno.test({
+  name: "a program that may not know where the cache is goes without one",
+  permissions: { read: true, env: ["NADA_KERNELS", "NADA_GPU"] },
+  async fn() {
+    const gpu = await Gpu.open();
+    const tuning = await Tuning.of(gpu);
+    assert.equal(tuning.fastest("any"), undefined);
+    assert.equal(await tuning.save(), false);
+    gpu.close();
+  },
+});
