@@ -104,14 +104,14 @@ Deno.test("only programs in f16 for GPUs use tensor cores", () => {
     halves: true,
     tensorCores: "matrix_16_32",
   };
-  const [a, x] = [input("a", [512, 512]), input("x", [2, 64, 64, 64])];
-  const w = input("w", [64, 64, 3, 3]);
+  const [a, x] = [input("a", [512, 512]), input("x", [2, 128, 64, 64])];
+  const w = input("w", [128, 128, 3, 3]);
   const outputs = {
     product: matmul({ a, b: a }, {}),
     // Few rows, and weights of another size than 3x3 and 1x1, are for other kernels.
     few: matmul({ a: input("row", [1, 512]), b: a }, {}),
     maps: conv2d({ x, w }, { stride: 1, pad: 1 }),
-    large: conv2d({ x, w: input("v", [64, 64, 5, 5]) }, { stride: 1, pad: 2 }),
+    large: conv2d({ x, w: input("v", [128, 128, 5, 5]) }, { stride: 1, pad: 2 }),
   };
   const count = (precision: Precision, kind: AdapterKind) =>
     planProgram({ outputs, precision }, kind, limits).launches
