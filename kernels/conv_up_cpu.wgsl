@@ -7,10 +7,10 @@
 //   w    [I, O, 3, 3]
 //   out  [batch, O, oh, ow]
 //
-// Of the places y + pad, even ones see two rows of x, 2*v and 2*v - 2, and odd ones one; along x the
-// same. One workgroup of LANES threads per 8 output channels of 8 runs; a run is four samples in a row
-// of x with the 2 x 2 places that begin at each, and belongs to one thread: the four kinds of places
-// share its samples. The threads share the weights, each loading those of one channel.
+// Of the places y + pad, an even one 2*v sees rows v and v - 1 of x, an odd one 2*v + 1 row v alone;
+// along x the same. One workgroup of LANES threads per 8 output channels of 8 runs; a run is four
+// samples in a row of x with the 2 x 2 places that begin at each, and belongs to one thread: the four
+// kinds of places share its samples. The threads share the weights, each loading those of one channel.
 // Constants: LANES, ROW_GROUPS workgroups in a row of the grid.
 
 struct Params { batch: u32, I: u32, h: u32, w: u32, O: u32, oh: u32, ow: u32, pad: u32 }
