@@ -7,9 +7,9 @@ import commonGyWgsl from "../../../kernels/common/attention_gy.wgsl" with { type
 import type { AdapterKind } from "../../gpu/device.ts";
 import { partialVjp } from "../grad.ts";
 import { defineComposite, defineOp, type HostTensor, type Kernel, type Op } from "../op.ts";
-import { dims, numel, type Shape, type Tensor } from "../tensor.ts";
+import { numel, type Shape, type Tensor } from "../tensor.ts";
 import { add, exp, log, mul, sub } from "./elementwise.ts";
-import { headScores, headSums, part } from "./heads.ts";
+import { entry, headScores, headSums, indexOf, part, sizesOf } from "./heads.ts";
 import { matmul } from "./matmul.ts";
 import { softmax } from "./normalize.ts";
 import { sum } from "./reduce.ts";
@@ -17,9 +17,6 @@ import { concat, reshape, slice, transpose } from "./shape.ts";
 
 type None = Record<never, never>;
 const NONE: None = {};
-
-const LAYOUT = "n t three h d";
-const sizesOf = (qkv: { shape: Shape }) => dims(qkv, LAYOUT);
 
 /** The shape of attention's result. */
 function shapeOf(qkv: Tensor): Shape {
@@ -47,26 +44,26 @@ function composed(qkv: Tensor, mask: Tensor | null): Tensor {
 /** The cotangent of qkv in other ops. */
 const composedGrad = (qkv: Tensor, gy: Tensor) => partialVjp(composed(qkv, null), gy, [qkv])[0]!;
 
-/** How much each query (row) sees of each key, by products that need no copy of a head. */
-function sharesInPlace(qkv: Tensor): Tensor {
+/** The scores, and how much each query (row) sees of each key, with no copy of a head. */
+function sharesInPlace(qkv: Tensor) {
   const scores = headScores({ a: qkv, b: qkv }, { a: 0, b: 1 });
-  return softmax(mul(scores, 1 / Math.sqrt(sizesOf(qkv).d)));
+  return { scores, shares: softmax(mul(scores, 1 / Math.sqrt(sizesOf(qkv).d))) };
 }
 
 function inPlace(qkv: Tensor): Tensor {
-  return reshape(headSums({ a: sharesInPlace(qkv), b: qkv }, { part: 2 }), shapeOf(qkv));
+  const { shares } = sharesInPlace(qkv);
+  return reshape(headSums({ a: shares, b: qkv }, { part: 2 }), shapeOf(qkv));
 }
 
 function inPlaceGrad(qkv: Tensor, gy: Tensor): Tensor {
   const { n, t, h, d } = sizesOf(qkv);
   const g = reshape(gy, [n, t, 1, h, d]);
-  const shares = sharesInPlace(qkv);
-  const products = headScores({ a: g, b: qkv }, { a: 0, b: 2 });
-  const inner = sum(mul(shares, products), [3], true);
-  const ds = mul(mul(shares, sub(products, inner)), 1 / Math.sqrt(d));
+  const { scores, shares } = sharesInPlace(qkv);
+  const ofShares = headScores({ a: g, b: qkv }, { a: 0, b: 2 });
+  const ofScores = partialVjp(shares, ofShares, [scores])[0]!;
   return concat([
-    headSums({ a: ds, b: qkv }, { part: 1 }),
-    headSums({ a: ds, b: qkv }, { part: 0, transpose: true }),
+    headSums({ a: ofScores, b: qkv }, { part: 1 }),
+    headSums({ a: ofScores, b: qkv }, { part: 0, transpose: true }),
     headSums({ a: shares, b: g }, { part: 0, transpose: true }),
   ], 2);
 }
@@ -233,7 +230,7 @@ function attend(qkv: HostTensor, gy?: HostTensor): { out: Float64Array; stats: F
     stats[at] = Math.log(total);
     for (let c = 0; c < d; c++) {
       const to = ((b * t + i) * h + head) * d + c;
-      scores.forEach((s, j) => out[to]! += Math.exp(s) / total * entry(qkv, b, j, 2, head, c));
+      scores.forEach((s, j) => out[to]! += Math.exp(s) / total * entry(qkv, 2, b, j, head, c));
       if (gy) stats[at + 1]! += gy.data[to]! * out[to]!;
     }
   });
@@ -250,12 +247,12 @@ function attendBack(qkv: HostTensor, gy: HostTensor, stats: ArrayLike<number>): 
     for (let j = 0; j < t; j++) {
       const share = Math.exp(scoreAt(qkv, b, head, i, j) - stats[at]!);
       let product = 0;
-      for (let c = 0; c < d; c++) product += g(c) * entry(qkv, b, j, 2, head, c);
+      for (let c = 0; c < d; c++) product += g(c) * entry(qkv, 2, b, j, head, c);
       const ds = share * (product - stats[at + 1]!) / Math.sqrt(d);
       for (let c = 0; c < d; c++) {
-        out[placeOf(qkv, b, i, 0, head, c)]! += ds * entry(qkv, b, j, 1, head, c);
-        out[placeOf(qkv, b, j, 1, head, c)]! += ds * entry(qkv, b, i, 0, head, c);
-        out[placeOf(qkv, b, j, 2, head, c)]! += share * g(c);
+        out[indexOf(qkv, 0, b, i, head, c)]! += ds * entry(qkv, 1, b, j, head, c);
+        out[indexOf(qkv, 1, b, j, head, c)]! += ds * entry(qkv, 0, b, i, head, c);
+        out[indexOf(qkv, 2, b, j, head, c)]! += share * g(c);
       }
     }
   });
@@ -271,17 +268,9 @@ function eachRow(qkv: HostTensor, visit: (b: number, head: number, i: number) =>
   }
 }
 
-function placeOf(qkv: HostTensor, b: number, i: number, which: number, head: number, c: number) {
-  const { t, h, d } = sizesOf(qkv);
-  return (((b * t + i) * 3 + which) * h + head) * d + c;
-}
-
-const entry = (qkv: HostTensor, ...at: [number, number, number, number, number]) =>
-  qkv.data[placeOf(qkv, ...at)]!;
-
 function scoreAt(qkv: HostTensor, b: number, head: number, i: number, j: number): number {
   const { d } = sizesOf(qkv);
   let score = 0;
-  for (let c = 0; c < d; c++) score += entry(qkv, b, i, 0, head, c) * entry(qkv, b, j, 1, head, c);
+  for (let c = 0; c < d; c++) score += entry(qkv, 0, b, i, head, c) * entry(qkv, 1, b, j, head, c);
   return score / Math.sqrt(d);
 }

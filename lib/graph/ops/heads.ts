@@ -9,7 +9,8 @@ import { dims, type Shape, type Tensor } from "../tensor.ts";
 import { cpuKernels, matmul } from "./matmul.ts";
 import { reshape, slice, transpose } from "./shape.ts";
 
-const sizesOf = (x: { shape: Shape }) => dims(x, "n t parts h d");
+/** The sizes of `[n, t, parts, h, d]`. */
+export const sizesOf = (x: { shape: Shape }) => dims(x, "n t parts h d");
 
 /** A part of x as `[n, h, t, d]`. */
 export function part(x: Tensor, i: number): Tensor {
@@ -25,10 +26,24 @@ function placeOf(x: { shape: Shape }, part: number) {
   return { start: part * h * d, sample: t * token, head: d, token };
 }
 
-const at = (x: HostTensor, part: number, n: number, t: number, h: number, c: number) => {
+/** The index of an element: component c of a head, of token t of sample n. */
+export function indexOf(
+  x: { shape: Shape },
+  part: number,
+  n: number,
+  t: number,
+  h: number,
+  c: number,
+): number {
   const { start, sample, head, token } = placeOf(x, part);
-  return x.data[start + n * sample + h * head + t * token + c]!;
-};
+  return start + n * sample + h * head + t * token + c;
+}
+
+/** That element, on the host. */
+export const entry = (
+  x: HostTensor,
+  ...place: [part: number, n: number, t: number, h: number, c: number]
+): number => x.data[indexOf(x, ...place)]!;
 
 export interface PartsOf {
   /** The part of each input. */
@@ -80,7 +95,7 @@ export const headScores: Op<"a" | "b", PartsOf> = defineOp({
       const [row, column] = [Math.floor(i / t) % t, i % t];
       let sum = 0;
       for (let c = 0; c < d; c++) {
-        sum += at(a, parts.a, sample, row, head, c) * at(b, parts.b, sample, column, head, c);
+        sum += entry(a, parts.a, sample, row, head, c) * entry(b, parts.b, sample, column, head, c);
       }
       return sum;
     });
@@ -151,7 +166,7 @@ export const headSums: Op<"a" | "b", HeadSumsAttrs> = defineOp({
       for (let from = 0; from < t; from++) {
         const [row, column] = transpose ? [from, to] : [to, from];
         const weight = a.data[((sample * h + head) * t + row) * t + column]!;
-        sum += weight * at(b, part, sample, from, head, c);
+        sum += weight * entry(b, part, sample, from, head, c);
       }
       return sum;
     });
