@@ -12,7 +12,8 @@
 // Constants: WG threads per workgroup, ROW threads per row of the grid, ROWS.
 
 struct Params {
-  runs: u32, h: i32, w: i32, oh: i32, ow: i32, kh: i32, kw: i32, left: i32, top: i32, correlate: u32,
+  runs: u32, groups: u32, h: i32, w: i32, oh: i32, ow: i32,
+  kh: i32, kw: i32, left: i32, top: i32, correlate: u32,
 }
 
 @group(0) @binding(0) var<storage, read>       x: array<f32>;
@@ -34,11 +35,10 @@ fn filtered(taps: vec4<f32>, a: vec4<f32>, b: vec3<f32>) -> vec4<f32> {
 fn main(@builtin(global_invocation_id) id: vec3<u32>) {
   let run = id.y * ROW + id.x;
   if (run >= p.runs) { return; }
-  let across = (u32(p.ow) + 3u) / 4u;
   let down = (u32(p.oh) + ROWS - 1u) / ROWS;
-  let plane = run / (across * down);
-  let first = i32(run % across) * 4;
-  let top = i32(run / across % down * ROWS);
+  let plane = run / (p.groups * down);
+  let first = i32(run % p.groups) * 4;
+  let top = i32(run / p.groups % down * ROWS);
   let column = first - p.left;
   let t0 = row_of_taps(0);
   let t1 = row_of_taps(1);
