@@ -12,6 +12,7 @@ import { Gpu } from "../../../lib/gpu/device.ts";
 import { Program } from "../../../lib/graph/program.ts";
 import { DIRECTION_ONLY, LOSS_PARTS } from "../../../models/nada/losses/mod.ts";
 import { hasPlateaued } from "../../../models/nada/plateau.ts";
+import { likelyPrecision } from "../../../models/nada/precision_choice.ts";
 import { pickSnapshot, snapshotSteps } from "../../../models/nada/snapshots.ts";
 import type { LogEntry } from "../../../models/nada/run_folder.ts";
 import { assertClose } from "../../assert.ts";
@@ -62,7 +63,7 @@ Deno.test("adapt() writes the run folder: config, log, grids, chart, delta", asy
 
   const config = JSON.parse(Deno.readTextFileSync(`${out}/config.json`));
   // What "auto" came to is kept, for resuming.
-  assert.deepEqual(config.options, { ...options, precision: "f32" });
+  assert.deepEqual(config.options, { ...options, precision: likelyPrecision("auto", gpu) });
   assert.match(config.files.generator.sha256, /^[0-9a-f]{64}$/);
   assert.deepEqual(Object.keys(config.files).sort(), [
     "clip",

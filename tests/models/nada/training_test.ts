@@ -73,6 +73,7 @@ async function optionsOf(
     templates: texts,
     z,
     steps: STEPS,
+    precision: "f32",
     noise: "const",
     autoLayers: run.auto_layer_k === 0
       ? null
