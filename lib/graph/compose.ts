@@ -1,36 +1,39 @@
-/** Replaces composite ops by those that an adapter is to run. */
+/** Replaces ops by others that an adapter is to run. */
 import type { AdapterKind } from "../gpu/device.ts";
+import { byFewerProducts } from "./ops/winograd.ts";
+import type { Precision } from "./precision.ts";
 import { behind, mapRoots, mapValues, type Roots, rootsOf } from "./roots.ts";
+import type { Call } from "./split.ts";
 import { Tensor } from "./tensor.ts";
 
-/** The same program without composite ops. */
-export function compose(roots: Roots, adapter: AdapterKind): Roots {
-  const isComposite = ({ source }: Tensor) =>
-    source.kind === "op" && source.op.kind === "composite";
-  const nodes = behind(rootsOf(roots));
-  const first = nodes.find(isComposite);
-  if (!first) return roots;
-
+/**
+ * The same program without composite ops. Where a software adapter computes in f32, convolutions that
+ * take less time in other ops are replaced too; f16 would lose too much of what these store.
+ */
+export function compose(roots: Roots, adapter: AdapterKind, precision: Precision): Roots {
+  const inOtherOps = (call: Call): Tensor | null => {
+    const { op, inputs, attrs } = call;
+    const fewer = adapter === "cpu" && precision === "f32" ? byFewerProducts(call) : null;
+    return fewer ?? (op.kind === "composite" ? op.compose(inputs, attrs, adapter) : null);
+  };
   const made = new Map<Tensor, Tensor>();
   const replaced = (node: Tensor): Tensor => {
     const known = made.get(node);
     if (known) return known;
     const value = rebuilt(node);
-    made.set(node, value);
+    made.set(node, value).set(value, value);
     return value;
   };
   function rebuilt(node: Tensor): Tensor {
     const { source } = node;
-    if (source.kind !== "op" || node.id < first!.id) return node;
-    const inputs = mapValues(source.inputs, replaced);
-    if (source.op.kind === "composite") {
-      // Which may be made of composite ops in turn.
-      return replaced(source.op.compose(inputs, source.attrs, adapter));
-    }
-    // Also where nothing changes: the order of nodes is that in which they run.
-    return new Tensor(node.shape, node.dtype, { ...source, inputs });
+    if (source.kind !== "op") return node;
+    const call = { ...source, inputs: mapValues(source.inputs, replaced) };
+    const other = inOtherOps(call);
+    // Which may be made of such ops in turn. The rest is made anew even where nothing changes: the
+    // order of nodes is that in which they run.
+    return other ? replaced(other) : new Tensor(node.shape, node.dtype, call);
   }
   // Inputs first, so that no chain is followed to its end.
-  nodes.forEach(replaced);
+  behind(rootsOf(roots)).forEach(replaced);
   return mapRoots(roots, replaced);
 }

@@ -5,7 +5,7 @@
  * - `defineElementwise`: a scalar expression, broadcast over its inputs;
  * - `defineGather`: each output element is an input element found by index arithmetic
  *   (transpose, slice, pad, concat, …);
- * - `defineComposite`: other ops, which ones depends on the adapter (attention).
+ * - `defineComposite`: other ops, which ones depends on the adapter (attention, weight gradients).
  *
  * Elementwise and gather ops have no kernel: compilation writes their expressions into the kernels around them.
  * Shape rule, gradient, float64 meaning and test sizes stand with each op, and defining an op

@@ -72,7 +72,10 @@ export function planProgram(spec: ProgramSpec, adapter: AdapterKind, offered: Li
     );
   }
   const given = { outputs: spec.outputs ?? {}, updates: spec.updates ?? [] };
-  const { outputs: results, updates } = splitLarge(compose(given, adapter), limits.bindingBytes);
+  const { outputs: results, updates } = splitLarge(
+    compose(given, adapter, spec.precision ?? "f32"),
+    limits.bindingBytes,
+  );
   const outputs = Object.entries(results);
   const roots = [
     ...outputs.map(([, tensor]) => tensor),

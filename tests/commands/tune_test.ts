@@ -16,7 +16,10 @@ Deno.test("nada tune measures what a run computes, and nothing of it a second ti
     ];
     const lines = (await succeed("tune", ...options, "--json")).trimEnd().split("\n");
     const measured = lines.map((line) => JSON.parse(line));
-    assert(measured.some(({ call }) => call.startsWith("conv_weight_grad ")), lines.join("\n"));
+    assert(
+      measured.some(({ call }) => call.startsWith("conv_weight_grad_parts ")),
+      lines.join("\n"),
+    );
     for (const { call, chosen, times } of measured) {
       const names = times.map(({ kernel }: { kernel: string }) => kernel);
       assert(names.length > 1 && names.includes(chosen), call);

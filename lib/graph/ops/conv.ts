@@ -1,6 +1,6 @@
 /** Two-dimensional convolution, its transpose and its weight gradient, each the others' gradient. */
 import { ShapeError } from "../../errors.ts";
-import { defineOp, type HostTensor, type Op } from "../op.ts";
+import { defineComposite, defineOp, type HostTensor, type Op } from "../op.ts";
 import { constant, dims, numel, type Shape, type Tensor } from "../tensor.ts";
 import { convKernels, convWeightGradKernels } from "./conv_kernels.ts";
 import { mul } from "./elementwise.ts";
@@ -226,7 +226,7 @@ const partsOf = ({ batch, oh }: Geometry, lines: number) => Math.ceil(batch * oh
  * `[parts, o, i, kh, kw]`. Part s takes lines `s * lines` and on of gy.
  */
 const weightGradParts: Op<"x" | "gy", PartAttrs> = defineOp({
-  name: "conv_weight_grad",
+  name: "conv_weight_grad_parts",
   shape({ x, gy }, attrs) {
     const g = weightGeometry(x, gy, attrs);
     return [partsOf(g, attrs.lines), g.O, g.I, g.kh, g.kw];
@@ -311,24 +311,54 @@ function partLines(g: Geometry, lines: number): Tensor {
 
 /**
  * Into so many workgroups a weight gradient is cut, each of 64 x 64 elements: several for each unit of
- * a large GPU, so that the last round of them leaves little of it idle.
+ * a large GPU, so that the last round of them leaves little of it idle, or for each core.
  */
-const WORKGROUPS = 1024;
+const WORKGROUPS = { gpu: 1024, cpu: 64 };
 /** With fewer pixels to sum, writing one more part and adding it costs more than it saves. */
 const PIXELS_PER_PART = 1024;
 
 /** Cotangent of `conv2d`'s weight: x `[n, i, h, w]`, gy `[n, o, oh, ow]` → `[o, i, kh, kw]`. */
-export function convWeightGrad(
-  { x, gy }: { x: Tensor; gy: Tensor },
-  attrs: ConvWeightGradAttrs,
-): Tensor {
-  const g = weightGeometry(x, gy, attrs);
-  const blocks = Math.ceil(g.O / 64) * Math.ceil(g.I * g.kh * g.kw / 64);
-  const pixels = g.batch * g.oh * g.ow;
-  const wanted = Math.max(1, Math.min(WORKGROUPS / blocks, pixels / PIXELS_PER_PART));
-  const lines = wholeLines(Math.ceil(g.batch * g.oh / wanted), g.oh);
-  return sum(weightGradParts({ x, gy }, { ...attrs, lines }), [0]);
-}
+export const convWeightGrad: Op<"x" | "gy", ConvWeightGradAttrs> = defineComposite({
+  name: "conv_weight_grad",
+  shape({ x, gy }, attrs) {
+    const { O, I, kh, kw } = weightGeometry(x, gy, attrs);
+    return [O, I, kh, kw];
+  },
+  compose({ x, gy }, attrs, adapter) {
+    const g = weightGeometry(x, gy, attrs);
+    const blocks = Math.ceil(g.O / 64) * Math.ceil(g.I * g.kh * g.kw / 64);
+    const pixels = g.batch * g.oh * g.ow;
+    const parts = Math.min(WORKGROUPS[adapter] / blocks, pixels / PIXELS_PER_PART);
+    const all = g.batch * g.oh;
+    const lines = parts <= 1 ? all : wholeLines(Math.ceil(all / parts), g.oh);
+    return sum(weightGradParts({ x, gy }, { ...attrs, lines }), [0]);
+  },
+  reference({ x, gy }, attrs) {
+    const g = weightGeometry(x, gy, attrs);
+    const count = g.O * g.I * g.kh * g.kw;
+    return accumulate(g, attrs, count, (atX, atW, atY) => [atW, product(x, atX, gy, atY)]);
+  },
+  vjp(v, { x, gy }, { stride, pad, kernel }) {
+    const outputPadding = outputPaddingOf(
+      weightGeometry(x, gy, { stride, pad, kernel }),
+      { stride, pad },
+    );
+    return {
+      x: convTranspose2d({ x: gy, w: v }, { stride, pad, outputPadding }),
+      gy: conv2d({ x, w: v }, { stride, pad }),
+    };
+  },
+  samples: [
+    {
+      inputs: { x: [2, 3, 5, 7], gy: [2, 4, 5, 7] },
+      attrs: { stride: 1, pad: 1, kernel: [3, 3] },
+    },
+    {
+      inputs: { x: [3, 2, 9, 8], gy: [3, 5, 4, 3] },
+      attrs: { stride: 2, pad: 0, kernel: [3, 3] },
+    },
+  ],
+});
 
 /** Lines of a part near to those `wanted`, of one sample if that makes no more than twice the parts. */
 function wholeLines(wanted: number, oh: number): number {

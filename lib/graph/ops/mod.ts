@@ -23,3 +23,4 @@ export * from "./upfirdn2d.ts";
 export * from "./modulated_lrelu.ts";
 export * from "./warp.ts";
 export * from "./pool.ts";
+export * from "./winograd.ts";

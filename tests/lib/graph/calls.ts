@@ -46,5 +46,5 @@ export function weightGrad(
   kernel: number[],
   lines: number = gy[0]! * gy[2]!,
 ): Case {
-  return { op: "conv_weight_grad", inputs: { x, gy }, attrs: { stride, pad, kernel, lines } };
+  return { op: "conv_weight_grad_parts", inputs: { x, gy }, attrs: { stride, pad, kernel, lines } };
 }

@@ -193,7 +193,7 @@ function variant(name: string, means: MatrixMeans): KernelOp {
   const { params } = spec.kernels[0]!;
   const kernels = name === "matmul"
     ? matmulMatrixKernels(means, params)
-    : name === "conv_weight_grad"
+    : name === "conv_weight_grad_parts"
     ? [convWeightGradMatrixKernel(means, params)]
     : convMatrixKernels(means, name, name === "conv_transpose2d", params);
   const made = defineOp({ ...spec, name: key, kernels }).spec as KernelOp;
