@@ -6,7 +6,7 @@ import upfirdn2dUpCpuWgsl from "../../../kernels/upfirdn2d_up_cpu.wgsl" with { t
 import upfirdn2dWgsl from "../../../kernels/upfirdn2d.wgsl" with { type: "text" };
 import { ShapeError } from "../../errors.ts";
 import { LANES } from "../../gpu/device.ts";
-import { defineOp, type Op } from "../op.ts";
+import { defineOp, type Kernel, type Op } from "../op.ts";
 import { dims, numel, type Shape, type Tensor } from "../tensor.ts";
 import { foldGroups, PER_ELEMENT, perElement, ROW_GROUPS } from "./launch.ts";
 
@@ -67,6 +67,9 @@ const PER_UNIT = {
   rereads: true,
 };
 
+/** Up and down that the kernel knows beforehand, for images of half and twice the size; 0: any. */
+const FACTORS = [[2, 1], [1, 2], [0, 0]] as const;
+
 /** Whether a filter is high enough to be worth sliding down, and not too high for it. */
 const isHigh = ({ kh }: Record<string, number>) => kh! > 6 && kh! <= 12;
 
@@ -114,13 +117,14 @@ export const upfirdn2d: Op<"x" | "f", UpfirdnAttrs> = defineOp({
       },
       ...PER_UNIT,
     },
-    {
-      name: "upfirdn2d",
+    ...FACTORS.map(([UP, DOWN]): Kernel<"x" | "f", UpfirdnAttrs> => ({
+      name: `upfirdn2d${UP ? `_${UP}_${DOWN}` : ""}`,
       source: upfirdn2dWgsl,
+      when: (_, { up, down }) => UP === 0 || (up === UP && down === DOWN),
       params,
-      consts: PER_ELEMENT,
+      consts: { ...PER_ELEMENT, UP, DOWN },
       grid: perElement,
-    },
+    })),
   ],
   reference({ x, f }, attrs) {
     const { n, c, h, w, kh, kw, oh, ow } = sizes(x, f, attrs);
