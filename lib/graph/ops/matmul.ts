@@ -79,7 +79,7 @@ function blocks(rows: number, columns: number) {
 }
 
 /** Blocks of software adapters: rows, columns. */
-const CPU_BLOCKS = [[8, 32], [8, 64], [32, 32], [32, 64], [48, 64]] as const;
+const CPU_BLOCKS = [[8, 32], [8, 64], [32, 32], [32, 64], [40, 64], [40, 72], [48, 64]] as const;
 
 /**
  * Instructions of such a block for each step of the sum, as Mesa's driver compiles it: 11 to load an
