@@ -16,7 +16,11 @@ async function models(folder: ReturnType<typeof temporaryFolder>): Promise<strin
 
 Deno.test("nada adapt --plan prints the cost of a step and starts nothing", async () => {
   using folder = temporaryFolder();
-  const printed = await succeed("adapt", ...await models(folder), "--plan", "--batch", "3");
+  const printed = await succeed(
+    "adapt",
+    ...await models(folder),
+    ...["--plan", "--batch", "3", "--precision", "f32"],
+  );
   assert.match(printed, /^Step +8x8, batch 3$/m);
   assert.match(printed, /^Dispatches +\d{2,}$/m);
   assert.match(printed, /^Operations +[\d.]+ [kM]FLOP$/m);

@@ -257,7 +257,8 @@ Deno.test({
     ...["--clip", fixturePath("clip/vit_a/state_dict.pt")],
     ...["--source", settings.source_class, "--target", settings.target_class],
     ...["--templates", folder.file("templates.txt"), "--z", folder.file("z.safetensors")],
-    ...["--noise", "const", "--steps", "6", "--out", folder.file("run"), "--quiet"],
+    ...["--noise", "const", "--precision", "f32", "--steps", "6"],
+    ...["--out", folder.file("run"), "--quiet"],
   );
   const expected = await fixture("training/all_one_clip.safetensors");
   const losses = Deno.readTextFileSync(folder.file("run/log.jsonl")).trimEnd().split("\n")
