@@ -1,7 +1,7 @@
 /** Linear resampling along an axis: a banded matrix, which bicubic resizing and cropping both are. */
 import resampleWgsl from "../../../kernels/resample.wgsl" with { type: "text" };
 import { ShapeError } from "../../errors.ts";
-import { defineOp, type Op } from "../op.ts";
+import { defineGather, defineOp, type Op, type OpSpec } from "../op.ts";
 import { constant, numel, type Shape, type Tensor } from "../tensor.ts";
 import { PER_ELEMENT, perElement } from "./launch.ts";
 
@@ -75,8 +75,10 @@ const SAMPLE_BAND: Band = {
   weights: [[0.5, 0.25], [1, -0.5, 0.25], [0.3, 0, 0.1], [2, 1]],
 };
 
-const resampleOp: Op<"x" | "start" | "weight", ResampleAttrs> = defineOp({
-  name: "resample",
+const common: Pick<
+  OpSpec<"x" | "start" | "weight", ResampleAttrs>,
+  "dtypes" | "shape" | "blocks" | "reference" | "vjp" | "samples"
+> = {
   dtypes: { start: "u32" },
   shape({ x }, { axis, band }) {
     if (x.shape[axis] !== band.inputSize) {
@@ -87,22 +89,6 @@ const resampleOp: Op<"x" | "start" | "weight", ResampleAttrs> = defineOp({
     return x.shape.with(axis, band.start.length);
   },
   blocks: ({ x }, { axis }) => x.shape.map((_, other) => other === axis ? null : { x: other }),
-  kernels: [{
-    name: "resample",
-    source: resampleWgsl,
-    params({ x, weight }, { axis, band }, out) {
-      const { inner } = split(x.shape, axis);
-      return {
-        count: numel(out.shape),
-        len_in: band.inputSize,
-        len_out: band.start.length,
-        inner,
-        taps: weight.shape[1]!,
-      };
-    },
-    consts: PER_ELEMENT,
-    grid: perElement,
-  }],
   reference({ x }, { axis, band }) {
     const { outer, inner } = split(x.shape, axis);
     const out: number[] = [];
@@ -133,10 +119,57 @@ const resampleOp: Op<"x" | "start" | "weight", ResampleAttrs> = defineOp({
       fill: { start: data(start), weight: data(weight) },
     };
   }),
+};
+
+const resampleOp: Op<"x" | "start" | "weight", ResampleAttrs> = defineOp({
+  ...common,
+  name: "resample",
+  kernels: [{
+    name: "resample",
+    source: resampleWgsl,
+    params({ x, weight }, { axis, band }, out) {
+      const { inner } = split(x.shape, axis);
+      return {
+        count: numel(out.shape),
+        len_in: band.inputSize,
+        len_out: band.start.length,
+        inner,
+        taps: weight.shape[1]!,
+      };
+    },
+    consts: PER_ELEMENT,
+    grid: perElement,
+  }],
 });
 
-/** Applies the banded matrix along `axis`: `[.., inputSize, ..]` → `[.., outputs, ..]`. */
+/** The same without a kernel: written into whatever reads its result. */
+const resampleInline: Op<"x" | "start" | "weight", ResampleAttrs> = defineGather({
+  ...common,
+  name: "resample_inline",
+  body(at, { x, weight }, { axis, band: { inputSize, start } }) {
+    const { inner } = split(x.shape, axis);
+    const taps = weight.shape[1]!;
+    const input = at(
+      "x",
+      `(first + min(begin + t, ${inputSize - 1}u)) * ${inner}u + i % ${inner}u`,
+    );
+    return `
+  let o = i / ${inner}u % ${start.length}u;
+  let first = i / ${inner * start.length}u * ${inputSize}u;
+  let begin = ${at("start", "o")};
+  var sum = 0.0;
+  for (var t = 0u; t < ${taps}u; t++) { sum += ${at("weight", `o * ${taps}u + t`)} * ${input}; }
+  return sum;`;
+  },
+});
+
+/**
+ * Applies the banded matrix along `axis`: `[.., inputSize, ..]` → `[.., outputs, ..]`. Where no element
+ * is read twice, or only one for an output, as bicubic resizing shrinks images and takes cotangents
+ * back, what follows does it on the way.
+ */
 export function resample(x: Tensor, axis: number, band: Band): Tensor {
-  const { start, weight } = tablesOf(band);
-  return resampleOp({ x, start, weight }, { axis, band });
+  const { start, weight, taps } = tablesOf(band);
+  const isInline = taps === 1 || taps * band.start.length <= band.inputSize;
+  return (isInline ? resampleInline : resampleOp)({ x, start, weight }, { axis, band });
 }
