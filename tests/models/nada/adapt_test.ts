@@ -1,48 +1,21 @@
 import assert from "node:assert/strict";
 import { writeSafetensors } from "../../../lib/checkpoint/mod.ts";
 import { decodePng, encodePng } from "../../../lib/image/mod.ts";
-import {
-  adapt,
-  type AdaptOptions,
-  readInputs,
-  readRun,
-  resume,
-} from "../../../models/nada/adapt.ts";
+import { adapt, type AdaptOptions, readInputs } from "../../../models/nada/adapt.ts";
 import { Gpu } from "../../../lib/gpu/device.ts";
 import { Program } from "../../../lib/graph/program.ts";
 import { DIRECTION_ONLY, LOSS_PARTS } from "../../../models/nada/losses/mod.ts";
 import { hasPlateaued } from "../../../models/nada/plateau.ts";
 import { likelyPrecision } from "../../../models/nada/precision_choice.ts";
 import { pickSnapshot, snapshotSteps } from "../../../models/nada/snapshots.ts";
-import type { LogEntry } from "../../../models/nada/run_folder.ts";
 import { assertClose } from "../../assert.ts";
 import { testGpu } from "../../gpu.ts";
 import { temporaryFolder } from "../../temporary.ts";
 import { tinyResNetTensors, writeTiny } from "../clip/tiny.ts";
 import { madeUpTensors } from "../stylegan2/made_up.ts";
-import { readLog, tensorsIn, tinyRun } from "./tiny_run.ts";
+import { adaptTo, AUTO, files, GENERATOR, readLog, tensorsIn } from "./tiny_run.ts";
 
-const GENERATOR = { zSize: 6, wSize: 5, mappingDepth: 2, channels: [7, 5] };
 const target = (text: string, weight = 1) => ({ text, weight });
-const NEVER = new AbortController().signal;
-
-/** Options of a run with a made-up generator, whose files are written to `folder`. */
-const files = (folder: { file(name: string): string }) =>
-  tinyRun(folder, madeUpTensors(GENERATOR, 3));
-
-/** A new run to its end, or until `events` or `signal` stop it. */
-async function adaptTo(
-  out: string,
-  options: AdaptOptions,
-  events: Parameters<typeof adapt>[3] = {},
-  signal = NEVER,
-) {
-  return await adapt(await testGpu(), out, await readInputs(options), events, signal);
-}
-
-async function resumeAt(path: string, steps: number | null) {
-  return await resume(await testGpu(), await readRun(path, steps), {}, NEVER);
-}
 
 Deno.test("adapt() writes the run folder: config, log, grids, chart, delta", async () => {
   using folder = temporaryFolder();
@@ -116,59 +89,6 @@ Deno.test("adapt() tells how far kernels are measured on a GPU, and can be stopp
   assert.equal(gpu.allocated.buffers, 0);
   gpu.close();
 });
-
-const AUTO = { count: 2, iterations: 2, batch: 3, every: 2 };
-
-Deno.test("resume() continues bit for bit where adapt() was stopped, layers chosen or not", async () => {
-  using folder = temporaryFolder();
-  const options = await files(folder);
-  const lambdas = { ...DIRECTION_ONLY, patch: 0.5 };
-  await checkResume(folder.file("plain"), options);
-  await checkResume(folder.file("auto"), { ...options, autoLayers: AUTO, lambdas });
-  const random = {
-    mixing: 0.6,
-    augmentation: "perspective",
-    checkpointEvery: 1,
-    lrSchedule: "cosine",
-  } as const;
-  await checkResume(folder.file("random"), { ...options, ...random, lambdas });
-  const frozenAdam = "decay";
-  await checkResume(folder.file("decay"), { ...options, autoLayers: AUTO, frozenAdam });
-  await checkResume(folder.file("shift"), { ...options, autoLayers: AUTO, trainParams: "shift" });
-  if ((await testGpu()).limits.halves) {
-    await checkResume(folder.file("f16"), { ...options, autoLayers: AUTO, precision: "f16" });
-    const { options: { precision } } = JSON.parse(
-      Deno.readTextFileSync(folder.file("f16/part/config.json")),
-    );
-    assert.equal(precision, "f16");
-  }
-});
-
-async function checkResume(root: string, options: AdaptOptions): Promise<void> {
-  Deno.mkdirSync(root);
-  const folder = { file: (name: string) => `${root}/${name}` };
-  await adaptTo(folder.file("whole"), options);
-
-  const stop = new AbortController();
-  const onStep = ({ step }: LogEntry) => step === 2 && stop.abort();
-  const part = folder.file("part");
-  const stopped = await adaptTo(part, options, { onStep }, stop.signal);
-  assert.equal(stopped.status, "interrupted");
-  assert.equal(stopped.stepsDone, 3);
-  assert.equal(readLog(`${part}/log.jsonl`).length, 3);
-
-  const resumed = await resumeAt(part, null);
-  assert.equal(resumed.status, "finished");
-  for (const name of ["adapted", "resume"]) {
-    const [one, other] = await Promise.all(
-      ["whole", "part"].map((run) => tensorsIn(folder.file(`${run}/${name}.safetensors`))),
-    );
-    assert.deepEqual(one, other);
-  }
-  const log = (run: string) =>
-    readLog(folder.file(`${run}/log.jsonl`)).map((entry) => ({ ...entry, ms: 0 }));
-  assert.deepEqual(log("part"), log("whole"));
-}
 
 Deno.test("adapt() begins a step before it reads the loss of the one before, which changes nothing", async (t) => {
   using folder = temporaryFolder();
@@ -471,26 +391,6 @@ Deno.test("adapt() goes on from a delta as the start of the trained generator", 
     ["first", "second"].map((run) => tensorsIn(folder.file(`${run}/adapted.safetensors`))),
   );
   for (const [name, data] of first!) assertClose(second!.get(name)!, data, 1e-6, name);
-});
-
-Deno.test("resume() goes beyond the steps that were planned", async () => {
-  using folder = temporaryFolder();
-  const options = { ...await files(folder), steps: 2 };
-  await adaptTo(folder.file("run"), options);
-  const { stepsDone } = await resumeAt(folder.file("run"), 3);
-  assert.equal(stepsDone, 3);
-  assert.equal(readLog(folder.file("run/log.jsonl")).length, 3);
-});
-
-Deno.test("resume() refuses when a file of the run has changed", async () => {
-  using folder = temporaryFolder();
-  const options = { ...await files(folder), steps: 1 };
-  await adaptTo(folder.file("run"), options);
-  await writeSafetensors(options.generator, madeUpTensors(GENERATOR, 4));
-  await assert.rejects(
-    resumeAt(folder.file("run"), 2),
-    /"[^"]*base.safetensors" is not the file that the run began with/,
-  );
 });
 
 Deno.test("adapt() stops when the loss is no longer a number, and keeps the last good state", async () => {

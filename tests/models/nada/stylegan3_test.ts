@@ -3,13 +3,7 @@ import assert from "node:assert/strict";
 import { openCheckpoint } from "../../../lib/checkpoint/mod.ts";
 import { layerParameters } from "../../../models/stylegan3/architecture.ts";
 import { readGenerator } from "../../../models/stylegan3/weights.ts";
-import {
-  adapt,
-  type AdaptOptions,
-  readInputs,
-  readRun,
-  resume,
-} from "../../../models/nada/adapt.ts";
+import { type AdaptOptions, readInputs } from "../../../models/nada/adapt.ts";
 import { pickSnapshot } from "../../../models/nada/snapshots.ts";
 import { prepare } from "../../../models/nada/prepare.ts";
 import { StepStream } from "../../../models/nada/step_inputs.ts";
@@ -17,9 +11,8 @@ import type { LogEntry } from "../../../models/nada/run_folder.ts";
 import { testGpu } from "../../gpu.ts";
 import { temporaryFolder } from "../../temporary.ts";
 import { madeUpDimensions, madeUpTensors } from "../stylegan3/made_up.ts";
-import { readLog, tensorsIn, tinyRun } from "./tiny_run.ts";
+import { adaptTo, readLog, resumeAt, tensorsIn, tinyRun } from "./tiny_run.ts";
 
-const NEVER = new AbortController().signal;
 const DEFAULT_LAYERS = ["input", "L0_28_7", "L1_28_5", "L2_36_4", "L3_16_4", "L4_16_3"];
 
 /** Options of a run with a made-up generator, whose files are written to `folder`. */
@@ -28,17 +21,13 @@ async function files(folder: { file(name: string): string }): Promise<AdaptOptio
   return { ...options, steps: 4, sampleCount: 2 };
 }
 
-async function run(out: string, options: AdaptOptions) {
-  return await adapt(await testGpu(), out, await readInputs(options), {}, NEVER);
-}
-
 Deno.test("adapt() trains StyleGAN3's weights and biases, its styles, filters and mapping stay", async () => {
   using folder = temporaryFolder();
   const options = { ...await files(folder), snapshots: 2 };
   const gpu = await testGpu();
   const before = { ...gpu.allocated };
   const out = folder.file("run");
-  const { status } = await run(out, options);
+  const { status } = await adaptTo(out, options);
   assert.equal(status, "finished");
   assert.deepEqual(gpu.allocated, before, "device memory was left allocated");
   for (const { loss, layers } of readLog(`${out}/log.jsonl`)) {
@@ -64,9 +53,9 @@ Deno.test("resume() of a StyleGAN3 run goes on bit for bit, with layers chosen f
     autoLayers: { count: 3, iterations: 1, batch: 2, every: 1 },
   };
   const [whole, part] = [folder.file("whole"), folder.file("part")];
-  await run(whole, options);
-  await run(part, { ...options, steps: 2 });
-  await resume(await testGpu(), await readRun(part, 4), {}, NEVER);
+  await adaptTo(whole, options);
+  await adaptTo(part, { ...options, steps: 2 });
+  await resumeAt(part, 4);
   const [one, other] = [whole, part].map((path) => readLog(`${path}/log.jsonl`));
   const results = (log: LogEntry[]) => log.map(({ loss, layers }) => ({ loss, layers }));
   assert.deepEqual(results(other!), results(one!));
