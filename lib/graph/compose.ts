@@ -1,5 +1,6 @@
 /** Replaces ops by others that an adapter is to run. */
 import type { AdapterKind } from "../gpu/device.ts";
+import { inShorterSums } from "./ops/long_sums.ts";
 import { byFewerProducts } from "./ops/winograd.ts";
 import type { Precision } from "./precision.ts";
 import { behind, mapRoots, mapValues, type Roots, rootsOf } from "./roots.ts";
@@ -7,14 +8,19 @@ import type { Call } from "./split.ts";
 import { Tensor } from "./tensor.ts";
 
 /**
- * The same program without composite ops. Where a software adapter computes in f32, convolutions that
- * take less time in other ops are replaced too; f16 would lose too much of what these store.
+ * The same program without composite ops. What takes less time in other ops is replaced too: on GPUs
+ * products with long sums, on software adapters wide convolutions, but in f32 alone, as f16 would lose
+ * too much of what these store.
  */
 export function compose(roots: Roots, adapter: AdapterKind, precision: Precision): Roots {
   const inOtherOps = (call: Call): Tensor | null => {
     const { op, inputs, attrs } = call;
-    const fewer = adapter === "cpu" && precision === "f32" ? byFewerProducts(call) : null;
-    return fewer ?? (op.kind === "composite" ? op.compose(inputs, attrs, adapter) : null);
+    const quicker = adapter === "gpu"
+      ? inShorterSums(call)
+      : precision === "f32"
+      ? byFewerProducts(call)
+      : null;
+    return quicker ?? (op.kind === "composite" ? op.compose(inputs, attrs, adapter) : null);
   };
   const made = new Map<Tensor, Tensor>();
   const replaced = (node: Tensor): Tensor => {

@@ -7,6 +7,7 @@ export * from "./crop.ts";
 export * from "./elementwise.ts";
 export { headScores, headSums } from "./heads.ts";
 export * from "./matmul.ts";
+export { matmulInParts } from "./long_sums.ts";
 export * from "./embedding.ts";
 export * from "./filtered_lrelu.ts";
 export * from "./filtered_lrelu_axis.ts";

@@ -62,8 +62,11 @@ const sumMiddle: Op<"x", Record<never, never>> = defineOp({
   ],
 });
 
-/** Fewer results than this leave most of a GPU idle, so a long sum is done in two rounds. */
-const FEW_OUTPUTS = 256;
+/**
+ * Fewer sums than this leave lanes of a large GPU idle, on which some 31 workgroups of `ROW_THREADS`
+ * run side by side in each of 132 units: then a long sum is done in two rounds.
+ */
+const FEW_OUTPUTS = 4096;
 
 /** Sum over the given axes (all when left out); they stay as size 1 when `keep` is set. */
 export function sum(x: Tensor, axes: readonly number[] = x.shape.keys().toArray(), keep = false) {
@@ -93,14 +96,15 @@ export function sum(x: Tensor, axes: readonly number[] = x.shape.keys().toArray(
 function sumRuns(x: Tensor): Tensor {
   const { outer, len, inner } = dims(x, "outer len inner");
   if (len === 1) return reshape(x, [outer, inner]);
-  const rounds = outer * inner < FEW_OUTPUTS && len > 4096 ? divisorNear(len, Math.sqrt(len)) : 1;
+  const wanted = Math.min(FEW_OUTPUTS / (outer * inner), Math.sqrt(len));
+  const rounds = len > 4096 ? divisorNear(len, wanted) : 1;
   if (rounds === 1) return sumMiddle({ x }, {});
   const parts = sumMiddle({ x: reshape(x, [outer * rounds, len / rounds, inner]) }, {});
   return sumMiddle({ x: reshape(parts, [outer, rounds, inner]) }, {});
 }
 
 /** The largest divisor of `n` that is at most `limit`. */
-function divisorNear(n: number, limit: number): number {
+export function divisorNear(n: number, limit: number): number {
   for (let d = Math.floor(limit); d > 1; d--) if (n % d === 0) return d;
   return 1;
 }
