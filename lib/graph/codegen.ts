@@ -169,21 +169,26 @@ function chooseKernel(launch: Launch, adapter: AdapterKind, limits: Limits) {
   return { ...chosen, text: op.texts[op.kernels.indexOf(chosen.kernel)]! };
 }
 
-/**
- * The kernel that computes a node on an adapter, with its parameters: the one known to be the
- * fastest, or else that of the least counted cost, the first of equals; null if none does.
- */
+/** The kernel that computes a node on an adapter, with its parameters; null if none does. */
 export function kernelFor(node: Tensor, adapter: AdapterKind, limits: Limits): Candidate | null {
-  const all = candidates(node, adapter, limits);
+  return taken(candidates(node, adapter, limits), node, limits);
+}
+
+/**
+ * That of several means for a node which is known to be the fastest, or else that of the least counted
+ * cost, the first of equals; null if there is none.
+ */
+export function taken<T extends { readonly name: string; readonly cost: number }>(
+  all: readonly T[],
+  node: Tensor,
+  limits: Limits,
+): T | null {
   if (all.length > 1 && limits.fastest) {
-    const name = limits.fastest(callText(node, limits), all.map(({ kernel }) => kernel.name));
-    const known = all.find(({ kernel }) => kernel.name === name);
+    const name = limits.fastest(callText(node, limits), all.map(({ name }) => name));
+    const known = all.find((one) => one.name === name);
     if (known) return known;
   }
-  return all.reduce<Candidate | null>(
-    (best, next) => best && best.cost <= next.cost ? best : next,
-    null,
-  );
+  return all.reduce<T | null>((best, next) => best && best.cost <= next.cost ? best : next, null);
 }
 
 /** A call by its op, shapes, attributes and means: calls with the same key take the same time. */
@@ -194,7 +199,9 @@ export function callText(node: Tensor, { matrix, halfFrom }: Limits): string {
   return `${op.name} ${shapes} ${JSON.stringify(attrs)}${means}`;
 }
 
-interface Candidate {
+export interface Candidate {
+  /** The kernel's. */
+  readonly name: string;
   readonly kernel: AnyKernel;
   readonly params: Record<string, number>;
   readonly cost: number;
@@ -209,7 +216,7 @@ export function candidates(node: Tensor, adapter: AdapterKind, limits: Limits): 
     if (kernel.half && numel(node.shape) < halfFrom) return [];
     const params = kernel.params(inputs, attrs, node);
     if (kernel.when && !kernel.when(adapter, params, limits)) return [];
-    return [{ kernel, params, cost: kernel.cost?.(params) ?? 0 }];
+    return [{ name: kernel.name, kernel, params, cost: kernel.cost?.(params) ?? 0 }];
   });
 }
 

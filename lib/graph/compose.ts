@@ -1,26 +1,27 @@
 /** Replaces ops by others that an adapter is to run. */
-import type { AdapterKind } from "../gpu/device.ts";
+import type { AdapterKind, Limits } from "../gpu/device.ts";
 import { inShorterSums } from "./ops/long_sums.ts";
 import { byFewerProducts } from "./ops/winograd.ts";
 import type { Precision } from "./precision.ts";
 import { behind, mapRoots, mapValues, type Roots, rootsOf } from "./roots.ts";
 import type { Call } from "./split.ts";
 import { Tensor } from "./tensor.ts";
+import { wayOf } from "./ways.ts";
 
 /**
  * The same program without composite ops. What takes less time in other ops is replaced too: on GPUs
- * products with long sums, on software adapters wide convolutions, but in f32 alone, as f16 would lose
- * too much of what these store.
+ * products with long sums and convolutions, on software adapters wide convolutions, but in f32 alone,
+ * as f16 would lose too much of what these store.
  */
-export function compose(roots: Roots, adapter: AdapterKind, precision: Precision): Roots {
-  const inOtherOps = (call: Call): Tensor | null => {
-    const { op, inputs, attrs } = call;
-    const quicker = adapter === "gpu"
-      ? inShorterSums(call)
-      : precision === "f32"
-      ? byFewerProducts(call)
-      : null;
-    return quicker ?? (op.kind === "composite" ? op.compose(inputs, attrs, adapter) : null);
+export function compose(
+  roots: Roots,
+  adapter: AdapterKind,
+  limits: Limits,
+  precision: Precision,
+): Roots {
+  const quicker = (call: Call, node: Tensor): Tensor | null => {
+    if (adapter === "cpu") return precision === "f32" ? byFewerProducts(call) : null;
+    return inShorterSums(call) ?? wayOf(node, adapter, limits)?.other ?? null;
   };
   const made = new Map<Tensor, Tensor>();
   const replaced = (node: Tensor): Tensor => {
@@ -33,11 +34,13 @@ export function compose(roots: Roots, adapter: AdapterKind, precision: Precision
   function rebuilt(node: Tensor): Tensor {
     const { source } = node;
     if (source.kind !== "op") return node;
+    // Made anew even where nothing changes: the order of nodes is that in which they run.
     const call = { ...source, inputs: mapValues(source.inputs, replaced) };
-    const other = inOtherOps(call);
-    // Which may be made of such ops in turn. The rest is made anew even where nothing changes: the
-    // order of nodes is that in which they run.
-    return other ? replaced(other) : new Tensor(node.shape, node.dtype, call);
+    const same = new Tensor(node.shape, node.dtype, call);
+    const { op, inputs, attrs } = call;
+    const other = quicker(call, same) ??
+      (op.kind === "composite" ? op.compose(inputs, attrs, adapter) : null);
+    return other ? replaced(other) : same; // other ops may be such as are replaced in turn
   }
   // Inputs first, so that no chain is followed to its end.
   behind(rootsOf(roots)).forEach(replaced);

@@ -73,7 +73,7 @@ export function planProgram(spec: ProgramSpec, adapter: AdapterKind, offered: Li
   }
   const given = { outputs: spec.outputs ?? {}, updates: spec.updates ?? [] };
   const { outputs: results, updates } = splitLarge(
-    compose(given, adapter, spec.precision ?? "f32"),
+    compose(given, adapter, limits, spec.precision ?? "f32"),
     limits.bindingBytes,
   );
   const outputs = Object.entries(results);

@@ -2,7 +2,7 @@
 import { DeviceLostError, GpuError, KernelError } from "../errors.ts";
 import type { Gpu } from "../gpu/device.ts";
 import { Profiler } from "../gpu/profiler.ts";
-import { callText, candidates, kernelFor } from "./codegen.ts";
+import { callText } from "./codegen.ts";
 import { DeviceTensor } from "./device_tensor.ts";
 import { application } from "./fuse.ts";
 import { limitsFor, planProgram, type ProgramSpec } from "./plan.ts";
@@ -10,6 +10,7 @@ import type { Storing } from "./precision.ts";
 import { Program } from "./program.ts";
 import { numel, type Shape, state, Tensor } from "./tensor.ts";
 import { Tuning } from "./tuning.ts";
+import { wayOf, waysOf } from "./ways.ts";
 
 /** A call, the kernel that it is given, and the times of all, the fastest first. */
 export interface Measured {
@@ -41,10 +42,12 @@ export async function tune(
 ): Promise<boolean> {
   const end = performance.now() + 1000 * seconds;
   const tuning = await Tuning.of(gpu);
-  const { calls } = planProgram(spec, gpu.kind, gpu.limits);
+  // Whatever is taken, so that no call is one that other ops have replaced.
+  const byKernels = { ...gpu.limits, fastest: (_: string, [first]: readonly string[]) => first };
+  const { calls } = planProgram(spec, gpu.kind, byKernels);
   const limits = limitsFor(spec, gpu.kind, gpu.limits);
   const open = new Map(
-    calls.filter((call) => candidates(call, gpu.kind, limits).length > 1)
+    calls.filter((call) => waysOf(call, gpu.kind, limits).length > 1)
       .map((call): [string, Tensor] => [callText(call, limits), call])
       .filter(([text]) => tuning.fastest(text) === undefined),
   );
@@ -56,8 +59,8 @@ export async function tune(
     const times = await inTurn(takeTurn, () => measure(gpu, call, spec));
     onProgress?.(i + 1, ordered.length);
     if (times.length === 0) continue; // no memory for it now
-    const counted = kernelFor(call, gpu.kind, { ...limits, fastest: () => undefined });
-    const usual = times.find(({ kernel }) => kernel === counted?.kernel.name);
+    const counted = wayOf(call, gpu.kind, { ...limits, fastest: () => undefined });
+    const usual = times.find(({ kernel }) => kernel === counted?.name);
     const chosen = (usual && usual.us <= MARGIN * times[0]!.us ? usual : times[0]!).kernel;
     tuning.add(text, chosen);
     onMeasured?.({ call: text, chosen, times });
@@ -103,7 +106,7 @@ async function measure(
       }
       return Promise.resolve();
     });
-    for (const { kernel: { name: kernel } } of candidates(call, gpu.kind, limits)) {
+    for (const { name: kernel } of waysOf(call, gpu.kind, limits)) {
       const spec = { outputs: { out }, state: values, fastest: () => kernel, precision };
       const program = await Program.compile(gpu, spec).catch(unlessLost);
       if (program) tried.push({ kernel, program, us: Infinity });

@@ -27,14 +27,14 @@ import { concat, pad, reshape, slice, transpose } from "./shape.ts";
 type Matrix = readonly (readonly number[])[];
 
 /** Bᵀ, of a window of the input. */
-const WINDOW: Matrix = [[1, 0, -1, 0], [0, 1, 1, 0], [0, -1, 1, 0], [0, 1, 0, -1]];
+export const WINDOW: Matrix = [[1, 0, -1, 0], [0, 1, 1, 0], [0, -1, 1, 0], [0, 1, 0, -1]];
 /** A, of a tile's outputs; its transpose gives them. */
-const OUTPUTS: Matrix = [[1, 0], [1, 1], [1, -1], [0, -1]];
+export const OUTPUTS: Matrix = [[1, 0], [1, 1], [1, -1], [0, -1]];
 /** G, of the weights. */
-const WEIGHTS: Matrix = [[1, 0, 0], [0.5, 0.5, 0.5], [0.5, -0.5, 0.5], [0, 0, 1]];
+export const WEIGHTS: Matrix = [[1, 0, 0], [0.5, 0.5, 0.5], [0.5, -0.5, 0.5], [0, 0, 1]];
 
 /** What a matrix makes of the rows and the columns of a square, as one: `[16, n²]`. */
-function ofSquares(matrix: Matrix): Matrix {
+export function ofSquares(matrix: Matrix): Matrix {
   return matrix.flatMap((down) =>
     matrix.map((across) => down.flatMap((a) => across.map((b) => a * b)))
   );
@@ -254,7 +254,7 @@ function groupsFor(channels: number, tiles: number, every: number): number {
  * The 16 numbers of each pair of channels of w `[o, i, 3, 3]`: `[16, o, i]`; turned around where the
  * convolution is transposed.
  */
-function weightNumbers(w: Tensor, turned: boolean): Tensor {
+export function weightNumbers(w: Tensor, turned: boolean): Tensor {
   const { o, i } = dims(w, "o i kh kw");
   const matrix = ofSquares(WEIGHTS).map((row) => turned ? row.toReversed() : row);
   const flat = reshape(w, [o * i, 9]);
@@ -313,8 +313,8 @@ const isWorth = (direct: number, I: number, O: number, tiles: number) =>
 
 /**
  * A convolution of a software adapter by fewer products, where these are counted to take less time;
- * null for any other call. GPUs keep to direct kernels: the 16 numbers of each tile, four times as many
- * as the maps have, would have to be written and read.
+ * null for any other call. What it writes and reads on the way, four times as many numbers as the maps
+ * have, is too much for GPUs, which have a kernel for all of it (winograd_fused.ts).
  */
 export function byFewerProducts({ op, inputs, attrs }: Call): Tensor | null {
   const { x, w, gy } = inputs;
