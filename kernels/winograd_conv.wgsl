@@ -84,84 +84,98 @@ fn keep_patch(slots: array<Slot, 3>, thread: u32, i: u32, half: u32) {
   if (thread + 2u * THREADS < PATCHES) { keep(slots[2], pixels.z, i, half); }
 }
 
-/// Vectors of a number of the weights that a thread fetches, and where they are for channel 0.
-struct Share { number: u32, quad: u32, at: u32 }
+/// Vectors of a number of the weights that a thread fetches, where they are in memory for channel 0, and
+/// in their line.
+struct Share { row: u32, column: u32, at: u32, last: u32, vector: u32 }
 
 fn share_of(thread: u32, block: Block) -> Share {
   let number = thread / 8u % 16u;
   let quad = thread % 8u;
   let row = number * ((p.I + DEPTH - 1u) / DEPTH * DEPTH) * p.O;
-  return Share(number, quad, row + min(block.channel + 4u * quad, p.O - U_AT_ONCE));
+  let first = min(block.channel + 4u * quad, p.O - U_AT_ONCE);
+  return Share(number / 4u, number % 4u, row + first, p.O - 1u - first, turned(quad, number));
 }
 
-fn weights_at(share: Share, block: Block, i: u32) -> vec4<f32> {
+fn weights_at(share: Share, i: u32) -> vec4<f32> {
   let at = share.at + i * p.O;
   if (U_AT_ONCE == 4u) { return load4_u(at / 4u); }
-  let last = p.O - 1u - min(p.O - 1u, block.channel + 4u * share.quad);
-  return vec4<f32>(load_u(at), load_u(at + min(1u, last)), load_u(at + min(2u, last)),
-    load_u(at + min(3u, last)));
+  return vec4<f32>(load_u(at), load_u(at + min(1u, share.last)), load_u(at + min(2u, share.last)),
+    load_u(at + min(3u, share.last)));
 }
 
-fn fetch_weights(share: Share, block: Block, i: u32) {
-  of_weights[0] = weights_at(share, block, i);
-  of_weights[1] = weights_at(share, block, i + 1u);
-  of_weights[2] = weights_at(share, block, i + 2u);
+fn fetch_weights(share: Share, i: u32) {
+  of_weights[0] = weights_at(share, i);
+  of_weights[1] = weights_at(share, i + 1u);
+  of_weights[2] = weights_at(share, i + 2u);
 }
 
 fn keep_weights(share: Share, half: u32) {
-  let vector = turned(share.quad, share.number);
-  numbers[2u * half][share.number / 4u][share.number % 4u][0][vector] = of_weights[0];
-  numbers[2u * half][share.number / 4u][share.number % 4u][1][vector] = of_weights[1];
-  numbers[2u * half][share.number / 4u][share.number % 4u][2][vector] = of_weights[2];
+  numbers[2u * half][share.row][share.column][0][share.vector] = of_weights[0];
+  numbers[2u * half][share.row][share.column][1][share.vector] = of_weights[1];
+  numbers[2u * half][share.row][share.column][2][share.vector] = of_weights[2];
 }
 
-/// Bᵀ of column `column`, one of ten that four tiles side by side have, in the row of a thread.
-fn made(half: u32, k: u32, a: u32, b: u32, sign: f32, group: u32, column: u32) -> f32 {
-  return patches[half][k][a][group + column / 8u][column % 8u] +
-    sign * patches[half][k][b][group + column / 8u][column % 8u];
-}
+/// Of which channel and tiles a thread makes a row of numbers, and of which two lines of the patch, one
+/// of which may count negative.
+struct Windows { k: u32, row: u32, quad: u32, turned: u32, group: u32, a: u32, b: u32, sign: f32 }
 
-/// Bᵀ d B of four tiles side by side, of which a thread makes a row.
-fn make_numbers(thread: u32, half: u32) {
-  let k = thread / 32u;
+fn windows_of(thread: u32) -> Windows {
   let row = thread / 8u % 4u;
   let quad = thread % 8u;
-  let group = quad % 2u;
-  let a = quad / 2u * 2u + select(select(1u, 2u, row == 2u), 0u, row == 0u);
-  let b = quad / 2u * 2u + select(select(2u, 1u, row == 2u), 3u, row == 3u);
-  let sign = select(-1.0, 1.0, row == 1u);
-  let d0 = made(half, k, a, b, sign, group, 0u);
-  let d1 = made(half, k, a, b, sign, group, 1u);
-  let d2 = made(half, k, a, b, sign, group, 2u);
-  let d3 = made(half, k, a, b, sign, group, 3u);
-  let d4 = made(half, k, a, b, sign, group, 4u);
-  let d5 = made(half, k, a, b, sign, group, 5u);
-  let d6 = made(half, k, a, b, sign, group, 6u);
-  let d7 = made(half, k, a, b, sign, group, 7u);
-  let d8 = made(half, k, a, b, sign, group, 8u);
-  let d9 = made(half, k, a, b, sign, group, 9u);
+  let line = quad / 2u * 2u;
+  return Windows(thread / 32u, row, quad, turned(quad, 1u), quad % 2u,
+    line + select(select(1u, 2u, row == 2u), 0u, row == 0u),
+    line + select(select(2u, 1u, row == 2u), 3u, row == 3u), select(-1.0, 1.0, row == 1u));
+}
+
+/// Bᵀ d of one of the ten columns that four windows side by side have.
+fn made(its: Windows, half: u32, column: u32) -> f32 {
+  let group = its.group + column / 8u;
+  return patches[half][its.k][its.a][group][column % 8u] +
+    its.sign * patches[half][its.k][its.b][group][column % 8u];
+}
+
+/// Bᵀ d B of four windows side by side, a row of it.
+fn make_numbers(its: Windows, half: u32) {
+  let d0 = made(its, half, 0u);
+  let d1 = made(its, half, 1u);
+  let d2 = made(its, half, 2u);
+  let d3 = made(its, half, 3u);
+  let d4 = made(its, half, 4u);
+  let d5 = made(its, half, 5u);
+  let d6 = made(its, half, 6u);
+  let d7 = made(its, half, 7u);
+  let d8 = made(its, half, 8u);
+  let d9 = made(its, half, 9u);
   let column0 = vec4<f32>(d0, d2, d4, d6);
   let column1 = vec4<f32>(d1, d3, d5, d7);
   let column2 = vec4<f32>(d2, d4, d6, d8);
   let column3 = vec4<f32>(d3, d5, d7, d9);
-  let to = 2u * half + 1u;
-  numbers[to][row][0][k][quad] = column0 - column2;
-  numbers[to][row][1][k][turned(quad, 1u)] = column1 + column2;
-  numbers[to][row][2][k][quad] = column2 - column1;
-  numbers[to][row][3][k][turned(quad, 1u)] = column1 - column3;
+  numbers[2u * half + 1u][its.row][0][its.k][its.quad] = column0 - column2;
+  numbers[2u * half + 1u][its.row][1][its.k][its.turned] = column1 + column2;
+  numbers[2u * half + 1u][its.row][2][its.k][its.quad] = column2 - column1;
+  numbers[2u * half + 1u][its.row][3][its.k][its.turned] = column1 - column3;
 }
 
-/// Where a thread's sums are: of which number, and its first vectors of channels and of tiles.
-struct Place { row: u32, column: u32, y: u32, x: u32 }
+/// Where a thread's sums are: of which number, and its vectors of channels and of tiles in their lines.
+struct Place { row: u32, column: u32, upper: u32, lower: u32, left: u32, right: u32 }
+
+fn place_of(thread: u32) -> Place {
+  let column = thread / 16u % 4u;
+  let y = thread / 4u % 4u;
+  let x = thread % 4u;
+  return Place(thread / 64u, column, turned(y, column), turned(y, column + 1u), turned(x, column),
+    turned(x, column + 1u));
+}
 
 /// Adds the products of an input channel.
 fn step(half: u32, k: u32, at: Place) {
-  let upper = numbers[2u * half][at.row][at.column][k][turned(at.y, at.column)];
-  let left = numbers[2u * half + 1u][at.row][at.column][k][turned(at.x, at.column)];
+  let upper = numbers[2u * half][at.row][at.column][k][at.upper];
+  let left = numbers[2u * half + 1u][at.row][at.column][k][at.left];
   add_product(0u, upper, left);
-  let right = numbers[2u * half + 1u][at.row][at.column][k][turned(at.x, at.column + 1u)];
+  let right = numbers[2u * half + 1u][at.row][at.column][k][at.right];
   add_product(1u, upper, right);
-  let lower = numbers[2u * half][at.row][at.column][k][turned(at.y, at.column + 1u)];
+  let lower = numbers[2u * half][at.row][at.column][k][at.lower];
   add_product(2u, lower, left);
   add_product(3u, lower, right);
 }
@@ -174,11 +188,13 @@ fn sums_at(y: u32, row: u32, pair: u32, vector: u32, tile: u32) -> vec4<f32> {
 
 /// Gives out matrix m of every thread: 4 x 4 channels by 16 tiles, whose sums of all numbers meet here.
 fn give(m: u32, at: Place, thread: u32, block: Block) {
+  let y = thread / 4u % 4u;
+  let x = thread % 4u;
   workgroupBarrier();
-  numbers[at.y][at.row][at.column][0][turned(at.x, at.y)] = c[m][0];
-  numbers[at.y][at.row][at.column][0][turned(at.x, at.y + 1u)] = c[m][1];
-  numbers[at.y][at.row][at.column][1][turned(at.x, at.y)] = c[m][2];
-  numbers[at.y][at.row][at.column][1][turned(at.x, at.y + 1u)] = c[m][3];
+  numbers[y][at.row][at.column][0][turned(x, y)] = c[m][0];
+  numbers[y][at.row][at.column][0][turned(x, y + 1u)] = c[m][1];
+  numbers[y][at.row][at.column][1][turned(x, y)] = c[m][2];
+  numbers[y][at.row][at.column][1][turned(x, y + 1u)] = c[m][3];
   workgroupBarrier();
   let tile = thread % 4u;
   let vector = thread / 4u % 8u;
@@ -191,14 +207,14 @@ fn give(m: u32, at: Place, thread: u32, block: Block) {
   let upper = row0 + row1 + row2;
   let lower = row1 - row2 - row3;
   let o = block.channel + m / 2u * 16u + of_y * 4u + pair * 2u + (vector / 4u + of_y) % 2u;
-  let y = block.y + m % 2u * 4u + vector % 4u / 2u * 2u;
+  let top = block.y + m % 2u * 4u + vector % 4u / 2u * 2u;
   let left = block.x + vector % 2u * 8u + tile * 2u;
   if (o >= p.O || block.n >= p.batch) { return; }
-  let line = ((block.n * p.O + o) * p.oh + y) * p.ow;
-  put(line + left, y < p.oh && left < p.ow, upper.x + upper.y + upper.z);
-  put(line + left + 1u, y < p.oh && left + 1u < p.ow, upper.y - upper.z - upper.w);
-  put(line + p.ow + left, y + 1u < p.oh && left < p.ow, lower.x + lower.y + lower.z);
-  put(line + p.ow + left + 1u, y + 1u < p.oh && left + 1u < p.ow, lower.y - lower.z - lower.w);
+  let line = ((block.n * p.O + o) * p.oh + top) * p.ow;
+  put(line + left, top < p.oh && left < p.ow, upper.x + upper.y + upper.z);
+  put(line + left + 1u, top < p.oh && left + 1u < p.ow, upper.y - upper.z - upper.w);
+  put(line + p.ow + left, top + 1u < p.oh && left < p.ow, lower.x + lower.y + lower.z);
+  put(line + p.ow + left + 1u, top + 1u < p.oh && left + 1u < p.ow, lower.y - lower.z - lower.w);
 }
 
 fn put(at: u32, inside: bool, value: f32) {
@@ -213,32 +229,33 @@ fn main(@builtin(workgroup_id) group: vec3<u32>, @builtin(local_invocation_index
   let block = Block(group.z * CHANNELS, number / (across * down),
     number / across % down * HEIGHT, number % across * WIDTH);
 
-  let at = Place(thread / 64u, thread / 16u % 4u, thread / 4u % 4u, thread % 4u);
+  let at = place_of(thread);
   let slots = array<Slot, 3>(slot_at(thread, block), slot_at(thread + THREADS, block),
     slot_at(thread + 2u * THREADS, block));
   let makes = thread < 32u * DEPTH;
   let fetches = thread >= 128u;
+  let windows = windows_of(thread);
   let share = share_of(thread, block);
 
   fetch_patch(slots, 0u);
   keep_patch(slots, thread, 0u, 0u);
   fetch_patch(slots, DEPTH);
-  if (fetches) { fetch_weights(share, block, 0u); }
+  if (fetches) { fetch_weights(share, 0u); }
   workgroupBarrier();
-  if (makes) { make_numbers(thread, 0u); }
+  if (makes) { make_numbers(windows, 0u); }
   if (fetches) { keep_weights(share, 0u); }
   keep_patch(slots, thread, DEPTH, 1u);
   var half = 0u;
   for (var i = 0u; i < p.I; i += DEPTH) {
     workgroupBarrier();
     fetch_patch(slots, i + 2u * DEPTH);
-    if (fetches) { fetch_weights(share, block, i + DEPTH); }
+    if (fetches) { fetch_weights(share, i + DEPTH); }
     step(half, 0u, at);
     step(half, 1u, at);
     step(half, 2u, at);
     keep_patch(slots, thread, i + 2u * DEPTH, half);
     half = 1u - half;
-    if (makes) { make_numbers(thread, half); }
+    if (makes) { make_numbers(windows, half); }
     if (fetches) { keep_weights(share, half); }
   }
 

@@ -15,7 +15,7 @@ export interface Way {
 }
 
 /** Other ops are taken for a kernel only if they are counted to take no more than this of its time. */
-const WORTH = 0.8;
+const WORTH = 0.9;
 
 export function waysOf(node: Tensor, adapter: AdapterKind, limits: Limits): Way[] {
   const kernels: Way[] = candidates(node, adapter, limits);

@@ -13,7 +13,7 @@ import convWeightGradTiledWgsl from "../../../kernels/conv_weight_grad_tiled.wgs
 };
 import { LANES } from "../../gpu/device.ts";
 import type { Kernel } from "../op.ts";
-import { convPatchKernels } from "./conv_patches.ts";
+import { convPatchKernels, convUpKernels } from "./conv_patches.ts";
 import { foldGroups, ROW_GROUPS } from "./launch.ts";
 import { convMatrixKernels, convWeightGradMatrixKernel, MATRIX_MEANS } from "./matrix_kernels.ts";
 import { tiledKernels } from "./tiles.ts";
@@ -85,6 +85,7 @@ export function convKernels<A>(
       steps: ({ I, kh, kw, stride }) => I! * kh! * kw! / (transposed ? stride! ** 2 : 1),
     }),
     ...convPatchKernels(name, transposed, params),
+    ...(transposed ? convUpKernels(name, params) : []),
   ];
 }
 

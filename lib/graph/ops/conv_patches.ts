@@ -1,5 +1,9 @@
-/** 3x3 convolutions whose taps share a patch of the image (kernels/conv_patch.wgsl), for GPUs. */
+/**
+ * 3x3 convolutions whose taps share what is loaded of the image (kernels/conv_patch.wgsl and conv_up.wgsl),
+ * for GPUs.
+ */
 import convPatchWgsl from "../../../kernels/conv_patch.wgsl" with { type: "text" };
+import convUpWgsl from "../../../kernels/conv_up.wgsl" with { type: "text" };
 import { LEAST_WORKGROUP_BYTES } from "../../gpu/device.ts";
 import type { Kernel } from "../op.ts";
 import { foldGroups, ROW_GROUPS } from "./launch.ts";
@@ -96,4 +100,42 @@ function cycles(block: Block, half: boolean, workgroups: number, channels: numbe
     instructions: products + 42 + 20 * fetches,
     turns: Math.ceil(channels / block.SLICES) + 1,
   }, workgroups);
+}
+
+/** Channels, runs of eight pixels of the input, and input channels at once, of a workgroup of conv_up.wgsl. */
+const UP = { channels: 32, runs: 32, depth: 2 };
+
+/** Kernels of a transposed convolution for weights of 3x3 at stride 2, without padding. */
+export function convUpKernels<A>(
+  op: string,
+  params: Kernel<"x" | "w", A>["params"],
+): Kernel<"x" | "w", A>[] {
+  const grid = ({ batch, O, h, w }: Record<string, number>): [number, number, number] => {
+    const runs = batch! * (h! + 1) * Math.ceil((w! + 1) / 8);
+    const [x, y] = foldGroups(Math.ceil(runs / UP.runs));
+    return [x, y, 2 * Math.ceil(O! / UP.channels)];
+  };
+  return [false, true].map((half): Kernel<"x" | "w", A> => {
+    // Of six taps in even lines and three in odd ones, half of the workgroups each.
+    const products = UP.depth * SUMS / 2 * 4.5 * (half ? 0.5 : 1);
+    return {
+      name: `${op}_up${half ? "_half" : ""}`,
+      source: productsIn(half) + convUpWgsl,
+      half,
+      when: (adapter, { kh, kw, stride, pad, h, w, oh, ow }) =>
+        adapter !== "cpu" && kh === 3 && kw === 3 && stride === 2 && pad === 0 &&
+        oh === 2 * h! + 1 && ow === 2 * w! + 1,
+      params,
+      consts: { TM: 8, TN: 8, SLICES: 1, THREADS, ROW_GROUPS },
+      cost: (p) =>
+        cyclesOf({
+          threads: THREADS,
+          registers: (half ? 1.5 * SUMS : SUMS) + 60,
+          instructions: products + (half ? 2 * SUMS : 0) + 18 + 42,
+          turns: Math.ceil(p.I! / UP.depth) + 1,
+        }, grid(p).reduce((a, b) => a * b)),
+      grid,
+      rereads: true,
+    };
+  });
 }

@@ -24,10 +24,5 @@ export * from "./upfirdn2d.ts";
 export * from "./modulated_lrelu.ts";
 export * from "./warp.ts";
 export * from "./pool.ts";
-export {
-  winogradConv,
-  winogradOutputs,
-  winogradTiles,
-  winogradWeightGrad,
-} from "./winograd.ts";
+export { winogradConv, winogradOutputs, winogradTiles, winogradWeightGrad } from "./winograd.ts";
 export { winogradConvFused, winogradFused, winogradWeights } from "./winograd_fused.ts";

@@ -152,7 +152,7 @@ export const winogradConvFused: Op<"x" | "u", FusedAttrs> = defineOp({
       cyclesOf({
         threads: 256,
         registers: 128,
-        instructions: 296,
+        instructions: 282,
         turns: wholeTurns(p.I!) / DEPTH + 4,
       }, gridOf(p).reduce((a, b) => a * b)),
     grid: gridOf,
