@@ -200,9 +200,9 @@ export function callText(node: Tensor, { matrix, halfFrom }: Limits): string {
 }
 
 export interface Candidate {
-  /** The kernel's. */
-  readonly name: string;
   readonly kernel: AnyKernel;
+  readonly name: string;
+  readonly half: boolean;
   readonly params: Record<string, number>;
   readonly cost: number;
 }
@@ -216,7 +216,8 @@ export function candidates(node: Tensor, adapter: AdapterKind, limits: Limits): 
     if (kernel.half && numel(node.shape) < halfFrom) return [];
     const params = kernel.params(inputs, attrs, node);
     if (kernel.when && !kernel.when(adapter, params, limits)) return [];
-    return [{ name: kernel.name, kernel, params, cost: kernel.cost?.(params) ?? 0 }];
+    const { name, half = false } = kernel;
+    return [{ kernel, name, half, params, cost: kernel.cost?.(params) ?? 0 }];
   });
 }
 

@@ -10,6 +10,8 @@ export interface Way {
   readonly name: string;
   /** What it is counted to cost. */
   readonly cost: number;
+  /** Whether it is a kernel that multiplies in f16. */
+  readonly half?: boolean;
   /** The same value by other ops. */
   readonly other?: Tensor;
 }

@@ -3,7 +3,7 @@ import assert from "node:assert/strict";
 import { join } from "node:path";
 import { Gpu } from "../../../lib/gpu/device.ts";
 import { candidates } from "../../../lib/graph/codegen.ts";
-import { conv2d, matmul } from "../../../lib/graph/ops/mod.ts";
+import { conv2d, convTranspose2d, matmul } from "../../../lib/graph/ops/mod.ts";
 import { Program } from "../../../lib/graph/program.ts";
 import { input } from "../../../lib/graph/tensor.ts";
 import { type Measured, tune } from "../../../lib/graph/tune.ts";
@@ -110,6 +110,34 @@ Deno.test("tune() times every kernel of each call once, and later processes take
     await Deno.writeTextFile(file, JSON.stringify({ fastest }));
     assert.equal((await inProcess(folder.path, multiply)).kernel, taken);
   }
+});
+
+Deno.test("tune() times Winograd's convolution beside the kernels of GPUs", async () => {
+  using folder = temporaryFolder();
+  const x = input("x", [1, 5, 9, 9]);
+  const transposed = convTranspose2d({ x, w: input("w", [5, 4, 3, 3]) }, {
+    stride: 1,
+    pad: 1,
+    outputPadding: [0, 0],
+  });
+  const gpu = await Gpu.open("gpu");
+  await Tuning.of(gpu, folder.path);
+  const measured: Measured[] = [];
+  assert(await tune(gpu, { outputs: { transposed } }, { onMeasured: (one) => measured.push(one) }));
+  const [{ call, times }] = measured as [Measured];
+  assert.equal(measured.length, 1);
+  assert.equal(times.filter(({ kernel }) => kernel === "winograd").length, 1);
+  assert(times.length > 5);
+
+  // And it is taken where it is found to be the fastest.
+  (await Tuning.of(gpu)).add(call, "winograd");
+  const program = await Program.compile(gpu, { outputs: { transposed } });
+  assert.deepEqual(program.plan.launches.map(({ label }) => label), [
+    "winograd_weights",
+    "winograd_conv",
+  ]);
+  program.dispose();
+  gpu.close();
 });
 
 Deno.test("a cache that is missing, damaged or cannot be written changes nothing but the time", async () => {

@@ -1,4 +1,6 @@
 import assert from "node:assert/strict";
+import type { AdapterKind, Limits } from "../../../lib/gpu/device.ts";
+import { again } from "../../../lib/graph/again.ts";
 import { grad } from "../../../lib/graph/grad.ts";
 import {
   conv2d,
@@ -67,13 +69,26 @@ function layer(channels: number, size: number) {
   return { shapes, outputs: { y, ofX: ofX!, ofW: ofW! } };
 }
 
-Deno.test("Wide layers have fewer products on software adapters in f32, and nothing else", async () => {
-  const { limits } = await testGpu();
-  const fewer = (channels: number, size: number, kind: "cpu" | "gpu", precision: Precision) => {
-    const { outputs } = layer(channels, size);
-    const plan = planProgram({ outputs, precision }, kind, { ...limits, halves: true });
-    return plan.launches.filter(({ label }) => label.startsWith("winograd_tiles")).length;
-  };
+/** How many launches of such a layer are those of a kernel. */
+function launchesOf(kernel: string, channels: number, size: number, options: {
+  kind: AdapterKind;
+  precision?: Precision;
+  limits?: Partial<Limits>;
+}): number {
+  const { kind, precision = "f32", limits } = options;
+  const { outputs } = layer(channels, size);
+  const given = { bindingBytes: 2 ** 27, bufferBytes: 2 ** 31, storageBuffers: 16, halves: true };
+  const plan = planProgram({ outputs, precision }, kind, {
+    ...given,
+    workgroupBytes: 32768,
+    ...limits,
+  });
+  return plan.launches.filter(({ label }) => label.startsWith(kernel)).length;
+}
+
+Deno.test("Wide layers have fewer products on software adapters in f32, and nothing else", () => {
+  const fewer = (channels: number, size: number, kind: AdapterKind, precision: Precision) =>
+    launchesOf("winograd_tiles", channels, size, { kind, precision });
   assert.equal(fewer(512, 64, "cpu", "f32"), 4);
   // In two groups of samples each, as one binding cannot hold the numbers of both.
   assert.equal(fewer(256, 128, "cpu", "f32"), 8);
@@ -81,6 +96,34 @@ Deno.test("Wide layers have fewer products on software adapters in f32, and noth
   assert.equal(fewer(32, 64, "cpu", "f32"), 0);
   assert.equal(fewer(512, 64, "cpu", "f16"), 0);
   assert.equal(fewer(512, 64, "gpu", "f32"), 0);
+});
+
+Deno.test("On GPUs one kernel does so where that is counted to be quicker, or known to be", () => {
+  const fused = (channels: number, size: number, limits: Partial<Limits> = {}) =>
+    launchesOf("winograd_conv", channels, size, { kind: "gpu", limits });
+  assert.equal(fused(512, 64), 2); // forward, and the gradient of the input
+  assert.equal(fused(8, 16), 0);
+  assert.equal(fused(512, 64, { workgroupBytes: 16384 }), 0);
+  const known = (name: string): Partial<Limits> => ({
+    fastest: (_, names) => names.find((one) => one.endsWith(name)),
+  });
+  assert.equal(fused(8, 16, known("winograd")), 2);
+  assert.equal(fused(512, 64, known("128x128")), 0);
+  assert.equal(fused(512, 64, known("of another name")), 2);
+});
+
+Deno.test("A layer that is computed again has its maps computed again by Winograd's kernel too", () => {
+  const [x, w] = [input("x", [1, 64, 128, 128]), input("w", [64, 64, 3, 3])];
+  const y = conv2d({ x, w }, { stride: 1, pad: 1 });
+  const outputs = { y, again: again(y, 1) };
+  const limits = { bindingBytes: 2 ** 27, bufferBytes: 2 ** 31, storageBuffers: 16 };
+  const plan = planProgram({ outputs }, "gpu", {
+    ...limits,
+    workgroupBytes: 32768,
+    fastest: () => "winograd",
+  });
+  const labels = plan.launches.map(({ label }) => label);
+  assert.deepEqual(labels, ["winograd_weights", "winograd_conv", "winograd_conv"]);
 });
 
 const { kind, limits: { halves } } = await testGpu();
