@@ -83,6 +83,7 @@ export function convKernels<A>(
       consts,
       grid: (channels, pixels) => grid(1, pixels, channels),
       steps: ({ I, kh, kw, stride }) => I! * kh! * kw! / (transposed ? stride! ** 2 : 1),
+      fetching: 90,
     }),
     ...convPatchKernels(name, transposed, params),
     ...(transposed ? convUpKernels(name, params) : []),
@@ -122,6 +123,7 @@ export function convWeightGradKernels<A>(
       params,
       grid,
       steps: ({ part_lines, ow }) => part_lines! * ow!,
+      fetching: 90,
       // Of scaled cotangents and feature maps: each fits in half precision, their products need not.
       precise: true,
     }),

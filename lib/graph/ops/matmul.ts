@@ -157,6 +157,7 @@ export const matmul: Op<"a" | "b", MatmulAttrs> = defineOp({
       ],
       grid: blocks,
       steps: ({ K }) => K!,
+      fetching: 50,
     }),
   ],
   reference({ a, b }, attrs) {

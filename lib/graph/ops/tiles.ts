@@ -51,12 +51,14 @@ const HALF_TILES: readonly Tile[] = [
  * in half precision.
  */
 export function tiledKernels<I extends string, A>(
-  { name, source, consts, grid, steps, precise = false, ...kernel }:
+  { name, source, consts, grid, steps, fetching, precise = false, ...kernel }:
     & Pick<Kernel<I, A>, "name" | "source" | "params" | "fours">
     & {
       readonly consts?: Record<string, number>;
       grid(rows: number, columns: number): (params: Params) => Grid;
       steps(params: Params): number;
+      /** Instructions of a turn beside the products and their operands: fetching, and finding what. */
+      readonly fetching: number;
       readonly precise?: boolean;
     },
 ): Kernel<I, A>[] {
@@ -71,7 +73,8 @@ export function tiledKernels<I extends string, A>(
       half,
       when: (adapter, _, { workgroupBytes = LEAST_WORKGROUP_BYTES }) =>
         adapter !== "cpu" && workgroupBytesOf(tile) <= workgroupBytes,
-      cost: (params) => cycles(tile, gridOf(params).reduce((a, b) => a * b), steps(params)),
+      cost: (params) =>
+        cycles(tile, gridOf(params).reduce((a, b) => a * b), steps(params), fetching),
       consts: { ...consts, ...sizes, THREADS: threadsOf(tile) },
       grid: gridOf,
       rereads: true,
@@ -96,8 +99,6 @@ function workgroupBytesOf({ ROWS, COLUMNS, TM, TN, DEPTH, SLICES, half }: Tile):
 const GPU = { units: 132, lanes: 128, registers: 65536 };
 /** Cycles of a turn at least: until what was fetched is there, kept and waited for. */
 const LATENCY = 600;
-/** Instructions of a turn beside the products and their operands: fetching, and finding what. */
-const OVERHEAD = 80;
 
 /** What a workgroup does. */
 interface Work {
@@ -128,13 +129,13 @@ export function cyclesOf(work: Work, workgroups: number): number {
  * The same of a tile, for sums of so many steps. In half precision two products are one instruction
  * and two values one register; to add the sums of a turn is to convert each, and to add it.
  */
-export function cycles(tile: Tile, workgroups: number, steps: number): number {
+function cycles(tile: Tile, workgroups: number, steps: number, fetching: number): number {
   const { TM, TN, DEPTH, SLICES, half } = tile;
   const [sums, factors, loads] = [TM * TN, TM + TN, (TM + TN) / 4];
   const work = {
     threads: threadsOf(tile),
     registers: (half ? 1.5 * sums + factors / 2 : sums + factors) + 48,
-    instructions: DEPTH * ((half ? sums / 2 : sums) + loads) + (half ? 2 * sums : 0) + OVERHEAD,
+    instructions: DEPTH * ((half ? sums / 2 : sums) + loads) + (half ? 2 * sums : 0) + fetching,
     turns: Math.ceil(steps / (DEPTH * SLICES)) + 1,
   };
   return cyclesOf(work, workgroups);
