@@ -1,6 +1,8 @@
-// Convolution 3x3 at stride 1, or its transpose, for GPUs: one patch of the image for all nine taps
+// Convolution 3x3 at stride 1 or 2, or its transpose at stride 1, for GPUs: one patch of the image for all
+// nine taps
 //
-//   out[n, o, y, x] = sum over i, ky, kx of x[n, i, y + start + ky, x + start + kx] * w[o, i, ky, kx]
+//   out[n, o, y, x] = sum over i, ky, kx of
+//     x[n, i, STRIDE y + start + ky, STRIDE x + start + kx] * w[o, i, ky, kx]
 //
 //   x    [batch, I, h, w]   zero outside; start is -pad
 //   w    [O, I, 3, 3] or, for the transpose, [I, O, 3, 3] turned around; start is then pad - 2
@@ -8,10 +10,10 @@
 //
 // One workgroup per ROWS channels of WIDTH x HEIGHT pixels of a sample, one thread per eight of these
 // channels at 4 x 2 of these pixels. A turn is one input channel for each of SLICES parts of the
-// workgroup: as in common/tile.wgsl, its weights and its patch, the pixels and those around them, are
-// fetched while the channel before is multiplied. Taps differ in which registers they multiply.
+// workgroup: as in common/tile.wgsl, its weights and its patch, all pixels that meet a tap, are fetched
+// while the channel before is multiplied. Taps differ in which registers they multiply.
 //
-// Constants: TRANSPOSED, ROW_GROUPS workgroups in a row of the grid, ROWS, WIDTH (32 or 8, for the
+// Constants: TRANSPOSED, STRIDE, ROW_GROUPS workgroups in a row of the grid, ROWS, WIDTH (32 or 8, for the
 // banks), HEIGHT (even), those of common/sums.wgsl, with 8 x 8 sums a thread, and OUT_AT_ONCE (4 or 1),
 // how many pixels are stored at once.
 
@@ -25,14 +27,19 @@ struct Params { batch: u32, I: u32, h: u32, w: u32, O: u32, oh: u32, ow: u32, pa
 const TAPS = 9u;
 /// Channels go by quads, four that lie a quarter of the block apart.
 const CHANNEL_QUADS = ROWS / 4u;
-/// Pixels go by four neighbours; of the last quad in a line of the patch, two are read.
-const PATCH_QUADS = WIDTH / 4u + 1u;
-const PATCH_PAIRS = HEIGHT / 2u + 1u;
+/// Pixels go by four that are STRIDE apart; of the last such quad in a line of the patch, one or two are
+/// read. At stride 2 those in odd columns come behind those in even ones.
+const EVEN_QUADS = WIDTH / 4u + 1u;
+const PATCH_QUADS = EVEN_QUADS + (STRIDE - 1u) * WIDTH / 4u;
+const PATCH_LINES = STRIDE * (HEIGHT - 1u) + 3u;
 
-// Two halves for each slice. Lines of patches go by pairs: what a thread adds to its pair is then a
-// constant.
+// Two halves for each slice. Lines of patches go by those of a pair: what a thread adds to its pair is
+// then a constant.
+const PAIR_LINES = 2u * STRIDE;
+const PAIRS = HEIGHT / 2u + 1u;
 var<workgroup> weights: array<array<array<Quad, TAPS>, CHANNEL_QUADS>, 2u * SLICES>;
-var<workgroup> patches: array<array<array<array<Quad, PATCH_QUADS>, 2>, PATCH_PAIRS>, 2u * SLICES>;
+var<workgroup> patches:
+  array<array<array<array<Quad, PATCH_QUADS>, PAIR_LINES>, PAIRS>, 2u * SLICES>;
 
 /// The first channel, the sample and the first pixel of a workgroup.
 struct Block { channel: u32, n: u32, y: u32, x: u32 }
@@ -52,7 +59,7 @@ struct Slot {
 
 /// Slots of weights come first. Of those beyond all, each is neither.
 const WEIGHT_SLOTS = TAPS * CHANNEL_QUADS;
-const SLOTS = WEIGHT_SLOTS + 2u * PATCH_PAIRS * PATCH_QUADS;
+const SLOTS = WEIGHT_SLOTS + PATCH_LINES * PATCH_QUADS;
 
 /// Neighbours fill one quad of channels at neighbouring taps, or neighbouring quads of pixels.
 fn slot_at(number: u32, block: Block) -> Slot {
@@ -66,9 +73,9 @@ fn slot_at(number: u32, block: Block) -> Slot {
   let line = (number - WEIGHT_SLOTS) / PATCH_QUADS;
   let quad = (number - WEIGHT_SLOTS) % PATCH_QUADS;
   let start = select(0u - p.pad, p.pad - 2u, TRANSPOSED == 1u);
-  let y = block.y + start + line;
-  let left = block.x + start + 4u * quad;
-  let inside = vec4<bool>(y < p.h) & (left + vec4<u32>(0u, 1u, 2u, 3u) < vec4<u32>(p.w));
+  let y = STRIDE * block.y + start + line;
+  let left = STRIDE * (block.x + 4u * (quad % EVEN_QUADS)) + start + quad / EVEN_QUADS;
+  let inside = vec4<bool>(y < p.h) & (left + STRIDE * vec4<u32>(0u, 1u, 2u, 3u) < vec4<u32>(p.w));
   return Slot(false, number < SLOTS, line, quad, (block.n * p.I * p.h + y) * p.w + left, inside);
 }
 
@@ -91,7 +98,8 @@ fn fetch(slot: Slot, number: u32, i: u32) {
       vec4<f32>(load_w(at), load_w(at + apart), load_w(at + 2u * apart), load_w(at + 3u * apart));
   } else if (slot.of_patch) {
     let at = slot.at + i * p.h * p.w;
-    fetched[number] = vec4<f32>(load_x(at), load_x(at + 1u), load_x(at + 2u), load_x(at + 3u));
+    fetched[number] = vec4<f32>(load_x(at), load_x(at + STRIDE), load_x(at + 2u * STRIDE),
+      load_x(at + 3u * STRIDE));
   }
 }
 
@@ -103,7 +111,7 @@ fn keep(slot: Slot, number: u32, i: u32, half: u32) {
   } else if (slot.of_patch) {
     // With one slice, what lies beyond the last channel is never multiplied.
     let inside = slot.inside & vec4<bool>(SLICES == 1u || i < p.I);
-    patches[half][slot.line / 2u][slot.line % 2u][slot.quad] =
+    patches[half][slot.line / PAIR_LINES][slot.line % PAIR_LINES][slot.quad] =
       Quad(select(vec4<f32>(), fetched[number], inside));
   }
 }
@@ -119,11 +127,17 @@ fn place_of(number: u32) -> Place {
     place % pixels / (WIDTH / 4u), place % (WIDTH / 4u));
 }
 
-/// A line of the patch, as far as four pixels meet it.
-struct Line { left: Quad, right: Quad }
+/// Pixels of a line of the patch, for each tap those that four outputs meet.
+struct Line { left: Quad, middle: Quad, right: Quad }
 
-fn line_at(half: u32, pair: u32, second: u32, quad: u32) -> Line {
-  return Line(patches[half][pair][second][quad], patches[half][pair][second][quad + 1u]);
+/// Line `line` from the first of a pair on.
+fn line_at(half: u32, at: Place, line: u32) -> Line {
+  let pair = at.pair + line / PAIR_LINES;
+  let left = patches[half][pair][line % PAIR_LINES][at.quad];
+  let right = patches[half][pair][line % PAIR_LINES][at.quad + 1u];
+  let next = Quad(left.yzw, right.x);
+  if (STRIDE == 1u) { return Line(left, next, Quad(left.zw, right.xy)); }
+  return Line(left, patches[half][pair][line % PAIR_LINES][at.quad + EVEN_QUADS], next);
 }
 
 /// Adds the products of a tap. Rows of the sums are pixels: four of the upper line, with both quads of
@@ -140,21 +154,24 @@ fn add_tap(half: u32, k: u32, channel: u32, upper: Quad, lower: Quad) {
 /// Adds those of three taps side by side, of which k is the first.
 fn add_taps(half: u32, k: u32, channel: u32, upper: Line, lower: Line) {
   add_tap(half, k, channel, upper.left, lower.left);
-  add_tap(half, k + 1u, channel,
-    Quad(upper.left.yzw, upper.right.x), Quad(lower.left.yzw, lower.right.x));
-  add_tap(half, k + 2u, channel,
-    Quad(upper.left.zw, upper.right.xy), Quad(lower.left.zw, lower.right.xy));
+  add_tap(half, k + 1u, channel, upper.middle, lower.middle);
+  add_tap(half, k + 2u, channel, upper.right, lower.right);
 }
 
 /// Adds the products of one half.
 fn multiply(half: u32, at: Place) {
-  let line0 = line_at(half, at.pair, 0u, at.quad);
-  let line1 = line_at(half, at.pair, 1u, at.quad);
-  add_taps(half, 0u, at.channel, line0, line1);
-  let line2 = line_at(half, at.pair + 1u, 0u, at.quad);
-  add_taps(half, 3u, at.channel, line1, line2);
-  let line3 = line_at(half, at.pair + 1u, 1u, at.quad);
-  add_taps(half, 6u, at.channel, line2, line3);
+  let line0 = line_at(half, at, 0u);
+  let line1 = line_at(half, at, 1u);
+  let line2 = line_at(half, at, 2u);
+  if (STRIDE == 1u) {
+    add_taps(half, 0u, at.channel, line0, line1);
+    add_taps(half, 3u, at.channel, line1, line2);
+    add_taps(half, 6u, at.channel, line2, line_at(half, at, 3u));
+  } else {
+    add_taps(half, 0u, at.channel, line0, line2);
+    add_taps(half, 3u, at.channel, line1, line_at(half, at, 3u));
+    add_taps(half, 6u, at.channel, line2, line_at(half, at, 4u));
+  }
   end_turn();
 }
 

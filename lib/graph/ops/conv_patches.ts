@@ -11,6 +11,7 @@ import { cyclesOf, productsIn } from "./tiles.ts";
 
 /** What a workgroup computes, and in how many parts. */
 interface Block {
+  readonly STRIDE: 1 | 2;
   /** Channels. */
   readonly ROWS: number;
   /** Pixels. */
@@ -22,11 +23,12 @@ interface Block {
 
 /** All of 256 threads. */
 const BLOCKS: readonly Block[] = [
-  { ROWS: 64, WIDTH: 32, HEIGHT: 8, SLICES: 1 },
+  { STRIDE: 1, ROWS: 64, WIDTH: 32, HEIGHT: 8, SLICES: 1 },
   // Few channels.
-  { ROWS: 32, WIDTH: 32, HEIGHT: 16, SLICES: 1 },
+  { STRIDE: 1, ROWS: 32, WIDTH: 32, HEIGHT: 16, SLICES: 1 },
   // Small images.
-  { ROWS: 32, WIDTH: 8, HEIGHT: 16, SLICES: 4 },
+  { STRIDE: 1, ROWS: 32, WIDTH: 8, HEIGHT: 16, SLICES: 4 },
+  { STRIDE: 2, ROWS: 64, WIDTH: 32, HEIGHT: 8, SLICES: 1 },
 ];
 
 const THREADS = 256;
@@ -34,16 +36,19 @@ const TAPS = 9;
 /** Of a thread: 8 channels at 8 pixels. */
 const SUMS = 64;
 
-/** Kernels of `conv2d`, or of its transpose, for weights of 3x3 at stride 1. */
+/** Kernels of `conv2d` at stride 1 or 2, or of its transpose at stride 1, for weights of 3x3. */
 export function convPatchKernels<A>(
   op: string,
   transposed: boolean,
   params: Kernel<"x" | "w", A>["params"],
 ): Kernel<"x" | "w", A>[] {
+  const blocks = BLOCKS.filter(({ STRIDE }) => STRIDE === 1 || !transposed);
   return [false, true].flatMap((half) =>
-    BLOCKS.map((block): Kernel<"x" | "w", A> => {
-      const { ROWS, WIDTH, HEIGHT, SLICES } = block;
-      const by = `${SLICES > 1 ? `_by_${SLICES}` : ""}${half ? "_half" : ""}`;
+    blocks.map((block): Kernel<"x" | "w", A> => {
+      const { STRIDE, ROWS, WIDTH, HEIGHT, SLICES } = block;
+      const by = `${SLICES > 1 ? `_by_${SLICES}` : ""}${STRIDE > 1 ? `_stride_${STRIDE}` : ""}${
+        half ? "_half" : ""
+      }`;
       const grid = ({ batch, O, oh, ow }: Record<string, number>) => {
         const [x, y] = foldGroups(batch! * Math.ceil(oh! / HEIGHT) * Math.ceil(ow! / WIDTH));
         return [x, y, Math.ceil(O! / ROWS)] as [number, number, number];
@@ -53,7 +58,7 @@ export function convPatchKernels<A>(
         source: productsIn(half) + convPatchWgsl,
         half,
         when: (adapter, { kh, kw, stride }, { workgroupBytes = LEAST_WORKGROUP_BYTES }) =>
-          adapter !== "cpu" && kh === 3 && kw === 3 && stride === 1 &&
+          adapter !== "cpu" && kh === 3 && kw === 3 && stride === STRIDE &&
           workgroupBytesOf(block, half) <= workgroupBytes,
         params,
         fours: ({ ow }) => ow! % 4 === 0 ? ["out"] : [],
@@ -74,26 +79,29 @@ export function convPatchKernels<A>(
 }
 
 /** Vectors of four that a slice keeps for one input channel. */
-function vectors({ ROWS, WIDTH, HEIGHT }: Block) {
-  return { weights: TAPS * ROWS / 4, patch: (HEIGHT + 2) * (WIDTH / 4 + 1) };
+function vectors({ STRIDE, ROWS, WIDTH, HEIGHT }: Block) {
+  const [lines, quads] = [STRIDE * (HEIGHT - 1) + 3, STRIDE * WIDTH / 4 + 1];
+  const room = 2 * STRIDE * (HEIGHT / 2 + 1) * quads;
+  return { weights: TAPS * ROWS / 4, patch: lines * quads, room };
 }
 
 /** What a workgroup shares: weights and patches, twice, and a matrix of each thread of a slice. */
 function workgroupBytesOf(block: Block, half: boolean): number {
-  const { weights, patch } = vectors(block);
-  const kept = 2 * block.SLICES * (weights + patch);
+  const { weights, room } = vectors(block);
+  const kept = 2 * block.SLICES * (weights + room);
   const given = 4 * (block.SLICES > 1 ? THREADS / block.SLICES : 1);
   return (half ? 8 : 16) * kept + 16 * given;
 }
 
 /**
  * Cycles on a large GPU, as those of a tile are counted. A turn is one input channel, for which a thread
- * reads 18 vectors of weights and 8 of the patch.
+ * reads 18 vectors of weights and 8 of the patch, or 15 at stride 2.
  */
 function cycles(block: Block, half: boolean, workgroups: number, channels: number): number {
   const { weights, patch } = vectors(block);
   const fetches = Math.ceil((weights + patch) / (THREADS / block.SLICES));
-  const products = TAPS * (half ? SUMS / 2 : SUMS) + 18 + 8 + (half ? 2 * SUMS : 0);
+  const reads = 18 + (block.STRIDE === 1 ? 8 : 15);
+  const products = TAPS * (half ? SUMS / 2 : SUMS) + reads + (half ? 2 * SUMS : 0);
   return cyclesOf({
     threads: THREADS,
     registers: (half ? 1.5 * SUMS : SUMS) + 60,
