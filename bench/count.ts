@@ -1,10 +1,10 @@
 /** Tables of counted work and its floors, in Markdown; nothing is run. */
 import { type Limits, planTarget } from "../lib/gpu/device.ts";
-import { planProgram } from "../lib/graph/plan.ts";
+import { type PlannedLaunch, planProgram } from "../lib/graph/plan.ts";
 import type { Options } from "./options.ts";
 import type { Peak } from "./peak.ts";
 import { SECTIONS } from "./sections/mod.ts";
-import { kernelOf, type Work, workOf } from "./work.ts";
+import { countedSeconds, kernelOf, type Work, workOf } from "./work.ts";
 
 /** What Vulkan tells of NVIDIA's larger cards, as far as plans depend on it. */
 const LARGE_GPU: { kind: "gpu"; limits: Limits } = {
@@ -26,18 +26,18 @@ export async function count(options: Options): Promise<void> {
     const openers = (await SECTIONS[section](null, options))
       .filter(({ name, program }) => program && name.includes(options.only));
     if (openers.length === 0) continue;
-    console.log(header(section, options.peak));
+    console.log(header(section, options));
     for (const { name, program } of openers) {
       const { launches } = planProgram(program!(), kind, limits);
-      console.log(row(name, workOf(launches), options.peak));
-      if (!options.kernels) continue;
       const apart = planProgram(program!(), kind, { ...limits, joinsLaunches: false }).launches;
+      console.log(row(name, workOf(launches), apart, options));
+      if (!options.kernels) continue;
       const groups = [...Map.groupBy(apart, kernelOf)].map(([kernel, group]) =>
-        [kernel, workOf(group)] as const
+        [kernel, workOf(group), group] as const
       );
       const most = options.peak ? floor(options.peak) : ({ operations }: Work) => operations;
-      for (const [kernel, work] of groups.sort(([, a], [, b]) => most(b) - most(a))) {
-        console.log(row(`… ${kernel}`, work, options.peak));
+      for (const [kernel, work, group] of groups.sort(([, a], [, b]) => most(b) - most(a))) {
+        console.log(row(`… ${kernel}`, work, group, options));
       }
     }
   }
@@ -47,17 +47,29 @@ export async function count(options: Options): Promise<void> {
 const floor = (peak: Peak) => ({ operations, bytes }: Work) =>
   1e3 * Math.max(operations / peak.operations, bytes / peak.bytes);
 
-function header(section: string, peak: Peak | null): string {
-  const floors = peak ? " arithmetic, ms | memory, ms |" : "";
-  return `\n| ${section} | dispatches | GFLOP | GB |${floors}\n| --- | ---: | ---: | ---: |` +
-    (peak ? " ---: | ---: |" : "");
+function header(section: string, options: Options): string {
+  const columns = [
+    "dispatches",
+    "GFLOP",
+    "GB",
+    ...options.peak ? ["arithmetic, ms", "memory, ms"] : [],
+    ...options.peak && options.gpu ? ["counted, ms"] : [],
+  ];
+  return `\n| ${[section, ...columns].join(" | ")} |\n| --- |${" ---: |".repeat(columns.length)}`;
 }
 
-function row(name: string, { dispatches, operations, bytes }: Work, peak: Peak | null): string {
+/** `apart` are the launches of the work, none joined. */
+function row(
+  name: string,
+  { dispatches, operations, bytes }: Work,
+  apart: readonly PlannedLaunch[],
+  { peak, gpu }: Options,
+): string {
   const cells = [name, dispatches, number(operations / 1e9), number(bytes / 1e9)];
   if (peak) {
     cells.push(number(1e3 * operations / peak.operations), number(1e3 * bytes / peak.bytes));
   }
+  if (peak && gpu) cells.push(number(1e3 * countedSeconds(apart, peak)));
   return `| ${cells.join(" | ")} |`;
 }
 

@@ -22,7 +22,8 @@ Options:
   --precision P  stores feature maps in f32 or f16 (default: f32)
   --tune         measures first which kernels are the fastest, as nada tune does
   --count        counts operations and bytes in the plans, and runs nothing
-  --gpu          with --count, as planned for a large GPU in place of the adapter here
+  --gpu          with --count, as planned for a large GPU in place of the adapter here, and with --peak
+                 the time that is counted for its kernels
   --peak F,B     takes F GFLOP/s and B GB/s as the adapter's peak, instead of measuring it
 
 Every time is the shortest of some runs. "floor" is what the counted operations or bytes, whichever

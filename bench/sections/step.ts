@@ -19,6 +19,8 @@ interface Step {
   readonly batch: number;
   readonly distance: DirectionDistance;
   readonly noise: NoiseMode;
+  /** The first and the last of the layers that are trained; all of them where it is left out. */
+  readonly some?: readonly [number, number];
 }
 
 export async function stepCases(large: boolean, precision: Precision): Promise<Case[]> {
@@ -39,7 +41,8 @@ export async function stepCases(large: boolean, precision: Precision): Promise<C
     noise: "random",
   });
   const largest = full(1024, [32, 16]);
-  const steps = [demo, full(256, [32]), ...(large ? [largest] : [])];
+  const ofSomeLayers: Step = { ...largest, some: [6, 11] };
+  const steps = [demo, full(256, [32]), ...(large ? [largest, ofSomeLayers] : [])];
   return [
     ...steps.map((step) => stepCase(step, precision)),
     ...(large ? [choiceCase(largest, precision)] : []),
@@ -80,13 +83,15 @@ function choiceCase({ name, architecture: a, vits, noise }: Step, precision: Pre
 const LEARNING_RATE = 0.002;
 
 function stepCase(
-  { name, architecture: a, vits, batch, distance, noise }: Step,
+  { name, architecture: a, vits, batch, distance, noise, some }: Step,
   precision: Precision,
 ): Case {
-  const layers = generatorOf(a).defaultLayers;
+  const all = generatorOf(a).defaultLayers;
+  const [first, last] = some ?? [0, all.length - 1];
+  const layers = all.slice(first, last + 1);
   const clock = new AdamClock(layers, "skip");
   return {
-    name: `${name}, batch ${batch}`,
+    name: `${name}, batch ${batch}` + (some ? `, layers ${first} to ${last} of ${all.length}` : ""),
     filling: modelFilling,
     program: () =>
       trainingStep(a, new Set(), {
@@ -124,7 +129,7 @@ function stepCase(
     read: ["total"],
     clock: "host",
     images: batch,
-    peer: {
+    peer: some ? null : {
       kind: "step",
       architecture: a,
       vits,

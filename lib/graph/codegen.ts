@@ -18,6 +18,8 @@ export interface GeneratedLaunch {
   readonly source: string;
   readonly params: ArrayBuffer;
   readonly grid: readonly [number, number, number];
+  /** What the kernel is counted to cost; 0 where that is not counted. */
+  readonly cost: number;
   readonly bindings: readonly {
     readonly group: number;
     readonly binding: number;
@@ -98,6 +100,7 @@ export function generate(
       .join("\n"),
     params: packParams(text, params),
     grid,
+    cost: kernel.cost?.(params) ?? 0,
     bindings: [...bindings, ...writer.bindings],
   };
 }
@@ -116,6 +119,7 @@ export function generateUpdate(
     source: [...constLines(kernel), text.source].join("\n"),
     params: packParams(text, params),
     grid: kernel.grid(params),
+    cost: 0,
     bindings: text.bindings.map(({ name, binding, element }) => ({
       group: 0,
       binding,
@@ -158,7 +162,7 @@ function chooseKernel(launch: Launch, adapter: AdapterKind, limits: Limits) {
     const kernel = { consts: PER_ELEMENT, grid: perElement };
     return {
       text: MAP_TEXT,
-      kernel: kernel as Pick<AnyKernel, "consts" | "grid" | "fours">,
+      kernel: kernel as Pick<AnyKernel, "consts" | "grid" | "fours" | "cost">,
       params,
     };
   }

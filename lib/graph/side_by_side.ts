@@ -220,6 +220,7 @@ fn main(
     source,
     params: packAll(launches, groups),
     grid: foldGroups(groups.reduce((a, b) => a + b)),
+    cost: launches.reduce((sum, { cost }) => sum + cost, 0),
     bindings: [
       { group: 0, binding: 0, tensor: null, offset: 0, bytes: 0 },
       ...buffers.map(({ binding }, i) => ({ ...binding, group: 1, binding: i })),

@@ -95,8 +95,8 @@ function workgroupBytesOf({ ROWS, COLUMNS, TM, TN, DEPTH, SLICES, half }: Tile):
   return (half ? 8 : 16) * tiles + 16 * given;
 }
 
-/** A large GPU: an H100 has 132 such units, each with 128 lanes and 65,536 registers. */
-const GPU = { units: 132, lanes: 128, registers: 65536 };
+/** A large GPU: an H100 has 132 such units, each with 128 lanes and 65,536 registers, at 1.755 GHz. */
+export const COUNTED_GPU = { units: 132, lanes: 128, registers: 65536, hertz: 1.755e9 };
 /** Cycles of a turn at least: until what was fetched is there, kept and waited for. */
 const LATENCY = 600;
 
@@ -118,10 +118,10 @@ interface Work {
  */
 export function cyclesOf(work: Work, workgroups: number): number {
   const { threads, registers, instructions, turns } = work;
-  const fit = Math.floor(GPU.registers / (registers * threads));
-  const each = instructions * threads / GPU.lanes;
+  const fit = Math.floor(COUNTED_GPU.registers / (registers * threads));
+  const each = instructions * threads / COUNTED_GPU.lanes;
   const turn = (sideBySide: number) => sideBySide && Math.max(LATENCY, sideBySide * each);
-  const onUnit = Math.ceil(workgroups / GPU.units);
+  const onUnit = Math.ceil(workgroups / COUNTED_GPU.units);
   return turns * (Math.floor(onUnit / fit) * turn(fit) + turn(onUnit % fit));
 }
 

@@ -15,7 +15,7 @@ import { conv2d, type ConvAttrs, convTranspose2d, type ConvTransposeAttrs } from
 import { foldGroups, PER_ELEMENT, perElement, ROW_GROUPS } from "./launch.ts";
 import { matmul } from "./matmul.ts";
 import { slice, transpose } from "./shape.ts";
-import { cyclesOf, productsIn } from "./tiles.ts";
+import { COUNTED_GPU, cyclesOf, productsIn } from "./tiles.ts";
 import {
   ofSquares,
   OUTPUTS,
@@ -92,9 +92,9 @@ export const winogradWeights: Op<"w", WeightsAttrs> = defineOp({
 });
 
 /** What a launch more takes of a large GPU, in cycles: 5 µs. */
-const LAUNCH = 8775;
-/** Of memory: 4.8 TB/s. */
-const BYTES_A_CYCLE = 2735;
+const LAUNCH = 5e-6 * COUNTED_GPU.hertz;
+/** Of its memory: 4.8 TB/s. */
+const BYTES_A_CYCLE = 4.8e12 / COUNTED_GPU.hertz;
 
 interface FusedAttrs {
   /** Zeros around x. */
