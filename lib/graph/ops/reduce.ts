@@ -96,11 +96,18 @@ export function sum(x: Tensor, axes: readonly number[] = x.shape.keys().toArray(
 function sumRuns(x: Tensor): Tensor {
   const { outer, len, inner } = dims(x, "outer len inner");
   if (len === 1) return reshape(x, [outer, inner]);
-  const wanted = Math.min(FEW_OUTPUTS / (outer * inner), Math.sqrt(len));
-  const rounds = len > 4096 ? divisorNear(len, wanted) : 1;
+  const rounds = len > 4096 ? roundsFor(len, FEW_OUTPUTS / (outer * inner)) : 1;
   if (rounds === 1) return sumMiddle({ x }, {});
   const parts = sumMiddle({ x: reshape(x, [outer * rounds, len / rounds, inner]) }, {});
   return sumMiddle({ x: reshape(parts, [outer, rounds, inner]) }, {});
+}
+
+/** The least divisor of `len` that is as large as `wanted`, or the largest below its root. */
+function roundsFor(len: number, wanted: number): number {
+  if (wanted < 2) return 1;
+  const root = Math.floor(Math.sqrt(len));
+  for (let d = Math.ceil(wanted); d <= root; d++) if (len % d === 0) return d;
+  return divisorNear(len, Math.min(root, wanted));
 }
 
 /** The largest divisor of `n` that is at most `limit`. */

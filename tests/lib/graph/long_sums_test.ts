@@ -53,6 +53,7 @@ Deno.test("Long sums with few results fill a GPU in a first round", async () => 
     planProgram({ outputs: { out: sum(input("x", shape), axes) } }, "gpu", limits).launches
       .map(({ grid }) => grid.reduce((x, y) => x * y));
   assert.deepEqual(groups([2, 128, 256, 256], [2, 3]), [4096, 4]);
+  assert.equal(groups([16, 1046, 1046], [1, 2])[0], 16 * 523); // 1046² has few divisors
   assert.equal(groups([2, 512, 64, 64], [2, 3]).length, 1);
   const shapes = { x: [3, 65536] };
   const x = input("x", shapes.x);
