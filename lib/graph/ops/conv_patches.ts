@@ -110,8 +110,12 @@ function cycles(block: Block, half: boolean, workgroups: number, channels: numbe
   }, workgroups);
 }
 
-/** Channels, runs of eight pixels of the input, and input channels at once, of a workgroup of conv_up.wgsl. */
+/** Of a workgroup of conv_up.wgsl: channels, runs of eight pixels of the input, input channels at once. */
 const UP = { channels: 32, runs: 32, depth: 2 };
+
+/** What it shares: six taps, and for each run seven vectors of pixels, each twice. */
+const upBytes = (half: boolean) =>
+  (half ? 8 : 16) * 2 * UP.depth * (6 * UP.channels / 4 + 7 * UP.runs) + 64;
 
 /** Kernels of a transposed convolution for weights of 3x3 at stride 2, without padding. */
 export function convUpKernels<A>(
@@ -130,9 +134,9 @@ export function convUpKernels<A>(
       name: `${op}_up${half ? "_half" : ""}`,
       source: productsIn(half) + convUpWgsl,
       half,
-      when: (adapter, { kh, kw, stride, pad, h, w, oh, ow }) =>
-        adapter !== "cpu" && kh === 3 && kw === 3 && stride === 2 && pad === 0 &&
-        oh === 2 * h! + 1 && ow === 2 * w! + 1,
+      when: (adapter, p, { workgroupBytes = LEAST_WORKGROUP_BYTES }) =>
+        adapter !== "cpu" && p.kh === 3 && p.kw === 3 && p.stride === 2 && p.pad === 0 &&
+        p.oh === 2 * p.h! + 1 && p.ow === 2 * p.w! + 1 && upBytes(half) <= workgroupBytes,
       params,
       consts: { TM: 8, TN: 8, SLICES: 1, THREADS, ROW_GROUPS },
       cost: (p) =>
