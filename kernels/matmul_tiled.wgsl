@@ -1,14 +1,14 @@
-// out[s, m, n] = sum over k of a[s, m, k] * b[s, k, n], for GPUs (common/tile.wgsl)
+// out[part, s, m, n] = sum over k of a[s, m, k] * b[s, k, n], for GPUs (common/tile.wgsl)
 //
 //   a    [batch, M, K] or, transposed, [batch, K, M]
 //   b    [batch, K, N] or, transposed, [batch, N, K]
-//   out  [batch, M, N]
+//   out  [parts, batch, M, N]   each part sums part_steps of k, from part * part_steps on
 //
 // Strides are given in elements, so that transposed and shared operands need no copy. One workgroup
-// per ROWS x COLUMNS block of a product.
+// per ROWS x COLUMNS block of a product in a part.
 
 struct Params {
-  M: u32, N: u32, K: u32,
+  M: u32, N: u32, K: u32, products: u32, part_steps: u32,
   a_batch: u32, a_m: u32, a_k: u32,
   b_batch: u32, b_k: u32, b_n: u32,
 }
@@ -18,7 +18,7 @@ struct Params {
 @group(0) @binding(2) var<storage, read_write> out: array<f32>;
 @group(0) @binding(3) var<uniform>             p: Params;
 
-/// Four rows of a at k; beyond the last k that one is loaded again, as b is zero there.
+/// Four rows of a at k; beyond the last k that one is loaded again, as b is zero beyond its part.
 fn fetch_a(rows: vec4<u32>, k: u32) -> vec4<f32> {
   let step = min(k, p.K - 1u);
   if (A_AT_ONCE == 4u) { return load4_a(rows.x / 4u + step * (p.a_k / 4u)); }
@@ -26,7 +26,7 @@ fn fetch_a(rows: vec4<u32>, k: u32) -> vec4<f32> {
   return vec4<f32>(load_a(i.x), load_a(i.y), load_a(i.z), load_a(i.w));
 }
 
-fn fetch_b(columns: vec4<u32>, k: u32) -> vec4<f32> {
+fn fetch_b(columns: vec4<u32>, k: u32, end: u32) -> vec4<f32> {
   let step = min(k, p.K - 1u);
   var values: vec4<f32>;
   if (B_AT_ONCE == 4u) {
@@ -35,7 +35,7 @@ fn fetch_b(columns: vec4<u32>, k: u32) -> vec4<f32> {
     let i = columns + step * p.b_k;
     values = vec4<f32>(load_b(i.x), load_b(i.y), load_b(i.z), load_b(i.w));
   }
-  return select(vec4<f32>(), values, k < p.K);
+  return select(vec4<f32>(), values, k < end);
 }
 
 @compute @workgroup_size(THREADS)
@@ -44,18 +44,21 @@ fn main(@builtin(workgroup_id) group: vec3<u32>, @builtin(local_invocation_index
   // column, that one is loaded again.
   let in_a = slot_of(thread, A_QUADS, p.a_k == 1u);
   let in_b = slot_of(thread, B_QUADS, p.b_k == 1u);
-  let rows = group.z * p.a_batch +
+  let product = group.z % p.products;
+  let first = group.z / p.products * p.part_steps;
+  let end = min(p.K, first + p.part_steps);
+  let rows = product * p.a_batch +
     min(group.y * ROWS + rows_of(in_a.quad), vec4<u32>(p.M - A_AT_ONCE)) * p.a_m;
-  let columns = group.z * p.b_batch +
+  let columns = product * p.b_batch +
     min(group.x * COLUMNS + columns_of(in_b.quad), vec4<u32>(p.N - B_AT_ONCE)) * p.b_n;
   let at = place_of(thread);
 
-  keep(at.half, in_a, fetch_a(rows, in_a.k), in_b, fetch_b(columns, in_b.k));
+  keep(at.half, in_a, fetch_a(rows, first + in_a.k), in_b, fetch_b(columns, first + in_b.k, end));
   var half = 0u;
-  for (var k = TURN; k < p.K + TURN; k += TURN) {
+  for (var k = first + TURN; k < end + TURN; k += TURN) {
     workgroupBarrier();
     let next_a = fetch_a(rows, k + in_a.k);
-    let next_b = fetch_b(columns, k + in_b.k);
+    let next_b = fetch_b(columns, k + in_b.k, end);
     multiply(at.half + half, at);
     half = 1u - half;
     keep(at.half + half, in_a, next_a, in_b, next_b);

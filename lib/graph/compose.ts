@@ -1,6 +1,5 @@
 /** Replaces ops by others that an adapter is to run. */
 import type { AdapterKind, Limits } from "../gpu/device.ts";
-import { inShorterSums } from "./ops/long_sums.ts";
 import { byFewerProducts } from "./ops/winograd.ts";
 import type { Precision } from "./precision.ts";
 import { behind, mapRoots, mapValues, type Roots, rootsOf } from "./roots.ts";
@@ -10,8 +9,8 @@ import { wayOf } from "./ways.ts";
 
 /**
  * The same program without composite ops. What takes less time in other ops is replaced too: on GPUs
- * products with long sums and convolutions, on software adapters wide convolutions, but in f32 alone,
- * as f16 would lose too much of what these store.
+ * as `ways.ts` says, on software adapters wide convolutions, but in f32 alone, as f16 would lose too
+ * much of what these store.
  */
 export function compose(
   roots: Roots,
@@ -21,7 +20,7 @@ export function compose(
 ): Roots {
   const quicker = (call: Call, node: Tensor): Tensor | null => {
     if (adapter === "cpu") return precision === "f32" ? byFewerProducts(call) : null;
-    return inShorterSums(call) ?? wayOf(node, adapter, limits)?.other ?? null;
+    return wayOf(node, adapter, limits)?.other ?? null;
   };
   const made = new Map<Tensor, Tensor>();
   const replaced = (node: Tensor): Tensor => {

@@ -1,6 +1,5 @@
 /** Two-dimensional convolution, its transpose and its weight gradient, each the others' gradient. */
 import { ShapeError } from "../../errors.ts";
-import type { AdapterKind } from "../../gpu/device.ts";
 import { defineComposite, defineOp, type HostTensor, type Op } from "../op.ts";
 import { constant, dims, numel, type Shape, type Tensor } from "../tensor.ts";
 import { convKernels, convWeightGradKernels } from "./conv_kernels.ts";
@@ -226,7 +225,7 @@ const partsOf = ({ batch, oh }: Geometry, lines: number) => Math.ceil(batch * oh
  * The weight gradient as a sum cut into parts: x `[n, i, h, w]`, gy `[n, o, oh, ow]` →
  * `[parts, o, i, kh, kw]`. Part s takes lines `s * lines` and on of gy.
  */
-export const convWeightGradParts: Op<"x" | "gy", PartAttrs> = defineOp({
+const weightGradParts: Op<"x" | "gy", PartAttrs> = defineOp({
   name: "conv_weight_grad_parts",
   shape({ x, gy }, attrs) {
     const g = weightGeometry(x, gy, attrs);
@@ -318,11 +317,6 @@ const WORKGROUPS = { gpu: 1024, cpu: 64 };
 /** With fewer pixels to sum, writing one more part and adding it costs more than it saves. */
 const PIXELS_PER_PART = 1024;
 
-/** Into how many parts a sum over so many pixels is worth being cut, where `blocks` of them are taken. */
-export const worthwhileParts = (
-  { blocks, pixels, adapter }: { blocks: number; pixels: number; adapter: AdapterKind },
-) => Math.min(WORKGROUPS[adapter] / blocks, pixels / PIXELS_PER_PART);
-
 /** Cotangent of `conv2d`'s weight: x `[n, i, h, w]`, gy `[n, o, oh, ow]` → `[o, i, kh, kw]`. */
 export const convWeightGrad: Op<"x" | "gy", ConvWeightGradAttrs> = defineComposite({
   name: "conv_weight_grad",
@@ -334,10 +328,10 @@ export const convWeightGrad: Op<"x" | "gy", ConvWeightGradAttrs> = defineComposi
     const g = weightGeometry(x, gy, attrs);
     const blocks = Math.ceil(g.O / 64) * Math.ceil(g.I * g.kh * g.kw / 64);
     const pixels = g.batch * g.oh * g.ow;
-    const parts = worthwhileParts({ blocks, pixels, adapter });
+    const parts = Math.min(WORKGROUPS[adapter] / blocks, pixels / PIXELS_PER_PART);
     const all = g.batch * g.oh;
     const lines = parts <= 1 ? all : wholeLines(Math.ceil(all / parts), g.oh);
-    return sum(convWeightGradParts({ x, gy }, { ...attrs, lines }), [0]);
+    return sum(weightGradParts({ x, gy }, { ...attrs, lines }), [0]);
   },
   reference({ x, gy }, attrs) {
     const g = weightGeometry(x, gy, attrs);

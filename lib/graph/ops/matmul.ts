@@ -6,7 +6,7 @@ import matmulSmallWgsl from "../../../kernels/matmul_small.wgsl" with { type: "t
 import matmulTiledWgsl from "../../../kernels/matmul_tiled.wgsl" with { type: "text" };
 import { LANES } from "../../gpu/device.ts";
 import { ShapeError } from "../../errors.ts";
-import { defineOp, type Kernel, type Op } from "../op.ts";
+import { defineOp, type HostTensor, type Kernel, type Op } from "../op.ts";
 import { numel, type Shape, type Tensor } from "../tensor.ts";
 import { PER_ELEMENT, perElement } from "./launch.ts";
 import { matmulMatrixKernels, MATRIX_MEANS } from "./matrix_kernels.ts";
@@ -21,7 +21,7 @@ export interface MatmulAttrs {
   readonly transposeB?: boolean;
 }
 
-interface Sizes {
+export interface Sizes {
   readonly batch: Shape;
   readonly bBatched: boolean;
   readonly aBatched: boolean;
@@ -30,7 +30,7 @@ interface Sizes {
   readonly K: number;
 }
 
-function sizes(a: { shape: Shape }, b: { shape: Shape }, attrs: MatmulAttrs): Sizes {
+export function sizes(a: { shape: Shape }, b: { shape: Shape }, attrs: MatmulAttrs): Sizes {
   const [aRows, aCols] = a.shape.slice(-2);
   const [bRows, bCols] = b.shape.slice(-2);
   const [M, K] = attrs.transposeA ? [aCols, aRows] : [aRows, aCols];
@@ -54,7 +54,7 @@ function sizes(a: { shape: Shape }, b: { shape: Shape }, attrs: MatmulAttrs): Si
   };
 }
 
-function params({ a, b }: Record<"a" | "b", Tensor>, attrs: MatmulAttrs) {
+export function params({ a, b }: Record<"a" | "b", Tensor>, attrs: MatmulAttrs) {
   const { batch, M: rows, N, K, aBatched, bBatched } = sizes(a, b, attrs);
   // Rows of a batch that share b lie behind each other: they are one product.
   const joined = aBatched && !bBatched && !attrs.transposeA;
@@ -63,7 +63,8 @@ function params({ a, b }: Record<"a" | "b", Tensor>, attrs: MatmulAttrs) {
   const [b_k, b_n] = attrs.transposeB ? [1, K] : [N, 1];
   const [a_batch, b_batch] = [aBatched ? M * K : 0, bBatched ? K * N : 0];
   const products = joined ? 1 : numel(batch);
-  return { count: products * M * N, products, M, N, K, a_batch, a_m, a_k, b_batch, b_k, b_n };
+  const strides = { a_batch, a_m, a_k, b_batch, b_k, b_n };
+  return { count: products * M * N, products, parts: 1, part_steps: K, M, N, K, ...strides };
 }
 
 /** Multiplications up to which a software adapter takes the small kernel: a tenth of a millisecond. */
@@ -105,6 +106,66 @@ export function cpuKernels<I extends string, A>(
   }));
 }
 
+/** The kernels of products for GPUs. */
+export function gpuKernels<A>(params: Kernel<"a" | "b", A>["params"]): Kernel<"a" | "b", A>[] {
+  return tiledKernels({
+    name: "matmul",
+    source: matmulTiledWgsl,
+    params,
+    fours: ({ a_m, M, b_n, N }, may) => [
+      ...a_m === 1 && M! % 4 === 0 && may("a") ? ["a"] : [],
+      ...b_n === 1 && N! % 4 === 0 && may("b") ? ["b", "out"] : [],
+    ],
+    grid: (rows, columns) => (p) => {
+      const [x, y, products] = blocks(rows, columns)(p);
+      return [x, y, products * p.parts!];
+    },
+    steps: ({ part_steps }) => part_steps!,
+    fetching: 50,
+  });
+}
+
+/** For each axis of a product, those of the operands. */
+export function axes({ a, b }: Record<"a" | "b", Tensor>, attrs: MatmulAttrs) {
+  const { batch, aBatched, bBatched } = sizes(a, b, attrs);
+  return [
+    ...batch.map((_, axis) => ({ ...aBatched && { a: axis }, ...bBatched && { b: axis } })),
+    { a: a.rank - (attrs.transposeA ? 1 : 2) },
+    { b: b.rank - (attrs.transposeB ? 2 : 1) },
+  ];
+}
+
+/** The axis of each operand that is summed over. */
+export const summed = (
+  { a, b }: Record<"a" | "b", { readonly rank: number }>,
+  { transposeA, transposeB }: MatmulAttrs,
+) => ({ a: a.rank - (transposeA ? 2 : 1), b: b.rank - (transposeB ? 1 : 2) });
+
+/** The product in float64, of the terms with k from `first` up to `end`. */
+export function productOf(
+  { a, b }: Record<"a" | "b", HostTensor>,
+  attrs: MatmulAttrs,
+  first = 0,
+  end = Infinity,
+): number[] {
+  const { batch, M, N, K, aBatched, bBatched } = sizes(a, b, attrs);
+  const out: number[] = [];
+  for (let s = 0; s < numel(batch); s++) {
+    for (let m = 0; m < M; m++) {
+      for (let n = 0; n < N; n++) {
+        let total = 0;
+        for (let k = first; k < Math.min(end, K); k++) {
+          const atA = (aBatched ? s * M * K : 0) + (attrs.transposeA ? k * M + m : m * K + k);
+          const atB = (bBatched ? s * K * N : 0) + (attrs.transposeB ? n * K + k : k * N + n);
+          total += a.data[atA]! * b.data[atB]!;
+        }
+        out.push(total);
+      }
+    }
+  }
+  return out;
+}
+
 /**
  * `[..., m, k] x [..., k, n]` → `[..., m, n]`, either operand transposed on the way if asked.
  * Leading axes are equal, or one operand has none and serves every product.
@@ -115,18 +176,8 @@ export const matmul: Op<"a" | "b", MatmulAttrs> = defineOp({
     const { batch, M, N } = sizes(a, b, attrs);
     return [...batch, M, N];
   },
-  blocks({ a, b }, attrs) {
-    const { batch, aBatched, bBatched } = sizes(a, b, attrs);
-    return [
-      ...batch.map((_, axis) => ({ ...aBatched && { a: axis }, ...bBatched && { b: axis } })),
-      { a: a.rank - (attrs.transposeA ? 1 : 2) },
-      { b: b.rank - (attrs.transposeB ? 2 : 1) },
-    ];
-  },
-  addends: ({ a, b }, { transposeA, transposeB }) => ({
-    a: a.rank - (transposeA ? 2 : 1),
-    b: b.rank - (transposeB ? 1 : 2),
-  }),
+  blocks: axes,
+  addends: summed,
   operations: ({ a, b }, attrs) => 2 * sizes(a, b, attrs).K,
   kernels: [
     // Drivers of software adapters take 0.2 to 0.4 s to compile the large ones, this one 0.03 s.
@@ -147,37 +198,9 @@ export const matmul: Op<"a" | "b", MatmulAttrs> = defineOp({
       return { ...given, ...whole, ...out };
     }),
     ...MATRIX_MEANS.flatMap((means) => matmulMatrixKernels(means, params)),
-    ...tiledKernels({
-      name: "matmul",
-      source: matmulTiledWgsl,
-      params,
-      fours: ({ a_m, M, b_n, N }, may) => [
-        ...a_m === 1 && M! % 4 === 0 && may("a") ? ["a"] : [],
-        ...b_n === 1 && N! % 4 === 0 && may("b") ? ["b", "out"] : [],
-      ],
-      grid: blocks,
-      steps: ({ K }) => K!,
-      fetching: 50,
-    }),
+    ...gpuKernels<MatmulAttrs>(params),
   ],
-  reference({ a, b }, attrs) {
-    const { batch, M, N, K, aBatched, bBatched } = sizes(a, b, attrs);
-    const out: number[] = [];
-    for (let s = 0; s < numel(batch); s++) {
-      for (let m = 0; m < M; m++) {
-        for (let n = 0; n < N; n++) {
-          let total = 0;
-          for (let k = 0; k < K; k++) {
-            const atA = (aBatched ? s * M * K : 0) + (attrs.transposeA ? k * M + m : m * K + k);
-            const atB = (bBatched ? s * K * N : 0) + (attrs.transposeB ? n * K + k : k * N + n);
-            total += a.data[atA]! * b.data[atB]!;
-          }
-          out.push(total);
-        }
-      }
-    }
-    return out;
-  },
+  reference: ({ a, b }, attrs) => productOf({ a, b }, attrs),
   vjp(gy, { a, b }, { transposeA = false, transposeB = false }) {
     const { aBatched, bBatched } = sizes(a, b, { transposeA, transposeB });
     // A = a or aᵀ, B = b or bᵀ: gA = gy Bᵀ and gB = Aᵀ gy, transposed back to how they are stored.

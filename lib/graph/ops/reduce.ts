@@ -107,12 +107,7 @@ function roundsFor(len: number, wanted: number): number {
   if (wanted < 2) return 1;
   const root = Math.floor(Math.sqrt(len));
   for (let d = Math.ceil(wanted); d <= root; d++) if (len % d === 0) return d;
-  return divisorNear(len, Math.min(root, wanted));
-}
-
-/** The largest divisor of `n` that is at most `limit`. */
-export function divisorNear(n: number, limit: number): number {
-  for (let d = Math.floor(limit); d > 1; d--) if (n % d === 0) return d;
+  for (let d = Math.min(root, Math.floor(wanted)); d > 1; d--) if (len % d === 0) return d;
   return 1;
 }
 

@@ -15,7 +15,7 @@ import { conv2d, type ConvAttrs, convTranspose2d, type ConvTransposeAttrs } from
 import { foldGroups, PER_ELEMENT, perElement, ROW_GROUPS } from "./launch.ts";
 import { matmul } from "./matmul.ts";
 import { slice, transpose } from "./shape.ts";
-import { COUNTED_GPU, cyclesOf, productsIn } from "./tiles.ts";
+import { cyclesOf, MORE, productsIn } from "./tiles.ts";
 import {
   ofSquares,
   OUTPUTS,
@@ -63,7 +63,7 @@ export const winogradWeights: Op<"w", WeightsAttrs> = defineOp({
       return { count: wholeTurns(I) * O, I, O, TRANSPOSED: Number(attrs.turned) };
     },
     consts: { ...PER_ELEMENT, TRANSPOSED: Number(turned) },
-    cost: ({ count }) => LAUNCH + 100 * count! / BYTES_A_CYCLE,
+    cost: ({ count }) => MORE.launch + 100 * MORE.byte * count!,
     grid: perElement,
     rereads: true,
   })),
@@ -90,11 +90,6 @@ export const winogradWeights: Op<"w", WeightsAttrs> = defineOp({
     { inputs: { w: [5, 3, 3, 3] }, attrs: { turned: true } },
   ],
 });
-
-/** What a launch more takes of a large GPU, in cycles: 5 µs. */
-const LAUNCH = 5e-6 * COUNTED_GPU.hertz;
-/** Of its memory: 4.8 TB/s. */
-const BYTES_A_CYCLE = 4.8e12 / COUNTED_GPU.hertz;
 
 interface FusedAttrs {
   /** Zeros around x. */

@@ -21,6 +21,13 @@ const CASES: Case[] = [
   { op: "matmul", inputs: { a: [72, 19], b: [19, 132] }, attrs: {} },
   { op: "matmul", inputs: { a: [2, 65, 28], b: [2, 65, 36] }, attrs: T("A") },
   { op: "matmul", inputs: { a: [2, 21, 68], b: [35, 21] }, attrs: T("AB") },
+  { op: "matmul_parts", inputs: { a: [70, 67], b: [67, 131] }, attrs: { steps: 33 } },
+  {
+    op: "matmul_parts",
+    inputs: { a: [2, 65, 36], b: [2, 65, 36] },
+    attrs: { ...T("A"), steps: 32 },
+  },
+  { op: "matmul_parts", inputs: { a: [3, 23, 66], b: [71, 66] }, attrs: { ...T("B"), steps: 20 } },
   conv([3, 5, 9, 11], [70, 5, 3, 3], 1, 1),
   conv([1, 7, 13, 10], [17, 7, 3, 3], 2, 0),
   conv([2, 4, 39, 71], [66, 4, 3, 3], 2, 1),

@@ -1,4 +1,5 @@
 import assert from "node:assert/strict";
+import type { Limits } from "../../../lib/gpu/device.ts";
 import { matmul, matmulInParts, sum } from "../../../lib/graph/ops/mod.ts";
 import { planProgram } from "../../../lib/graph/plan.ts";
 import { input, numel, type Shape } from "../../../lib/graph/tensor.ts";
@@ -16,35 +17,61 @@ const filled = (shapes: Record<string, Shape>) =>
     ]),
   );
 
-Deno.test("A product in parts is the product", async () => {
-  for (const batch of [[], [3], [2, 3]]) {
-    const shapes = { a: [...batch, 3, 210], b: [...batch, 5, 210] };
-    const [a, b] = [input("a", shapes.a), input("b", shapes.b)];
-    const { whole, parts } = await evaluate({
-      whole: matmul({ a, b }, { transposeB: true }),
-      parts: matmulInParts({ a, b }, 7),
-    }, filled(shapes));
-    assertClose(parts, whole, TOLERANCE, `batch [${batch}]`);
-  }
+/** A product whose factors lie along the sum or, with `down`, across it. */
+function product(a: Shape, b: Shape, down = false) {
+  const attrs = down ? { transposeA: true } : { transposeB: true };
+  return { factors: { a: input("a", a), b: input("b", b) }, attrs };
+}
+
+Deno.test({
+  name: "A product in parts is the product",
+  ignore: (await testGpu()).kind === "cpu", // there are kernels for GPUs alone
+  async fn() {
+    for (const batch of [[], [3], [2, 3]]) {
+      for (const down of [false, true]) {
+        const shapes = down
+          ? { a: [...batch, 210, 3], b: [...batch, 210, 5] }
+          : { a: [...batch, 3, 210], b: [...batch, 5, 210] };
+        const { factors, attrs } = product(shapes.a, shapes.b, down);
+        const { whole, parts } = await evaluate({
+          whole: matmul(factors, attrs),
+          parts: matmulInParts(factors, attrs, 4).whole,
+        }, filled(shapes));
+        assertClose(parts, whole, TOLERANCE, `batch [${batch}]`);
+      }
+    }
+  },
 });
 
-Deno.test("On GPUs long sums are cut where a product has few elements", async () => {
+Deno.test("On GPUs long sums are cut where that is counted to be quicker, or known to be", async () => {
   const { limits } = await testGpu();
-  const launches = (a: Shape, b: Shape, kind: "cpu" | "gpu") => {
-    const out = matmul({ a: input("a", a), b: input("b", b) }, { transposeB: true });
-    return planProgram({ outputs: { out } }, kind, limits).launches.map(({ label, grid }) => ({
-      op: label.split("_").slice(0, -1).join("_"),
+  const launches = (
+    { factors, attrs }: ReturnType<typeof product>,
+    kind: "cpu" | "gpu",
+    fastest?: Limits["fastest"],
+  ) =>
+    planProgram({ outputs: { out: matmul(factors, attrs) } }, kind, {
+      ...limits,
+      ...fastest && { fastest },
+    }).launches.map(({ label, grid }) => ({
+      kernel: label.split("_")[0],
       groups: grid.reduce((x, y) => x * y),
     }));
-  };
-  const [cut, added] = launches([2, 3, 262144], [2, 64, 262144], "gpu");
-  assert.match(cut!.op, /^conv_weight_grad/);
-  assert(cut!.groups >= 512, `${cut!.groups} workgroups`);
-  assert.equal(added!.op, "sum");
-  assert.equal(launches([2, 3, 262144], [2, 64, 262144], "cpu").length, 1);
+  const colours = product([2, 3, 262144], [2, 64, 262144]);
+  const [cut, added] = launches(colours, "gpu");
+  assert.equal(cut!.kernel, "matmul");
+  assert(cut!.groups >= 256, `${cut!.groups} workgroups`);
+  assert.equal(added!.kernel, "sum");
+  assert.equal(launches(colours, "cpu").length, 1);
+  assert.equal(launches(colours, "gpu", (_, [first]) => first).length, 1);
+  // Factors across the sum, and one that serves all products.
+  assert.equal(launches(product([65536, 3], [65536, 64], true), "gpu").length, 2);
+  assert.equal(launches(product([8, 197, 3072], [768, 3072]), "gpu").length, 2);
+  assert.equal(launches(product([2, 197, 3072], [768, 3072]), "gpu").length, 1);
+  assert.equal(launches(product([2, 197, 3072], [768, 3072]), "gpu", () => "in_parts").length, 2);
   // Enough of them, or too short to gain by it.
-  assert.equal(launches([512, 8192], [1024, 8192], "gpu").length, 1);
-  assert.equal(launches([2, 3, 2048], [2, 64, 2048], "gpu").length, 1);
+  assert.equal(launches(product([512, 8192], [4096, 8192]), "gpu").length, 1);
+  assert.equal(launches(product([2, 3, 512], [2, 64, 512]), "gpu").length, 1);
 });
 
 Deno.test("Long sums with few results fill a GPU in a first round", async () => {

@@ -114,6 +114,7 @@ Deno.test("sideBySide() makes one workgroup of several smaller ones, and stays w
       }`,
     params: Uint32Array.of(2 + k, 0, 0, 0).buffer,
     grid,
+    cost: 0,
     bindings: [
       { group: 0, binding: 0, tensor: outs[k]!, offset: 0, bytes: 36 * threads },
       { group: 0, binding: 1, tensor: null, offset: 0, bytes: 0 },
@@ -159,6 +160,7 @@ Deno.test("sideBySide() binds a tensor once that one of its members loads by fou
       fn main(@builtin(local_invocation_index) i: u32) { out[i] = ${value}; }`,
     params: Uint32Array.of(2, 0, 0, 0).buffer,
     grid: [1, 1, 1],
+    cost: 0,
     bindings: [
       { group: 0, binding: 0, tensor: out, offset: 0, bytes: 64 },
       { group: 0, binding: 1, tensor: null, offset: 0, bytes: 0 },
@@ -206,6 +208,7 @@ Deno.test("partners() joins what is small, of fitting workgroups and one group, 
     source: `@workgroup_size(${threads})`,
     params: new ArrayBuffer(16),
     grid: [1, 1, 1] as const,
+    cost: 0,
     bindings: which.map((i) => ({
       group: 1,
       binding: i,
