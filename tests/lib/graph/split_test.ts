@@ -62,13 +62,16 @@ Deno.test("splitLarge() knows how to cut all ops with kernels but a few", () => 
   assert.deepEqual(others.map(({ name }) => name).toSorted(), WHOLE);
 });
 
+/** Ops that have kernels for GPUs only. */
+const FOR_GPUS = /^attention_|^matmul_parts$|^winograd_conv$/;
+
 for (const op of CUTTABLE) {
   // Those of heads have kernels for software adapters only.
   const ignore = op.name.startsWith("head_") && (await testGpu()).kind === "gpu";
   const name = `splitLarge() leaves the values of ${op.name}() as they are, however it is cut`;
   Deno.test({ name, ignore }, async () => {
     // Kernels for GPUs, which run on any adapter, if slowly.
-    const gpu = await (op.name.startsWith("attention_") ? Gpu.open("gpu") : testGpu());
+    const gpu = await (FOR_GPUS.test(op.name) ? Gpu.open("gpu") : testGpu());
     let cut = 0;
     for (const [i, { inputs, attrs, fill }] of op.samples.entries()) {
       const random = seededRandom(1 + i);
