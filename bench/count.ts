@@ -29,7 +29,9 @@ export async function count(options: Options): Promise<void> {
     console.log(header(section, options));
     for (const { name, program } of openers) {
       const { launches } = planProgram(program!(), kind, limits);
-      const apart = planProgram(program!(), kind, { ...limits, joinsLaunches: false }).launches;
+      const apart = options.kernels || options.gpu
+        ? planProgram(program!(), kind, { ...limits, joinsLaunches: false }).launches
+        : launches;
       console.log(row(name, workOf(launches), apart, options));
       if (!options.kernels) continue;
       const groups = [...Map.groupBy(apart, kernelOf)].map(([kernel, group]) =>

@@ -1,12 +1,12 @@
 // The 16 numbers of weights that Winograd's F(2x2, 3x3) multiplies (Lavin and Gray 2016): G g Gᵀ.
 //
-//   w    [O, I, 3, 3] or, TRANSPOSED, [I, O, 3, 3] turned around: the weights of a transposed convolution
+//   w    [O, I, 3, 3] or, where turned is 1, [I, O, 3, 3] turned around: those of a transposed convolution
 //   out  [16, I + .., O]   zeros beyond channel I
 //
 // One thread per pair of channels. Constants: WG threads per workgroup, ROW threads per row of the
-// grid, TRANSPOSED.
+// grid.
 
-struct Params { count: u32, O: u32, I: u32 }
+struct Params { count: u32, O: u32, I: u32, turned: u32 }
 
 @group(0) @binding(0) var<storage, read>       w: array<f32>;
 @group(0) @binding(1) var<storage, read_write> out: array<f32>;
@@ -14,7 +14,7 @@ struct Params { count: u32, O: u32, I: u32 }
 
 /// Row k of the weights.
 fn row(at: u32, k: u32) -> vec3<f32> {
-  if (TRANSPOSED == 1u) {
+  if (p.turned == 1u) {
     let end = at + 8u - 3u * k;
     return vec3<f32>(load_w(end), load_w(end - 1u), load_w(end - 2u));
   }
@@ -37,7 +37,7 @@ fn main(@builtin(global_invocation_id) id: vec3<u32>) {
   if (i >= p.count) { return; }
   let channel = min(i / p.O, p.I - 1u);
   let o = i % p.O;
-  let at = 9u * select(o * p.I + channel, channel * p.O + o, TRANSPOSED == 1u);
+  let at = 9u * select(o * p.I + channel, channel * p.O + o, p.turned == 1u);
   let scale = select(0.0, 1.0, i / p.O < p.I);
   let upper = scale * row(at, 0u);
   let middle = scale * 0.5 * row(at, 1u);

@@ -3,7 +3,7 @@ import { Gpu } from "../lib/gpu/device.ts";
 import type { DeviceTensor } from "../lib/graph/device_tensor.ts";
 import type { Storing } from "../lib/graph/precision.ts";
 import { Program } from "../lib/graph/program.ts";
-import type { HostArray, Tensor } from "../lib/graph/tensor.ts";
+import { type HostArray, numel, type Shape, type Tensor } from "../lib/graph/tensor.ts";
 
 let opened: Promise<Gpu> | undefined;
 
@@ -46,5 +46,15 @@ export function normals(count: number, random: () => number): Float32Array<Array
   return Float32Array.from(
     { length: count },
     () => Math.sqrt(-2 * Math.log(1 - random())) * Math.cos(2 * Math.PI * random()),
+  );
+}
+
+/** Normal numbers for each of some shapes, all from seeds of their own. */
+export function filled(shapes: Readonly<Record<string, Shape>>) {
+  return Object.fromEntries(
+    Object.entries(shapes).map(([name, shape], i) => [
+      name,
+      normals(numel(shape), seededRandom(1 + i)),
+    ]),
   );
 }

@@ -48,7 +48,7 @@ export function generate(
   stored: Storage,
   limits: Limits,
 ): GeneratedLaunch {
-  const { text, kernel, params } = chooseKernel(launch, adapter, limits);
+  const { text, kernel, params, cost } = chooseKernel(launch, adapter, limits);
   const inputs = launch.kernel ? application(launch.kernel).inputs : {};
   const fours = new Set(
     kernel.fours?.(params, (name) => mayBeFours(inputs[name]!, launch, graph)),
@@ -100,7 +100,7 @@ export function generate(
       .join("\n"),
     params: packParams(text, params),
     grid,
-    cost: kernel.cost?.(params) ?? 0,
+    cost,
     bindings: [...bindings, ...writer.bindings],
   };
 }
@@ -162,8 +162,9 @@ function chooseKernel(launch: Launch, adapter: AdapterKind, limits: Limits) {
     const kernel = { consts: PER_ELEMENT, grid: perElement };
     return {
       text: MAP_TEXT,
-      kernel: kernel as Pick<AnyKernel, "consts" | "grid" | "fours" | "cost">,
+      kernel: kernel as Pick<AnyKernel, "consts" | "grid" | "fours">,
       params,
+      cost: 0,
     };
   }
   const { op } = application(launch.kernel);

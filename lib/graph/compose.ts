@@ -1,9 +1,9 @@
 /** Replaces ops by others that an adapter is to run. */
 import type { AdapterKind, Limits } from "../gpu/device.ts";
+import { application } from "./fuse.ts";
 import { byFewerProducts } from "./ops/winograd.ts";
 import type { Precision } from "./precision.ts";
 import { behind, mapRoots, mapValues, type Roots, rootsOf } from "./roots.ts";
-import type { Call } from "./split.ts";
 import { Tensor } from "./tensor.ts";
 import { wayOf } from "./ways.ts";
 
@@ -18,8 +18,8 @@ export function compose(
   limits: Limits,
   precision: Precision,
 ): Roots {
-  const quicker = (call: Call, node: Tensor): Tensor | null => {
-    if (adapter === "cpu") return precision === "f32" ? byFewerProducts(call) : null;
+  const quicker = (node: Tensor): Tensor | null => {
+    if (adapter === "cpu") return precision === "f32" ? byFewerProducts(application(node)) : null;
     return wayOf(node, adapter, limits)?.other ?? null;
   };
   const made = new Map<Tensor, Tensor>();
@@ -34,10 +34,10 @@ export function compose(
     const { source } = node;
     if (source.kind !== "op") return node;
     // Made anew even where nothing changes: the order of nodes is that in which they run.
-    const call = { ...source, inputs: mapValues(source.inputs, replaced) };
-    const same = new Tensor(node.shape, node.dtype, call);
-    const { op, inputs, attrs } = call;
-    const other = quicker(call, same) ??
+    const inputs = mapValues(source.inputs, replaced);
+    const same = new Tensor(node.shape, node.dtype, { ...source, inputs });
+    const { op, attrs } = source;
+    const other = quicker(same) ??
       (op.kind === "composite" ? op.compose(inputs, attrs, adapter) : null);
     return other ? replaced(other) : same; // other ops may be such as are replaced in turn
   }

@@ -25,7 +25,7 @@ export function waysOf(node: Tensor, adapter: AdapterKind, limits: Limits): Way[
   const costOf = (call: Tensor) => kernelFor(call, adapter, limits)?.cost ?? Infinity;
   const least = Math.min(...kernels.map(({ cost }) => cost));
   const others = [byWinograd(node, costOf), inParts(node, costOf, least)];
-  return [...kernels, ...others.filter((way) => way !== null && way.cost < Infinity) as Way[]];
+  return [...kernels, ...others.flatMap((way) => way && way.cost < Infinity ? way : [])];
 }
 
 /** The way that is taken: the fastest that is known, or else the cheapest; null if there is none. */

@@ -8,7 +8,7 @@ import weightsWgsl from "../../../kernels/winograd_weights.wgsl" with { type: "t
 import { ShapeError } from "../../errors.ts";
 import { LEAST_WORKGROUP_BYTES } from "../../gpu/device.ts";
 import { partialVjp } from "../grad.ts";
-import { defineOp, type Kernel, type Op } from "../op.ts";
+import { defineOp, type Op } from "../op.ts";
 import type { Call } from "../split.ts";
 import { dims, numel, type Tensor } from "../tensor.ts";
 import { conv2d, type ConvAttrs, convTranspose2d, type ConvTransposeAttrs } from "./conv.ts";
@@ -54,19 +54,18 @@ export const winogradWeights: Op<"w", WeightsAttrs> = defineOp({
   blocks: (_, { turned }) => [null, null, { w: turned ? 1 : 0 }],
   precise: true,
   operations: () => 2,
-  kernels: [true, false].map((turned): Kernel<"w", WeightsAttrs> => ({
+  kernels: [{
     name: "winograd_weights",
     source: weightsWgsl,
-    when: (_, { TRANSPOSED }) => Boolean(TRANSPOSED) === turned,
     params({ w }, attrs) {
       const { I, O } = channelsOf(w, attrs);
-      return { count: wholeTurns(I) * O, I, O, TRANSPOSED: Number(attrs.turned) };
+      return { count: wholeTurns(I) * O, I, O, turned: Number(attrs.turned) };
     },
-    consts: { ...PER_ELEMENT, TRANSPOSED: Number(turned) },
+    consts: PER_ELEMENT,
     cost: ({ count }) => MORE.launch + 100 * MORE.byte * count!,
     grid: perElement,
     rereads: true,
-  })),
+  }],
   reference({ w }, attrs) {
     const { I, O } = channelsOf(w, attrs);
     const matrix = ofSquares(WEIGHTS);

@@ -1,21 +1,13 @@
 import assert from "node:assert/strict";
-import type { Limits } from "../../../lib/gpu/device.ts";
+import { Gpu, type Limits } from "../../../lib/gpu/device.ts";
 import { matmul, matmulInParts, sum } from "../../../lib/graph/ops/mod.ts";
 import { planProgram } from "../../../lib/graph/plan.ts";
-import { input, numel, type Shape } from "../../../lib/graph/tensor.ts";
+import { input, type Shape } from "../../../lib/graph/tensor.ts";
 import { assertClose } from "../../assert.ts";
-import { evaluate, normals, seededRandom, testGpu } from "../../gpu.ts";
+import { evaluate, filled, testGpu } from "../../gpu.ts";
 
 // Roundings of sums of some thousand terms of mixed sign.
 const TOLERANCE = 5e-6;
-
-const filled = (shapes: Record<string, Shape>) =>
-  Object.fromEntries(
-    Object.entries(shapes).map(([name, shape], i) => [
-      name,
-      normals(numel(shape), seededRandom(1 + i)),
-    ]),
-  );
 
 /** A product whose factors lie along the sum or, with `down`, across it. */
 function product(a: Shape, b: Shape, down = false) {
@@ -23,24 +15,23 @@ function product(a: Shape, b: Shape, down = false) {
   return { factors: { a: input("a", a), b: input("b", b) }, attrs };
 }
 
-Deno.test({
-  name: "A product in parts is the product",
-  ignore: (await testGpu()).kind === "cpu", // there are kernels for GPUs alone
-  async fn() {
-    for (const batch of [[], [3], [2, 3]]) {
-      for (const down of [false, true]) {
-        const shapes = down
-          ? { a: [...batch, 210, 3], b: [...batch, 210, 5] }
-          : { a: [...batch, 3, 210], b: [...batch, 5, 210] };
-        const { factors, attrs } = product(shapes.a, shapes.b, down);
-        const { whole, parts } = await evaluate({
-          whole: matmul(factors, attrs),
-          parts: matmulInParts(factors, attrs, 4).whole,
-        }, filled(shapes));
-        assertClose(parts, whole, TOLERANCE, `batch [${batch}]`);
-      }
+Deno.test("A product in parts is the product", async () => {
+  const gpu = await Gpu.open("gpu"); // there are no kernels for others
+  for (const batch of [[], [3], [2, 3]]) {
+    for (const down of [false, true]) {
+      const shapes = down
+        ? { a: [...batch, 210, 3], b: [...batch, 210, 5] }
+        : { a: [...batch, 3, 210], b: [...batch, 5, 210] };
+      const { factors, attrs } = product(shapes.a, shapes.b, down);
+      const outputs = {
+        whole: matmul(factors, attrs),
+        parts: matmulInParts(factors, attrs, 4).whole,
+      };
+      const { whole, parts } = await evaluate(outputs, filled(shapes), {}, {}, gpu);
+      assertClose(parts, whole, TOLERANCE, `batch [${batch}]`);
     }
-  },
+  }
+  gpu.close();
 });
 
 Deno.test("On GPUs long sums are cut where that is counted to be quicker, or known to be", async () => {

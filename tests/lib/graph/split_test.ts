@@ -1,8 +1,9 @@
 import assert from "node:assert/strict";
-import { Gpu } from "../../../lib/gpu/device.ts";
+import { type AdapterKind, Gpu } from "../../../lib/gpu/device.ts";
+import { kernelFor } from "../../../lib/graph/codegen.ts";
 import { DeviceTensor } from "../../../lib/graph/device_tensor.ts";
 import { grad } from "../../../lib/graph/grad.ts";
-import { type AnyOp, registry } from "../../../lib/graph/op.ts";
+import { type AnyOp, registry, type Sample } from "../../../lib/graph/op.ts";
 import {
   assign,
   conv2d,
@@ -31,6 +32,7 @@ import { leavesOf } from "../../../models/generator/generator.ts";
 import { architecture } from "../../../models/stylegan2/architecture.ts";
 import { assertClose } from "../../assert.ts";
 import { evaluate, normals, seededRandom, testGpu } from "../../gpu.ts";
+import { callOf } from "./calls.ts";
 
 // Sums of a few thousand terms in another order.
 const REORDERED = 2e-6;
@@ -62,16 +64,22 @@ Deno.test("splitLarge() knows how to cut all ops with kernels but a few", () => 
   assert.deepEqual(others.map(({ name }) => name).toSorted(), WHOLE);
 });
 
-/** Ops that have kernels for GPUs only. */
-const FOR_GPUS = /^attention_|^matmul_parts$|^winograd_conv$/;
+const { kind, limits } = await testGpu();
+
+/** Whether adapters of a kind have what it takes for the samples of an op. */
+const isFor = (on: AdapterKind, op: AnyOp) =>
+  op.kind !== "kernel" || op.samples.every(({ inputs, attrs }: Sample<string, object>) => {
+    const leaves = Object.entries(inputs).map(([name, shape]) => [name, input(name, shape)]);
+    return kernelFor(callOf(op, Object.fromEntries(leaves), { ...attrs }), on, limits) !== null;
+  });
 
 for (const op of CUTTABLE) {
-  // Those of heads have kernels for software adapters only.
-  const ignore = op.name.startsWith("head_") && (await testGpu()).kind === "gpu";
+  const isHere = isFor(kind, op);
+  const ignore = !isHere && kind === "gpu";
   const name = `splitLarge() leaves the values of ${op.name}() as they are, however it is cut`;
   Deno.test({ name, ignore }, async () => {
     // Kernels for GPUs, which run on any adapter, if slowly.
-    const gpu = await (FOR_GPUS.test(op.name) ? Gpu.open("gpu") : testGpu());
+    const gpu = await (isHere ? testGpu() : Gpu.open("gpu"));
     let cut = 0;
     for (const [i, { inputs, attrs, fill }] of op.samples.entries()) {
       const random = seededRandom(1 + i);

@@ -13,20 +13,12 @@ import {
 } from "../../../lib/graph/ops/mod.ts";
 import { planProgram } from "../../../lib/graph/plan.ts";
 import type { Precision } from "../../../lib/graph/precision.ts";
-import { input, numel, type Shape } from "../../../lib/graph/tensor.ts";
+import { input } from "../../../lib/graph/tensor.ts";
 import { assertClose } from "../../assert.ts";
-import { evaluate, normals, seededRandom, testGpu } from "../../gpu.ts";
+import { evaluate, filled, testGpu } from "../../gpu.ts";
 
 // Roundings of the numbers on the way, of mixed sign and up to four times what they come to.
 const TOLERANCE = 3e-6;
-
-const filled = (shapes: Record<string, Shape>) =>
-  Object.fromEntries(
-    Object.entries(shapes).map(([name, shape], i) => [
-      name,
-      normals(numel(shape), seededRandom(1 + i)),
-    ]),
-  );
 
 for (const pad of [0, 1, 2]) {
   Deno.test(`Winograd's convolutions are those of conv2d() with a padding of ${pad}`, async () => {
